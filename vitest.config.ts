@@ -1,0 +1,23 @@
+import { defineConfig } from 'vitest/config';
+
+// Unit tests run against the sources; what has to be a file of its own (worker threads, the command line) is
+// built before, by `npm test`.
+const node = (name: string, root: string) => ({
+  ssr: { resolve: { conditions: ['@cos-slice/source'] } },
+  resolve: { conditions: ['@cos-slice/source'] },
+  test: { name, root, include: ['**/*.test.ts'], exclude: ['**/node_modules/**', '**/dist/**'] },
+});
+
+export default defineConfig({
+  test: {
+    testTimeout: 30_000,
+    hookTimeout: 30_000,
+    projects: [
+      node('core', 'packages/core'),
+      node('node', 'packages/node'),
+      node('server', 'packages/server'),
+      node('cli', 'packages/cli'),
+      node('tests', 'tests'),
+    ],
+  },
+});
