@@ -1,0 +1,200 @@
+/**
+ * Everything the core needs from the world, and nothing else. A platform package implements these; `@cos-slice/core/testing`
+ * has a contract suite for each.
+ *
+ * `C` is a platform's slice content: pooled bytes in Node.js, a `Blob` in browsers. The core carries it, never looks inside.
+ */
+
+/** A run of bytes: `offset` and `length` in bytes. */
+export interface ByteRange {
+  readonly offset: number;
+  readonly length: number;
+}
+
+/** What is uploaded. Its size is known and does not change. */
+export interface Source<C> {
+  readonly sizeBytes: number;
+  /**
+   * Reads one slice. Several may be read at once, and the same one again for a retry.
+   *
+   * @throws CosSliceError `source-changed`, `source-unreadable`, or `source-not-replayable` (a stream asked to go back);
+   *   `signal.reason` when aborted.
+   */
+  slice(range: ByteRange, signal: AbortSignal): Promise<C>;
+  /** Gives a slice's memory back. Called exactly once per content that `slice` returned, when its request has ended. */
+  release?(content: C): void;
+  /** The server has acknowledged these bytes: they are not asked for again while the session lives. */
+  stored?(range: ByteRange): void;
+  /**
+   * A text that is equal for equal content and, as far as sampling can tell, only then: made from size, head and tail at
+   * least, never from name or date alone. `undefined`: cannot be told (a stream), so the upload is not resumed later.
+   */
+  identity(signal: AbortSignal): Promise<string | undefined>;
+  /** Checks that the source is still what it was at the start. @throws CosSliceError `source-changed` */
+  verify?(): Promise<void>;
+  /** Frees handles. Called exactly once, when the upload has ended and nothing reads any more. */
+  close?(): Promise<void>;
+}
+
+/** One HTTP request as data, so that a retry encodes it anew. */
+export interface WireRequest<C> {
+  readonly method: 'GET' | 'POST';
+  /** Absolute URL, percent-encoded, without the signature. */
+  readonly url: string;
+  /** Goes into the `Authorization` header or, url-encoded, into the query as `sign`: the transport's choice. Secret. */
+  readonly signature: string;
+  /** Form fields in order: `multipart/form-data`, one part per field, `content` last. */
+  readonly fields: readonly (readonly [name: string, value: string])[];
+  readonly content?: { readonly name: string; readonly body: C; readonly sizeBytes: number };
+}
+
+export interface WireResponse {
+  readonly status: number;
+  /** Value of a reply header, or undefined when absent or hidden (CORS). Name in any case. */
+  header(name: string): string | undefined;
+  /** The body as text. Transports refuse bodies above 64 MiB with `bad-reply`. */
+  readonly body: string;
+}
+
+export interface SendContext {
+  readonly signal: AbortSignal;
+  /** Connect timeout in ms, for transports that time it themselves; the core's own timers run in any case. */
+  readonly connectMs: number;
+  /** The connection stands and the body is being sent. */
+  onConnected(): void;
+  /** Bytes of `content` handed to the network so far in this attempt: counts up to `content.sizeBytes`. */
+  onSent(totalBytes: number): void;
+}
+
+export interface Transport<C> {
+  /** False when the platform cannot tell how much has been sent (fetch): timeouts are then for the whole attempt. */
+  readonly reportsProgress: boolean;
+  /**
+   * Sends one request and resolves for every HTTP status. Makes one attempt: the core retries.
+   *
+   * @throws CosSliceError `network`; `signal.reason` when aborted.
+   */
+  send(request: WireRequest<C>, context: SendContext): Promise<WireResponse>;
+}
+
+/** What a signature must allow (protocol section 2). */
+export interface SignClaim {
+  readonly appId: string;
+  readonly bucket: string;
+  /** Object path without a leading slash, not encoded. */
+  readonly path: string;
+  /** `multi`: any number of uses until it expires. `once`: one use, for deleting. */
+  readonly effect: 'multi' | 'once';
+  /** Now in epoch seconds, corrected by the server's clock where a reply has shown that ours is wrong. */
+  readonly nowSec: number;
+}
+
+export interface Signer {
+  /** @returns the signature, base64 as it goes on the wire. @throws anything; a CosSliceError keeps its code. */
+  sign(claim: SignClaim, signal: AbortSignal): Promise<string>;
+}
+
+/** One entry of `uploadparts` (protocol section 3). */
+export interface UploadPart {
+  readonly offset: number;
+  readonly datalen: number;
+  readonly datasha: string;
+}
+
+export interface FileHash {
+  /** SHA-1 of the whole content, lowercase hex. */
+  readonly sha: string;
+  readonly parts: readonly UploadPart[];
+}
+
+/** How far hashing came. Plain JSON; only the hasher that made it looks inside `data`. */
+export interface HashCheckpoint {
+  readonly hashedBytes: number;
+  readonly data: string;
+}
+
+export interface HashContext {
+  readonly signal: AbortSignal;
+  /** Continue from here; a hasher that cannot use it starts over. */
+  readonly from?: HashCheckpoint;
+  onProgress(hashedBytes: number): void;
+  onCheckpoint(checkpoint: HashCheckpoint): void;
+}
+
+export interface Hasher<C> {
+  /** Digest of one slice's content, lowercase hex. */
+  digest(algorithm: 'md5' | 'sha1', content: C, signal: AbortSignal): Promise<string>;
+  /** SHA-1 and `uploadparts` of the whole source, in steps of `sliceSizeBytes` (a multiple of 64). */
+  uploadParts(source: Source<C>, sliceSizeBytes: number, context: HashContext): Promise<FileHash>;
+}
+
+/** What is remembered of an unfinished upload. Plain JSON, no signature, no key. */
+export interface ResumeRecord {
+  readonly version: 1;
+  /** `Source.identity()` of the content the session belongs to. */
+  readonly identity: string;
+  readonly sizeBytes: number;
+  readonly sliceSizeBytes: number;
+  /** Absent while hashing. */
+  readonly session?: string;
+  readonly sha?: string;
+  /** Finish was called: the server may have completed the upload without us hearing of it. */
+  readonly finishing?: boolean;
+  readonly hash?: HashCheckpoint;
+  /** Epoch ms. */
+  readonly savedAtMs: number;
+}
+
+/** Keyed by destination: one upload per path. A failing store never fails an upload; only `lock` may refuse one. */
+export interface ResumeStore {
+  load(key: string): Promise<ResumeRecord | undefined>;
+  save(key: string, record: ResumeRecord): Promise<void>;
+  remove(key: string): Promise<void>;
+  /**
+   * Keeps others from uploading to the same destination at once.
+   *
+   * @returns the unlock function. @throws CosSliceError `locked`
+   */
+  lock?(key: string): Promise<() => Promise<void>>;
+}
+
+export interface Clock {
+  /** Epoch ms. */
+  nowMs(): number;
+  /** Resolves after `delayMs`; rejects with `signal.reason` when aborted. */
+  sleep(delayMs: number, signal: AbortSignal): Promise<void>;
+}
+
+/** Whether there is a network at all. Being offline waits and costs no retry. */
+export interface Network {
+  online(): boolean;
+  /** @returns the unsubscribe function */
+  subscribe(listener: () => void): () => void;
+}
+
+/** How an attempt that held a place went, for the adaptive window. */
+export interface AttemptReport {
+  /** `busy`: the server asked for less. `failed`: network trouble. `neutral`: says nothing about the network. */
+  readonly outcome: 'ok' | 'busy' | 'failed' | 'neutral';
+  readonly bytes: number;
+}
+
+/** Places for requests, shared by all uploads of a client. */
+export interface Limiter {
+  /** Places at this moment; moves with the adaptive window. */
+  readonly limit: number;
+  /** @returns the function that gives the place back. @throws `signal.reason` when aborted while waiting */
+  acquire(signal: AbortSignal): Promise<(report: AttemptReport) => void>;
+  /** @returns the unsubscribe function; the listener is called when `limit` has changed */
+  subscribe(listener: () => void): () => void;
+}
+
+/** What a platform brings. `network` defaults to always online, `clock` and `random` to the runtime's. */
+export interface Platform<C> {
+  readonly transport: Transport<C>;
+  readonly hasher: Hasher<C>;
+  readonly network?: Network;
+  readonly clock?: Clock;
+  /** A number in [0, 1), for jitter and signatures. */
+  readonly random?: () => number;
+}

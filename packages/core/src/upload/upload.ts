@@ -1,0 +1,53 @@
+import type { CosSliceError } from '../errors.ts';
+import type { UploadProgress } from './progress.ts';
+
+/** Where the finished object is, and how it got there. */
+export interface UploadResult {
+  /** For downloads (private buckets want a signature), or empty when the server did not say. */
+  readonly accessUrl: string;
+  readonly sourceUrl: string;
+  readonly url: string;
+  readonly resourcePath: string;
+  /** The server had the content already; nothing was sent. */
+  readonly instant: boolean;
+  /** Bytes that an earlier run had stored. */
+  readonly resumedBytes: number;
+  /** Bytes of content that this run put on the wire, resent ones included. */
+  readonly sentBytes: number;
+  /** SHA-1 of the content in hex, when it was computed. */
+  readonly sha1?: string;
+}
+
+export type UploadPhase = 'hashing' | 'opening' | 'sending' | 'finishing' | 'done' | 'failed' | 'cancelled';
+
+/** Fate of one slice in `UploadSnapshot.sliceMap()`. */
+export const SLICE_WAITING = 0;
+export const SLICE_IN_FLIGHT = 1;
+export const SLICE_STORED = 2;
+export const SLICE_RETRYING = 3;
+export const SLICE_RESUMED = 4;
+
+export interface UploadSnapshot {
+  readonly phase: UploadPhase;
+  readonly paused: boolean;
+  readonly online: boolean;
+  readonly progress: UploadProgress;
+  readonly session?: string;
+  /** Bytes; the server's choice once the upload is open. */
+  readonly sliceSizeBytes: number;
+  readonly error?: CosSliceError;
+  /** One byte per slice, `SLICE_*`. Made anew at each call: O(slices). */
+  sliceMap(): Uint8Array;
+}
+
+/** A running upload. Starts by itself. */
+export interface Upload {
+  /** Settles exactly once, when nothing runs any more. Rejects with a CosSliceError, or with `signal.reason` when cancelled. */
+  readonly done: Promise<UploadResult>;
+  readonly state: UploadSnapshot;
+  /** @returns the unsubscribe function. Called at most every 100 ms, and at every change of phase, pause or network. */
+  subscribe(listener: (state: UploadSnapshot) => void): () => void;
+  /** Aborts what is in flight and frees its places; works in any phase. */
+  pause(): void;
+  resume(): void;
+}
