@@ -3,7 +3,7 @@
 
 interface AbortSignal {
   readonly aborted: boolean;
-  readonly reason: any;
+  readonly reason: unknown;
   throwIfAborted(): void;
   addEventListener(type: 'abort', listener: () => void, options?: { once?: boolean }): void;
   removeEventListener(type: 'abort', listener: () => void): void;
@@ -29,8 +29,15 @@ declare const URL: { new (input: string): URL };
 declare const TextEncoder: { new (): { encode(text: string): Uint8Array<ArrayBuffer> } };
 declare function btoa(binary: string): string;
 declare function atob(base64: string): string;
-declare function setTimeout(callback: () => void, delayMs: number): unknown;
-declare function clearTimeout(timer: any): void;
+interface Timer {
+  readonly brand: unique symbol;
+}
+declare function setTimeout(callback: () => void, delayMs: number): Timer;
+declare function clearTimeout(timer: Timer): void;
+
+interface CryptoKey {
+  readonly type: string;
+}
 
 declare const crypto: {
   readonly subtle: {
@@ -40,7 +47,7 @@ declare const crypto: {
       algorithm: { name: 'HMAC'; hash: 'SHA-1' },
       extractable: boolean,
       usages: readonly 'sign'[],
-    ): Promise<unknown>;
-    sign(algorithm: 'HMAC', key: any, data: Uint8Array<ArrayBuffer>): Promise<ArrayBuffer>;
+    ): Promise<CryptoKey>;
+    sign(algorithm: 'HMAC', key: CryptoKey, data: Uint8Array<ArrayBuffer>): Promise<ArrayBuffer>;
   };
 };

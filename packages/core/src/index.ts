@@ -1,7 +1,17 @@
 export * from './errors.ts';
-export type * from './options.ts';
+export type { Config, Integrity, RetryOptions, TimeoutOptions, UploadOptions } from './options.ts';
+export { cosEndpoint, SINGLE_REQUEST_LIMIT_BYTES } from './options.ts';
 export type * from './ports.ts';
-export { createUpload } from './upload/drive.ts';
-export type * from './upload/progress.ts';
+export { createSigner, type SignerOptions } from './signing/create-signer.ts';
+export {
+  type SignatureFields,
+  type SignatureKey,
+  signatureExpirySec,
+  signatureText,
+  signText,
+} from './signing/signature.ts';
+export { createUpload, systemClock } from './upload/drive.ts';
+export { type AdaptiveLimiter, createLimiter } from './upload/limiter.ts';
+export type { UploadProgress } from './upload/progress.ts';
 export * from './upload/upload.ts';
-export type * from './upload/window.ts';
+export type { Bounds } from './upload/window.ts';

@@ -8,14 +8,14 @@ export interface UploadProgress {
   readonly confirmedBytes: number;
   /** Put on the wire by this run, resent bytes included. */
   readonly sentBytes: number;
-  /** Bytes of slices that had been sent before in this run. */
+  /** Those of `sentBytes` that had been on the wire before in this run. */
   readonly resentBytes: number;
   readonly resumedBytes: number;
   /** Hashing comes before sending and is not part of `fraction`. */
   readonly hashedBytes: number;
   /** Share of the content confirmed or on its way, 0..1. */
   readonly fraction: number;
-  /** Moving average; 0 until known. */
+  /** Moving average of the current phase; 0 until known. */
   readonly bytesPerSecond: number;
   readonly etaMs?: number;
   readonly slices: {
@@ -31,3 +31,29 @@ export interface UploadProgress {
   /** Places of the adaptive window at this moment. */
   readonly concurrency: number;
 }
+
+/** A moving average of speed. */
+export interface Meter {
+  readonly bytes: number;
+  readonly atMs: number;
+  readonly bytesPerMs: number;
+}
+
+const SAMPLE_MS = 250;
+const AVERAGE_OVER_MS = 3000;
+
+export function createMeter(nowMs: number, bytes = 0): Meter {
+  return { bytes, atMs: nowMs, bytesPerMs: 0 };
+}
+
+/** Takes a reading of how far something came. Readings closer than a quarter of a second are left to the next one. */
+export function readMeter(meter: Meter, bytes: number, nowMs: number): Meter {
+  const passedMs = nowMs - meter.atMs;
+  if (passedMs < SAMPLE_MS) return meter;
+  const now = Math.max(0, bytes - meter.bytes) / passedMs;
+  const weight = meter.bytesPerMs === 0 ? 1 : 1 - Math.exp(-passedMs / AVERAGE_OVER_MS);
+  return { bytes, atMs: nowMs, bytesPerMs: meter.bytesPerMs + weight * (now - meter.bytesPerMs) };
+}
+
+/** Just below the end: shown until finish has succeeded. */
+export const ALMOST_DONE = 0.999;

@@ -1,0 +1,65 @@
+import { CosSliceError, type OptionIssue } from '../errors.ts';
+import type { SignClaim, Signer } from '../ports.ts';
+import { encodePath } from '../protocol/json-api/encode.ts';
+import { signatureText, signText } from './signature.ts';
+
+export interface SignerOptions {
+  readonly appId: string | number;
+  readonly bucket: string;
+  readonly secretId: string;
+  /** Keep it out of browsers. */
+  readonly secretKey: string;
+  /** How long a signature is good for, in seconds: 60 to 90 days. Default 3600. */
+  readonly lifetimeSec?: number;
+  /** Bind each signature to its object's path (default), or let it cover the whole bucket. */
+  readonly bound?: boolean;
+}
+
+const NINETY_DAYS_SEC = 90 * 24 * 3600;
+
+/**
+ * Signs with a secret key (protocol section 2). For machines that may hold the key; pages use `remoteSigner`.
+ *
+ * @throws CosSliceError `invalid-options`; `sign` throws `signing-failed` for another application or bucket
+ */
+export function createSigner(options: SignerOptions): Signer {
+  const { bucket, secretId, secretKey, lifetimeSec = 3600, bound = true } = options;
+  const appId = String(options.appId ?? '');
+  const issues: OptionIssue[] = [];
+  for (const [option, value] of Object.entries({ appId, bucket, secretId, secretKey })) {
+    if (typeof value !== 'string' || value === '') issues.push({ option, message: 'must not be empty' });
+    else if (option !== 'secretKey' && /[&=\s]/.test(value))
+      issues.push({ option, message: 'must not contain & = or spaces' });
+  }
+  if (!Number.isInteger(lifetimeSec) || lifetimeSec < 60 || lifetimeSec > NINETY_DAYS_SEC) {
+    issues.push({ option: 'lifetimeSec', message: `must be a whole number from 60 to ${NINETY_DAYS_SEC}` });
+  }
+  if (issues.length > 0) {
+    const text = issues.map((one) => `${one.option} ${one.message}`).join('; ');
+    throw new CosSliceError('invalid-options', `invalid signer options: ${text}`, { issues });
+  }
+
+  return {
+    async sign(claim: SignClaim): Promise<string> {
+      if (claim.appId !== appId || claim.bucket !== bucket) {
+        const asked = `${claim.appId}/${claim.bucket}`;
+        throw new CosSliceError(
+          'signing-failed',
+          `the signer is for ${appId}/${bucket}, not for ${asked}: make one for each bucket`,
+        );
+      }
+      const once = claim.effect === 'once';
+      const fileId = once || bound ? `/${appId}/${bucket}/${encodePath(claim.path)}` : '';
+      const text = signatureText({
+        appId,
+        bucket,
+        secretId,
+        expiresAtSec: once ? 0 : claim.nowSec + lifetimeSec,
+        nowSec: claim.nowSec,
+        random: Math.floor(Math.random() * 0x7fffffff),
+        fileId,
+      });
+      return signText(secretKey, text);
+    },
+  };
+}

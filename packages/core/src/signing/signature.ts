@@ -1,0 +1,56 @@
+/** The parts of a signature's text (protocol section 2). Times in epoch seconds. */
+export interface SignatureFields {
+  readonly appId: string;
+  readonly bucket: string;
+  readonly secretId: string;
+  /** 0: to be used once. */
+  readonly expiresAtSec: number;
+  readonly nowSec: number;
+  readonly random: number;
+  /** `/<appid>/<bucket>/<encoded path>`, or empty: the whole bucket. */
+  readonly fileId: string;
+}
+
+/** Servers read the text by key, but clients differ in the order they write it. */
+export type SignatureKey = 'a' | 'b' | 'k' | 'e' | 't' | 'r' | 'f';
+
+const ORDER: readonly SignatureKey[] = ['a', 'b', 'k', 'e', 't', 'r', 'f'];
+
+export function signatureText(fields: SignatureFields, order: readonly SignatureKey[] = ORDER): string {
+  const values = {
+    a: fields.appId,
+    b: fields.bucket,
+    k: fields.secretId,
+    e: fields.expiresAtSec,
+    t: fields.nowSec,
+    r: fields.random,
+    f: fields.fileId,
+  };
+  return order.map((key) => `${key}=${values[key]}`).join('&');
+}
+
+/** `base64(HMAC-SHA1(secretKey, text) || text)`. */
+export async function signText(secretKey: string, text: string): Promise<string> {
+  const encoder = new TextEncoder();
+  const bytes = encoder.encode(text);
+  const key = await crypto.subtle.importKey('raw', encoder.encode(secretKey), { name: 'HMAC', hash: 'SHA-1' }, false, [
+    'sign',
+  ]);
+  const mac = new Uint8Array(await crypto.subtle.sign('HMAC', key, bytes));
+  let binary = '';
+  for (const byte of mac) binary += String.fromCharCode(byte);
+  for (const byte of bytes) binary += String.fromCharCode(byte);
+  return btoa(binary);
+}
+
+/** When a signature expires, in epoch seconds; undefined when it cannot be read or is to be used once. */
+export function signatureExpirySec(signature: string): number | undefined {
+  let binary: string;
+  try {
+    binary = atob(signature);
+  } catch {
+    return undefined;
+  }
+  const expires = /(?:^|&)e=(\d+)(?:&|$)/.exec(binary.slice(20))?.[1];
+  return expires === undefined || expires === '0' ? undefined : Number(expires);
+}

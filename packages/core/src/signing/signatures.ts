@@ -1,0 +1,97 @@
+import { CosSliceError, isCosSliceError } from '../errors.ts';
+import type { Clock, SignClaim, Signer } from '../ports.ts';
+import { signatureExpirySec } from './signature.ts';
+
+/** The signatures of one upload. */
+export interface Signatures {
+  /**
+   * The upload's signature: kept until shortly before it expires, and fetched once however many ask at the same time.
+   *
+   * @throws CosSliceError `signing-failed`; `signal.reason` when aborted
+   */
+  get(signal: AbortSignal): Promise<string>;
+  /** A fresh signature for one use. */
+  once(signal: AbortSignal): Promise<string>;
+  /** The server called this signature expired at `serverDateMs`: sign again, by the server's clock. */
+  refused(signature: string, serverDateMs: number | undefined): void;
+  /** How often the signer was asked. */
+  readonly asked: number;
+}
+
+/** A signature is renewed when less than this is left of it, or a tenth of its life if that is less. */
+const MARGIN_MS = 60_000;
+
+/** @param life aborted when the upload ends; whoever stops waiting earlier does not stop the others' request */
+export function createSignatures(
+  signer: Signer,
+  claim: Omit<SignClaim, 'effect' | 'nowSec'>,
+  clock: Clock,
+  life: AbortSignal,
+): Signatures {
+  let skewMs = 0;
+  let asked = 0;
+  let kept: { readonly signature: string; readonly renewAtMs: number } | undefined;
+  let pending: Promise<string> | undefined;
+  const serverNowMs = (): number => clock.nowMs() + skewMs;
+
+  const ask = async (effect: SignClaim['effect'], signal: AbortSignal): Promise<string> => {
+    asked += 1;
+    const nowMs = serverNowMs();
+    let signature: string;
+    try {
+      signature = await signer.sign({ ...claim, effect, nowSec: Math.floor(nowMs / 1000) }, signal);
+    } catch (error) {
+      if (signal.aborted) throw signal.reason;
+      if (isCosSliceError(error)) throw error;
+      throw new CosSliceError('signing-failed', `the signer failed: ${messageOf(error)}`, {
+        cause: error,
+        remedy: 'backoff',
+      });
+    }
+    // What goes into a header must not be able to end it.
+    if (typeof signature !== 'string' || !/^[\w+/=-]{4,8192}$/.test(signature)) {
+      throw new CosSliceError('signing-failed', 'the signer must return the signature as base64 text');
+    }
+    if (effect === 'multi') kept = { signature, renewAtMs: renewalMs(signature, nowMs) };
+    return signature;
+  };
+
+  return {
+    get asked() {
+      return asked;
+    },
+    async get(signal) {
+      if (kept && serverNowMs() < kept.renewAtMs) return kept.signature;
+      pending ??= ask('multi', life).finally(() => {
+        pending = undefined;
+      });
+      return untilAborted(pending, signal);
+    },
+    once: (signal) => ask('once', signal),
+    refused(signature, serverDateMs) {
+      if (kept?.signature !== signature) return;
+      kept = undefined;
+      if (serverDateMs !== undefined) skewMs = serverDateMs - clock.nowMs();
+    },
+  };
+}
+
+function renewalMs(signature: string, nowMs: number): number {
+  const expiresAtSec = signatureExpirySec(signature);
+  if (expiresAtSec === undefined) return Number.POSITIVE_INFINITY;
+  const leftMs = expiresAtSec * 1000 - nowMs;
+  return expiresAtSec * 1000 - Math.min(MARGIN_MS, leftMs / 10);
+}
+
+function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    if (signal.aborted) return reject(signal.reason);
+    const stop = (): void => reject(signal.reason);
+    signal.addEventListener('abort', stop, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop));
+  });
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message.split('\n', 1)[0] || error.name : String(error);
+}
