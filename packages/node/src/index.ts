@@ -1,1 +1,40 @@
-export {};
+export {
+  type AdaptiveLimiter,
+  type Bounds,
+  CosSliceError,
+  cosEndpoint,
+  createLimiter,
+  createSigner,
+  createUpload,
+  type ErrorCode,
+  type Integrity,
+  isCosSliceError,
+  type OptionIssue,
+  type Remedy,
+  type ResumeRecord,
+  type ResumeStore,
+  type RetryOptions,
+  type SignClaim,
+  type Signer,
+  type SignerOptions,
+  SLICE_IN_FLIGHT,
+  SLICE_RESUMED,
+  SLICE_RETRYING,
+  SLICE_STORED,
+  SLICE_WAITING,
+  type TimeoutOptions,
+  type Upload,
+  type UploadOptions,
+  type UploadPhase,
+  type UploadProgress,
+  type UploadResult,
+  type UploadSnapshot,
+} from '@cos-slice/core';
+export { createHasher } from './hasher.ts';
+export { createNetwork, type EndpointNetwork } from './network.ts';
+export { createFileResumeStore, defaultStateDir, type FileResumeStoreOptions } from './resume-store.ts';
+export { createBytesSource } from './source-bytes.ts';
+export { type FileSource, openFileSource } from './source-file.ts';
+export { type ByteStream, createStreamSource, type WebByteStream } from './source-stream.ts';
+export { createUndiciTransport, type UndiciTransportOptions } from './transport.ts';
+export { type SizedStream, type UploadSource, uploadFile } from './upload-file.ts';

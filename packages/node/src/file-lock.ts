@@ -1,0 +1,167 @@
+import { randomUUID } from 'node:crypto';
+import { link, mkdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { CosSliceError } from '@cos-slice/core';
+
+const HEARTBEAT_MS = 10_000;
+/** A holder that cannot be asked (another machine, no /proc) is given up when it has been silent for this long. */
+const SILENCE_MS = 60_000;
+const TAKEOVER_ATTEMPTS = 5;
+
+export interface FileLocks {
+  /**
+   * @param name of the lock's file, without extension
+   * @returns the unlock function
+   * @throws CosSliceError `locked`
+   */
+  acquire(name: string, subject: string): Promise<() => Promise<void>>;
+}
+
+/** Who holds a lock. A process is told from a later one with the same id by its start time and the machine's boot. */
+interface Holder {
+  readonly pid: number;
+  readonly host: string;
+  readonly boot?: string;
+  readonly startedAt?: string;
+  readonly token: string;
+}
+
+/** Keys held in this process, for when the directory cannot be written. */
+const heldHere = new Set<string>();
+
+/**
+ * Locks between processes as files in `dir`. The lock of a process that died is taken over at once. Where files cannot be
+ * written, locks hold within this process only.
+ */
+export function createFileLocks(dir: string): FileLocks {
+  return {
+    async acquire(name, subject) {
+      const file = join(dir, `${name}.lock`);
+      if (heldHere.has(file)) throw locked(subject, `this process (pid ${process.pid})`);
+      heldHere.add(file);
+      let token: string | undefined;
+      try {
+        token = await acquireFile(dir, file, subject);
+      } catch (error) {
+        heldHere.delete(file);
+        throw error;
+      }
+      const heartbeat = setInterval(() => {
+        const now = new Date();
+        utimes(file, now, now).catch(() => {});
+      }, HEARTBEAT_MS).unref();
+      return async () => {
+        clearInterval(heartbeat);
+        const holder = await readHolder(file);
+        // Not ours when it was taken over, say while the machine slept.
+        if (holder !== undefined && holder?.token === token) await rm(file, { force: true }).catch(() => {});
+        heldHere.delete(file);
+      };
+    },
+  };
+}
+
+/** @returns the token in the file, or undefined where no file can be written */
+async function acquireFile(dir: string, file: string, subject: string): Promise<string | undefined> {
+  const me = await describeSelf();
+  const mine = `${file}.${me.token}`;
+  try {
+    try {
+      await mkdir(dir, { recursive: true, mode: 0o700 });
+      await writeFile(mine, JSON.stringify(me), { mode: 0o600, flag: 'wx' });
+    } catch {
+      return undefined;
+    }
+    for (let attempt = 0; attempt < TAKEOVER_ATTEMPTS; attempt += 1) {
+      // A link appears whole or not at all: nobody ever reads a lock that is half written.
+      const error = await link(mine, file).then(() => undefined, codeOf);
+      if (error === undefined) return me.token;
+      if (error !== 'EEXIST') return undefined;
+      const holder = await readHolder(file);
+      if (holder === undefined) continue;
+      if (holder !== null && (await isAlive(holder, file)))
+        throw locked(subject, `another process (pid ${holder.pid})`);
+      await removeStale(file, holder?.token, me.token);
+    }
+    throw locked(subject, 'another process');
+  } finally {
+    await rm(mine, { force: true }).catch(() => {});
+  }
+}
+
+/** Moves a dead lock aside before removing it, since another process may have replaced it since it was read. */
+async function removeStale(file: string, token: string | undefined, suffix: string): Promise<void> {
+  const aside = `${file}.${suffix}.stale`;
+  try {
+    await rename(file, aside);
+    const moved = await readHolder(aside);
+    if (moved && moved.token !== token) await link(aside, file);
+  } catch {
+    // Somebody else was faster; the next attempt sees whose it is.
+  } finally {
+    await rm(aside, { force: true }).catch(() => {});
+  }
+}
+
+/** @returns undefined when there is no lock, null when it is unreadable */
+async function readHolder(file: string): Promise<Holder | null | undefined> {
+  try {
+    const value: unknown = JSON.parse(await readFile(file, 'utf8'));
+    const { pid, host, token } = value as Partial<Holder>;
+    return Number.isInteger(pid) && typeof host === 'string' && typeof token === 'string' ? (value as Holder) : null;
+  } catch (error) {
+    return codeOf(error) === 'ENOENT' ? undefined : null;
+  }
+}
+
+async function isAlive(holder: Holder, file: string): Promise<boolean> {
+  const here = await describeSelf();
+  if (holder.host === here.host) {
+    if (holder.boot !== here.boot) return false;
+    if (!processExists(holder.pid)) return false;
+    if (holder.startedAt !== undefined) return (await startTimeOf(holder.pid)) === holder.startedAt;
+  }
+  const { mtimeMs } = await stat(file).catch(() => ({ mtimeMs: Date.now() }));
+  return Date.now() - mtimeMs < SILENCE_MS;
+}
+
+function processExists(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return codeOf(error) === 'EPERM';
+  }
+}
+
+async function describeSelf(): Promise<Holder> {
+  const [boot, startedAt] = await Promise.all([bootId(), startTimeOf(process.pid)]);
+  return {
+    pid: process.pid,
+    host: hostname(),
+    token: randomUUID(),
+    ...(boot !== undefined && { boot }),
+    ...(startedAt !== undefined && { startedAt }),
+  };
+}
+
+async function bootId(): Promise<string | undefined> {
+  const text = await readFile('/proc/sys/kernel/random/boot_id', 'utf8').catch(() => undefined);
+  return text?.trim();
+}
+
+/** Clock ticks after boot, from Linux's /proc; undefined elsewhere. */
+async function startTimeOf(pid: number): Promise<string | undefined> {
+  const text = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined);
+  // The second field is the command in parentheses, which may hold anything.
+  return text?.slice(text.lastIndexOf(')') + 2).split(' ')[19];
+}
+
+function locked(subject: string, holder: string): CosSliceError {
+  return new CosSliceError('locked', `${holder} is uploading to ${subject} already: wait for it, or stop it`);
+}
+
+function codeOf(error: unknown): string {
+  return (error as NodeJS.ErrnoException).code ?? 'unknown';
+}

@@ -1,0 +1,44 @@
+/** What the hashing worker is asked. */
+export type HashJob = DigestJob | PartsJob;
+
+export interface DigestJob {
+  readonly kind: 'digest';
+  readonly algorithm: 'md5' | 'sha1';
+  /** In shared memory; or else a buffer of its own, which is given away. */
+  readonly bytes: Uint8Array;
+}
+
+export interface PartsJob {
+  readonly kind: 'parts';
+  readonly path: string;
+  readonly sizeBytes: number;
+  readonly sliceSizeBytes: number;
+  readonly from?: { readonly hashedBytes: number; readonly state: Uint8Array };
+  /** Set to 1: stop. In shared memory. */
+  readonly cancel: Int32Array;
+}
+
+/** `done` and `failed` end a job. */
+export type HashReply = HashProgress | HashDone | HashFailed;
+
+export interface HashProgress {
+  readonly kind: 'progress';
+  readonly hashedBytes: number;
+  /** Chaining states at the ends of the slices since the last message, 20 bytes each. */
+  readonly states: Uint8Array;
+  /** The hash's own state, to continue from; only at the end of a slice. */
+  readonly state?: Uint8Array;
+}
+
+export interface HashDone {
+  readonly kind: 'done';
+  /** Hex. */
+  readonly digest: string;
+}
+
+export interface HashFailed {
+  readonly kind: 'failed';
+  /** `SHORT`, or the system's. */
+  readonly code: string;
+  readonly message: string;
+}

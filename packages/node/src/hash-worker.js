@@ -1,0 +1,94 @@
+// @ts-check
+// Plain JavaScript: a worker thread loads it as it is, from the sources as well as from the package.
+import { createHash } from 'node:crypto';
+import { open } from 'node:fs/promises';
+import { parentPort } from 'node:worker_threads';
+import { createSHA1 } from 'hash-wasm';
+
+/** @import { HashJob, HashReply, PartsJob } from './hash-jobs.ts' */
+
+const READ_BYTES = 1024 * 1024;
+const PROGRESS_MS = 50;
+const MIN_CHECKPOINT_STEP_BYTES = 256 * 1024 * 1024;
+
+/** @param {HashReply} reply */
+const post = (reply) => parentPort?.postMessage(reply);
+
+parentPort?.on('message', async (/** @type {HashJob} */ job) => {
+  try {
+    if (job.kind === 'digest') {
+      post({ kind: 'done', digest: createHash(job.algorithm).update(job.bytes).digest('hex') });
+    } else {
+      await hashParts(job);
+    }
+  } catch (error) {
+    const { code = '', message = String(error) } = /** @type {NodeJS.ErrnoException} */ (error);
+    post({ kind: 'failed', code, message });
+  }
+});
+
+/**
+ * SHA-1 of a file with its chaining state at the end of every slice. The next read is under way while a block is hashed.
+ *
+ * @param {PartsJob} job
+ */
+async function hashParts({ path, sizeBytes, sliceSizeBytes, from, cancel }) {
+  const sha1 = await createSHA1();
+  let position = 0;
+  if (from) {
+    sha1.load(from.state);
+    position = from.hashedBytes;
+  }
+  const cancelled = () => Atomics.load(cancel, 0) !== 0;
+  /** @type {number[]} */
+  let states = [];
+  let toldAtMs = performance.now();
+  let checkpointAt = nextCheckpoint(position);
+  const handle = await open(path);
+  /** @param {Uint8Array} buffer @param {number} offset never beyond the slice that it lies in */
+  const read = (buffer, offset) => {
+    const sliceEnd = Math.min(sizeBytes, (Math.floor(offset / sliceSizeBytes) + 1) * sliceSizeBytes);
+    return handle.read(buffer, 0, Math.min(buffer.length, sliceEnd - offset), offset);
+  };
+  try {
+    let [current, other] = [new Uint8Array(READ_BYTES), new Uint8Array(READ_BYTES)];
+    let pending = read(current, position);
+    while (position < sizeBytes && !cancelled()) {
+      const { bytesRead } = await pending;
+      if (bytesRead === 0) throw Object.assign(new Error('The file became shorter'), { code: 'SHORT' });
+      const block = current.subarray(0, bytesRead);
+      position += bytesRead;
+      [current, other] = [other, current];
+      pending = read(current, position);
+      sha1.update(block);
+      if (position % sliceSizeBytes === 0 && position < sizeBytes) states.push(...sha1.save().subarray(4, 24));
+      const nowMs = performance.now();
+      const checkpoint = position >= checkpointAt && position % sliceSizeBytes === 0;
+      if (checkpoint || nowMs - toldAtMs >= PROGRESS_MS) {
+        post({
+          kind: 'progress',
+          hashedBytes: position,
+          states: Uint8Array.from(states),
+          ...(checkpoint && { state: sha1.save() }),
+        });
+        states = [];
+        toldAtMs = nowMs;
+        if (checkpoint) checkpointAt = nextCheckpoint(position);
+      }
+    }
+    await pending;
+  } finally {
+    await handle.close();
+  }
+  post({ kind: 'progress', hashedBytes: position, states: Uint8Array.from(states) });
+  post({ kind: 'done', digest: cancelled() ? '' : sha1.digest('hex') });
+}
+
+/**
+ * A checkpoint holds all states so far: in growing steps, all of them together stay a small multiple of the last.
+ *
+ * @param {number} position
+ */
+function nextCheckpoint(position) {
+  return position + Math.max(MIN_CHECKPOINT_STEP_BYTES, position / 8);
+}

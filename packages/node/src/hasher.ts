@@ -1,0 +1,116 @@
+import { createHash } from 'node:crypto';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { CosSliceError, type HashContext, type Hasher, type Source, type UploadPart } from '@cos-slice/core';
+import { createSHA1 } from 'hash-wasm';
+import { decodeCheckpoint, encodeCheckpoint, type HashPosition } from './hash-checkpoint.ts';
+import type { PartsJob } from './hash-jobs.ts';
+import { createHashPool } from './hash-pool.ts';
+import type { FileSource } from './source-file.ts';
+
+/** Smaller contents are hashed at once: a worker's round trip costs more. */
+const INLINE_BYTES = 32 * 1024;
+const INLINE_PASS_BYTES = 4 * 1024 * 1024;
+const STEP_BYTES = 256 * 1024;
+const STATE_BYTES = 20;
+
+/**
+ * Hashes in worker threads: MD5 of slices while others are being sent, and the pass of integrity `sha1` over a whole file,
+ * which the worker reads itself. Other sources are hashed between the turns of the event loop.
+ */
+export function createHasher(): Hasher<Uint8Array> {
+  // Two pools, so that slices never wait behind the pass over another file.
+  const digests = createHashPool();
+  const passes = createHashPool();
+  return {
+    async digest(algorithm, content, signal) {
+      signal.throwIfAborted();
+      if (content.length <= INLINE_BYTES) return createHash(algorithm).update(content).digest('hex');
+      // A view is posted with its whole buffer unless that is shared memory.
+      const bytes = content.buffer instanceof SharedArrayBuffer ? content : new Uint8Array(content);
+      const reply = await digests.run({ kind: 'digest', algorithm, bytes }, signal);
+      if (reply.kind === 'done') return reply.digest;
+      throw new CosSliceError('hashing-failed', `a slice could not be hashed: ${reply.message}`);
+    },
+    async uploadParts(source, sliceSizeBytes, context) {
+      context.signal.throwIfAborted();
+      const start = await decodeCheckpoint(context.from, source.sizeBytes, sliceSizeBytes);
+      const pass: Pass = { sliceSizeBytes, context, start, states: start ? [...start.states] : [] };
+      const apart = isFile(source) && source.sizeBytes > INLINE_PASS_BYTES;
+      const sha = apart ? await hashFile(source, pass) : await hashSlices(source, pass);
+      await source.verify?.();
+      return { sha, parts: toParts(sha, pass.states, source.sizeBytes, sliceSizeBytes) };
+    },
+  };
+
+  async function hashFile(source: FileSource, pass: Pass): Promise<string> {
+    const { context, sliceSizeBytes, start, states } = pass;
+    const job: PartsJob = {
+      kind: 'parts',
+      path: source.path,
+      sizeBytes: source.sizeBytes,
+      sliceSizeBytes,
+      ...(start && { from: { hashedBytes: start.hashedBytes, state: start.state } }),
+      cancel: new Int32Array(new SharedArrayBuffer(4)),
+    };
+    const reply = await passes.run(job, context.signal, (progress) => {
+      states.push(progress.states);
+      context.onProgress(progress.hashedBytes);
+      if (progress.state !== undefined) {
+        const { hashedBytes, state } = progress;
+        context.onCheckpoint(encodeCheckpoint({ hashedBytes, state, states }, sliceSizeBytes));
+      }
+    });
+    if (reply.kind === 'done') return reply.digest;
+    // What the worker stumbled over is usually a change, which the source can name.
+    await source.verify?.();
+    throw new CosSliceError('source-unreadable', `${source.path} cannot be hashed: ${reply.message}`);
+  }
+}
+
+interface Pass {
+  readonly sliceSizeBytes: number;
+  readonly context: HashContext;
+  readonly start: HashPosition | undefined;
+  /** Chaining states, 20 bytes each, in pieces; grows. */
+  readonly states: Uint8Array[];
+}
+
+async function hashSlices(source: Source<Uint8Array>, pass: Pass): Promise<string> {
+  const { sliceSizeBytes, context, start, states } = pass;
+  const sha1 = await createSHA1();
+  if (start) sha1.load(start.state);
+  for (let offset = start?.hashedBytes ?? 0; offset < source.sizeBytes; offset += sliceSizeBytes) {
+    const length = Math.min(sliceSizeBytes, source.sizeBytes - offset);
+    const content = await source.slice({ offset, length }, context.signal);
+    try {
+      for (let at = 0; at < length; at += STEP_BYTES) {
+        const step = content.subarray(at, at + STEP_BYTES);
+        sha1.update(step);
+        await nextTurn();
+        context.signal.throwIfAborted();
+        context.onProgress(offset + at + step.length);
+      }
+    } finally {
+      source.release?.(content);
+    }
+    if (offset + length < source.sizeBytes) states.push(sha1.save().slice(4, 24));
+  }
+  return sha1.digest('hex');
+}
+
+function toParts(sha: string, states: readonly Uint8Array[], sizeBytes: number, sliceSizeBytes: number): UploadPart[] {
+  const count = Math.max(1, Math.ceil(sizeBytes / sliceSizeBytes));
+  const all = Buffer.concat(states);
+  return Array.from({ length: count }, (_, index) => {
+    const offset = index * sliceSizeBytes;
+    return {
+      offset,
+      datalen: Math.min(sliceSizeBytes, sizeBytes - offset),
+      datasha: index === count - 1 ? sha : all.toString('hex', index * STATE_BYTES, (index + 1) * STATE_BYTES),
+    };
+  });
+}
+
+function isFile(source: Source<Uint8Array>): source is FileSource {
+  return 'path' in source;
+}

@@ -1,0 +1,184 @@
+import { Readable } from 'node:stream';
+import { type ByteRange, CosSliceError, type Source } from '@cos-slice/core';
+
+/** Slices may be asked a little out of order; a longer way ahead means that the bytes between are not wanted. */
+const MAX_GAP_BYTES = 64 * 1024 * 1024;
+
+/** A web `ReadableStream` of bytes. */
+export interface WebByteStream {
+  getReader(): {
+    read(): Promise<{ done: boolean; value?: Uint8Array | undefined }>;
+    cancel(reason?: unknown): Promise<void>;
+  };
+}
+
+export type ByteStream = Readable | WebByteStream;
+
+interface Piece {
+  readonly offset: number;
+  readonly bytes: Uint8Array;
+}
+
+/**
+ * Uploads a stream of known length, in one pass. A slice's bytes are kept until the server has stored them, so that it can
+ * be sent again; memory follows the concurrency. Such an upload cannot be resumed by another process.
+ *
+ * @param sizeBytes what the stream will yield; more or less fails with `source-changed`
+ */
+export function createStreamSource(stream: ByteStream, sizeBytes: number): Source<Uint8Array> {
+  const reader = toReader(stream);
+  let pieces: Piece[] = [];
+  /** Bytes read so far. */
+  let position = 0;
+  let rest: Uint8Array = new Uint8Array(0);
+  let endSeen = false;
+  let failure: unknown;
+  /** Reads go one after another; one that was asked for goes on when its slice is aborted, and is kept. */
+  let reading: Promise<void> = Promise.resolve();
+
+  const nextChunk = async (): Promise<Uint8Array | undefined> => {
+    if (rest.length > 0) return rest;
+    const { done, value } = await reader.read().catch((error) => {
+      const why = error instanceof Error ? error.message : String(error);
+      throw new CosSliceError(
+        'source-unreadable',
+        `the stream failed after ${position} of ${sizeBytes} bytes: ${firstLine(why)}`,
+        {
+          cause: error,
+        },
+      );
+    });
+    if (done) return undefined;
+    if (!(value instanceof Uint8Array)) {
+      throw new CosSliceError(
+        'source-unreadable',
+        'the stream yields something other than bytes: give a binary stream',
+      );
+    }
+    return value;
+  };
+
+  const take = async (length: number): Promise<Uint8Array> => {
+    // In shared memory, where a hashing worker sees it without a copy.
+    const bytes = new Uint8Array(new SharedArrayBuffer(length));
+    let filled = 0;
+    while (filled < length) {
+      const chunk = await nextChunk();
+      if (chunk === undefined) {
+        throw new CosSliceError(
+          'source-changed',
+          `the stream ended after ${position} of ${sizeBytes} bytes: give its true size`,
+        );
+      }
+      const part = chunk.subarray(0, length - filled);
+      rest = chunk.subarray(part.length);
+      bytes.set(part, filled);
+      filled += part.length;
+      position += part.length;
+    }
+    return bytes;
+  };
+
+  const keep = async (length: number): Promise<void> => {
+    const offset = position;
+    pieces.push({ offset, bytes: await take(length) });
+  };
+
+  const readUpTo = async ({ offset, length }: ByteRange): Promise<void> => {
+    if (offset - position > MAX_GAP_BYTES) {
+      while (position < offset) await take(Math.min(offset - position, 1024 * 1024));
+    }
+    if (position < offset) await keep(offset - position);
+    if (position < offset + length) await keep(offset + length - position);
+    if (position < sizeBytes || endSeen) return;
+    const more = await nextChunk();
+    if (more !== undefined && more.length > 0) {
+      throw new CosSliceError('source-changed', `the stream has more than ${sizeBytes} bytes: give its true size`);
+    }
+    endSeen = more === undefined;
+  };
+
+  return {
+    sizeBytes,
+    async slice(range, signal) {
+      signal.throwIfAborted();
+      reading = reading.then(async () => {
+        if (failure === undefined) await readUpTo(range);
+      });
+      reading = reading.catch((error) => {
+        failure ??= error;
+      });
+      await untilAborted(reading, signal);
+      const bytes = cut(pieces, range);
+      if (bytes !== undefined && (failure === undefined || range.offset + range.length < sizeBytes)) return bytes;
+      if (failure !== undefined) throw failure;
+      throw new CosSliceError(
+        'source-not-replayable',
+        `the stream is past byte ${range.offset}, which is needed again: start over with a new stream, or upload a file`,
+      );
+    },
+    stored({ offset, length }) {
+      pieces = pieces.filter((piece) => piece.offset < offset || piece.offset + piece.bytes.length > offset + length);
+    },
+    async identity() {
+      return undefined;
+    },
+    async close() {
+      pieces = [];
+      await reader.cancel();
+    },
+  };
+}
+
+/** @returns the bytes of a range, as a view when they lie in one piece; undefined when some are not kept */
+function cut(pieces: readonly Piece[], { offset, length }: ByteRange): Uint8Array | undefined {
+  const parts: Uint8Array[] = [];
+  let at = offset;
+  while (at < offset + length) {
+    const piece = pieces.find((each) => each.offset <= at && at < each.offset + each.bytes.length);
+    if (piece === undefined) return undefined;
+    const part = piece.bytes.subarray(at - piece.offset, offset + length - piece.offset);
+    parts.push(part);
+    at += part.length;
+  }
+  const [only] = parts;
+  return parts.length === 1 ? only : Buffer.concat(parts);
+}
+
+async function untilAborted(work: Promise<void>, signal: AbortSignal): Promise<void> {
+  let onAbort: (() => void) | undefined;
+  const aborted = new Promise<never>((_, reject) => {
+    onAbort = () => reject(signal.reason);
+    signal.addEventListener('abort', onAbort, { once: true });
+  });
+  try {
+    await Promise.race([work, aborted]);
+  } finally {
+    if (onAbort) signal.removeEventListener('abort', onAbort);
+  }
+}
+
+interface Reader {
+  read(): Promise<{ done?: boolean | undefined; value?: unknown }>;
+  cancel(): Promise<void>;
+}
+
+function toReader(stream: ByteStream): Reader {
+  if (!(stream instanceof Readable)) {
+    const reader = stream.getReader();
+    return { read: () => reader.read(), cancel: () => reader.cancel() };
+  }
+  // It may fail before anybody reads; the reader then hears of it.
+  stream.on('error', () => {});
+  const iterator = stream[Symbol.asyncIterator]();
+  return {
+    read: () => iterator.next(),
+    async cancel() {
+      stream.destroy();
+    },
+  };
+}
+
+function firstLine(text: string): string {
+  return text.split('\n', 1)[0] ?? '';
+}
