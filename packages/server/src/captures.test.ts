@@ -1,0 +1,203 @@
+import { connect } from 'node:net';
+import { describe, expect, it } from 'vitest';
+import { checkSignature } from './signature/signature.ts';
+import {
+  CAPTURES,
+  FILES,
+  headerOf,
+  type RecordedRequest,
+  readCapture,
+  rebuildBody,
+  signatureOf,
+  signedAtMs,
+} from './testing/captures.ts';
+import { post, type ReplyJson } from './testing/client.ts';
+import { patternBytes } from './testing/content.ts';
+import { startServer, type TestServer } from './testing/server.ts';
+import { ACCOUNT, sign } from './testing/sign.ts';
+
+const ACCOUNTS = [ACCOUNT, { ...ACCOUNT, secretId: 'AKIDx' }];
+const UPLOADS = /^upload/;
+const big = FILES.big as Buffer;
+const small = FILES.small as Buffer;
+
+/** Sends the recorded request line, headers and body through a socket. */
+function replay(
+  origin: string,
+  request: RecordedRequest,
+  session?: string,
+): Promise<{ status: number; json: ReplyJson }> {
+  const body = rebuildBody(request, session);
+  const lines = request.headers
+    .filter(([name]) => !/^(content-length|connection|host)$/i.test(name))
+    .map(([name, value]) => `${name}: ${value}`);
+  const head = [
+    `${request.method} ${request.url} HTTP/1.1`,
+    'Host: gz.file.myqcloud.com',
+    ...lines,
+    ...(request.method === 'GET' ? [] : [`Content-Length: ${body.length}`]),
+    'Connection: close',
+  ];
+  return new Promise((resolve, reject) => {
+    const { port, hostname } = new URL(origin);
+    const socket = connect(Number(port), hostname);
+    const chunks: Buffer[] = [];
+    socket.on('data', (chunk) => chunks.push(chunk));
+    socket.on('error', reject);
+    socket.on('close', () => {
+      const text = Buffer.concat(chunks).toString();
+      const at = text.indexOf('\r\n\r\n');
+      const json = JSON.parse(text.slice(at + 4) || '{}');
+      resolve({ status: Number(text.slice(9, 12)), json });
+    });
+    socket.write(Buffer.concat([Buffer.from(`${head.join('\r\n')}\r\n\r\n`), body]));
+  });
+}
+
+async function startAt(requests: RecordedRequest[]): Promise<TestServer> {
+  const nowMs = Math.max(...requests.map(signedAtMs)) + 1000;
+  return startServer({ accounts: ACCOUNTS, nowMs: () => nowMs });
+}
+
+/** An unfinished upload of the big file with its first two slices, as the captured resumes assume. */
+async function prepareSession(test: TestServer, requests: RecordedRequest[], init: RecordedRequest): Promise<string> {
+  const { json } = await replay(test.origin, init);
+  const nowSec = Math.floor(signedAtMs(requests[0] as RecordedRequest) / 1000);
+  const signature = sign({ t: nowSec, e: nowSec + 3600 });
+  for (const offset of [0, 1048576]) {
+    await post(
+      test.urlOf('testfolder/big.bin'),
+      {
+        op: 'upload_slice_data',
+        session: json.data.session,
+        offset,
+        filecontent: patternBytes(offset, offset + 1048576),
+      },
+      signature,
+    );
+  }
+  return json.data.session;
+}
+
+describe('recorded signatures', () => {
+  it.each(CAPTURES)('%s: every one is genuine at its time', async (name) => {
+    const accounts = new Map(ACCOUNTS.map((account) => [account.secretId, account]));
+    const target = { appId: ACCOUNT.appId, bucket: 'demobucket', path: '' };
+    for (const request of await readCapture(name)) {
+      expect(request.auth_decoded.hmac_ok).toBe(true);
+      const grant = checkSignature(signatureOf(request), target, accounts, signedAtMs(request) / 1000);
+      expect(grant.kind).toBe(/&e=0&/.test(request.auth_decoded.plaintext) ? 'once' : 'multi');
+    }
+  });
+});
+
+describe('recorded uploads', () => {
+  it.each(['browser-cos-js-sdk-v4', 'java-sdk-v4', 'java-slice2m', 'py3-con4', 'python3-sdk-v4', 'node-qcloud_cos_v4'])(
+    '%s: stores what the client sent',
+    async (name) => {
+      const requests = await readCapture(name);
+      const test = await startAt(requests);
+      let session: string | undefined;
+      let uploaded = 0;
+      for (const request of requests) {
+        const { status, json } = await replay(test.origin, request, session);
+        if (request.method === 'OPTIONS') expect(status).toBe(204);
+        else if (request.op === 'upload_slice_list') expect([status, json.code]).toEqual([404, -197]);
+        else if (UPLOADS.test(request.op ?? '')) {
+          expect([json.code, json.message]).toEqual([0, 'SUCCESS']);
+          session ??= json.data.session;
+          uploaded++;
+        }
+      }
+      expect(uploaded).toBeGreaterThan(4);
+      if (requests.some((request) => request.op === 'upload')) {
+        expect((await test.stored('test folder/small 中.bin')).equals(small)).toBe(true);
+      }
+      expect((await test.stored('testfolder/big.bin')).equals(big)).toBe(true);
+    },
+  );
+
+  it('node-qcloud_cos_v4: ends with URLs and without finish', async () => {
+    const requests = (await readCapture('node-qcloud_cos_v4')).filter((request) => request.op === 'upload_slice');
+    const test = await startAt(requests);
+    const replies: ReplyJson[] = [];
+    for (const request of requests) replies.push((await replay(test.origin, request, replies[0]?.data.session)).json);
+    expect(replies[0]?.data).toMatchObject({ slice_size: 1048576, offset: 0 });
+    expect(replies.at(-1)?.data).toMatchObject({ offset: 5242880, datalen: 314159, access_url: expect.any(String) });
+  });
+
+  it('browser-resume: goes on where a listed session stands', async () => {
+    const requests = await readCapture('browser-resume');
+    const init = (await readCapture('browser-cos-js-sdk-v4')).find(({ op }) => op === 'upload_slice_init');
+    const test = await startServer({ accounts: ACCOUNTS, nowMs: () => signedAtMs(init as RecordedRequest) + 1000 });
+    const session = await prepareSession(test, [init as RecordedRequest], init as RecordedRequest);
+    let listed = false;
+    for (const request of requests) {
+      const { status, json } = await replay(test.origin, request, session);
+      if (request.method === 'OPTIONS') continue;
+      expect(status).toBe(200);
+      if (request.op !== 'upload_slice_list') continue;
+      listed = true;
+      expect(json.data).toMatchObject({
+        session,
+        slice_size: 1048576,
+        filesize: big.length,
+        listparts: [
+          { offset: 0, datalen: 1048576 },
+          { offset: 1048576, datalen: 1048576 },
+        ],
+      });
+    }
+    expect(listed).toBe(true);
+    expect((await test.stored('testfolder/big.bin')).equals(big)).toBe(true);
+  });
+
+  it('java-init-4019: is told that the upload is unfinished, lists, and completes it', async () => {
+    const requests = await readCapture('java-init-4019');
+    const test = await startAt(requests);
+    const session = await prepareSession(test, requests, requests[0] as RecordedRequest);
+    const codes = [];
+    for (const request of requests) codes.push((await replay(test.origin, request, session)).json.code);
+    expect(codes).toEqual([-4019, 0, 0, 0, 0, 0, 0]);
+    expect((await test.stored('testfolder/big.bin')).equals(big)).toBe(true);
+  });
+
+  it('browser-instant: is spared the upload of content that the bucket has', async () => {
+    const requests = await readCapture('browser-instant');
+    const test = await startAt(requests);
+    const nowSec = Math.floor(signedAtMs(requests[0] as RecordedRequest) / 1000);
+    const signature = sign({ t: nowSec, e: nowSec + 3600 });
+    const stored = await post(
+      test.urlOf('elsewhere/copy.bin'),
+      { op: 'upload', filecontent: big, insertOnly: 0 },
+      signature,
+    );
+    expect(stored.json().code).toBe(0);
+    const [list, init] = requests as [RecordedRequest, RecordedRequest];
+    expect((await replay(test.origin, list)).json.code).toBe(-197);
+    const { json } = await replay(test.origin, init);
+    expect(json.data.access_url).toContain('/files/v2/10055004/demobucket/testfolder/big.bin');
+    expect(json.data).not.toHaveProperty('session');
+    expect((await test.stored('testfolder/big.bin')).equals(big)).toBe(true);
+  });
+
+  it('node4-insertonly: an empty value overwrites, 1 refuses', async () => {
+    const requests = await readCapture('node4-insertonly');
+    const test = await startAt(requests);
+    const [first, second] = requests as [RecordedRequest, RecordedRequest];
+    expect((await replay(test.origin, first)).json.code).toBe(0);
+    expect((await replay(test.origin, first)).json.code).toBe(0);
+    expect(await replay(test.origin, second)).toMatchObject({ status: 409, json: { code: -177 } });
+    expect((await test.stored('a.bin')).equals(small)).toBe(true);
+  });
+
+  it('bodies are rebuilt to the byte', async () => {
+    for (const name of CAPTURES) {
+      for (const request of await readCapture(name)) {
+        expect(rebuildBody(request).length, `${name} ${request.seq}`).toBe(request.body_length);
+        if (request.body_kind === 'multipart')
+          expect(headerOf(request, 'content-length')).toBe(String(request.body_length));
+      }
+    }
+  });
+});

@@ -1,0 +1,139 @@
+import type { IncomingMessage } from 'node:http';
+import { readBody } from '../http/body.ts';
+import { createUploadPartsReader, type UploadParts } from '../integrity/upload-parts.ts';
+import { ProtocolError } from '../protocol/codes.ts';
+import type { Fields } from '../protocol/fields.ts';
+import { boundaryOf, createMultipartParser, type PartSink } from './multipart.ts';
+
+const MIB = 1024 * 1024;
+/** `biz_attr` and `custom_headers` are the long ones. */
+const MAX_FIELD_BYTES = 64 * 1024;
+/** Room for every `uploadparts` of up to 1 TiB in 1 MiB steps (80 MB); it is read as a stream and kept at 20 bytes each. */
+const MAX_UPLOAD_PARTS_BYTES = 128 * MIB;
+/** JSON and urlencoded bodies are read whole. */
+const MAX_PLAIN_BODY_BYTES = 16 * MIB;
+
+/** A request's fields, whichever dialect it used (protocol section 1). */
+export interface Form {
+  readonly fields: Fields;
+  readonly uploadParts: UploadParts | undefined;
+}
+
+export interface FormReader {
+  /** Room for one content part, in bytes. */
+  readonly maxContentBytes: number;
+  onBytes(bytes: number): void;
+  /** Called when the content part begins, with the fields that came before it. */
+  openContent(fields: Fields): Promise<PartSink>;
+}
+
+/**
+ * Reads multipart, JSON and urlencoded bodies; an empty body leaves the fields to the query. Fields in the body win.
+ *
+ * @throws ProtocolError -5999 malformed, too large, or a field given twice with different values; -5965 uploadparts
+ */
+export async function readForm(req: IncomingMessage, query: Fields, reader: FormReader): Promise<Form> {
+  const contentType = req.headers['content-type'] ?? '';
+  const fields = new Map<string, string>();
+  let uploadParts: UploadParts | undefined;
+
+  function add(name: string, value: string): void {
+    const known = fields.get(name);
+    if (known !== undefined && known !== value) throw new ProtocolError('badParameter', `${name} is given twice`);
+    fields.set(name, value);
+  }
+
+  const openUploadParts = (): PartSink & { end(): void } => {
+    const parts = createUploadPartsReader();
+    return {
+      ...limited(MAX_UPLOAD_PARTS_BYTES, 'uploadparts', (bytes) => parts.write(bytes)),
+      end: () => {
+        uploadParts = parts.end();
+      },
+    };
+  };
+
+  /** Values that came in one piece. */
+  function addValue(rawName: string, value: string): void {
+    const name = canonicalName(rawName);
+    if (name === 'filecontent') throw new ProtocolError('badParameter', 'content needs a multipart body');
+    if (name !== 'uploadparts') add(name, value);
+    else {
+      const sink = openUploadParts();
+      void sink.write(Buffer.from(value));
+      sink.end();
+    }
+  }
+
+  if (/^multipart\/form-data/i.test(contentType)) {
+    let hasContent = false;
+    const parser = createMultipartParser(boundaryOf(contentType), (rawName) => {
+      const name = canonicalName(rawName);
+      if (name === 'uploadparts') return openUploadParts();
+      if (name !== 'filecontent') return collect(name, add);
+      // A client's repeated append must not pass for a longer slice.
+      if (hasContent) throw new ProtocolError('badParameter', 'the content is given twice');
+      hasContent = true;
+      return reader.openContent(fields);
+    });
+    await readBody(req, reader.maxContentBytes + MAX_UPLOAD_PARTS_BYTES, reader.onBytes, (chunk) =>
+      parser.write(chunk),
+    );
+    await parser.end();
+  } else {
+    const text = await readText(req, reader);
+    if (/^application\/x-www-form-urlencoded/i.test(contentType) && !text.startsWith('{')) {
+      for (const [name, value] of new URLSearchParams(text)) addValue(name, value);
+    } else if (text !== '') {
+      for (const [name, value] of Object.entries(parseObject(text))) {
+        addValue(name, typeof value === 'string' ? value : JSON.stringify(value));
+      }
+    }
+  }
+  for (const [name, value] of query) if (!fields.has(name)) fields.set(name, value);
+  return { fields, uploadParts };
+}
+
+/** Names that clients spell in two ways. */
+function canonicalName(name: string): string {
+  return name === 'fileContent' || name === 'fileSize' ? name.toLowerCase() : name;
+}
+
+function limited(maxBytes: number, name: string, take: (bytes: Buffer) => void): PartSink {
+  let total = 0;
+  return {
+    write(bytes) {
+      total += bytes.length;
+      if (total > maxBytes) throw new ProtocolError('badParameter', `${name} is too long`);
+      take(bytes);
+      return undefined;
+    },
+  };
+}
+
+function collect(name: string, done: (name: string, value: string) => void): PartSink {
+  const chunks: Buffer[] = [];
+  return {
+    ...limited(MAX_FIELD_BYTES, name.slice(0, 100), (bytes) => chunks.push(bytes)),
+    end: () => done(name, Buffer.concat(chunks).toString('utf8')),
+  };
+}
+
+async function readText(req: IncomingMessage, reader: FormReader): Promise<string> {
+  const chunks: Buffer[] = [];
+  await readBody(req, MAX_PLAIN_BODY_BYTES, reader.onBytes, (chunk) => {
+    chunks.push(chunk);
+    return undefined;
+  });
+  return Buffer.concat(chunks).toString('utf8').trim();
+}
+
+function parseObject(text: string): object {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
+  } catch {
+    // Told below.
+  }
+  throw new ProtocolError('badParameter', 'the body is neither a form nor a JSON object');
+}

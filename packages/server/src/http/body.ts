@@ -1,0 +1,83 @@
+import type { IncomingMessage } from 'node:http';
+import { ProtocolError } from '../protocol/codes.ts';
+
+/** A connection that sends nothing for this long while its body is awaited is cut. */
+const IDLE_MS = 60_000;
+/** How much of a refused request is still read, so that its sender gets to see the reply. */
+const MAX_DRAIN_BYTES = 64 * 1024 * 1024;
+
+/** The client went away in the middle of its request. */
+export class ClientGoneError extends Error {
+  override readonly name = 'ClientGoneError';
+}
+
+/**
+ * Reads a request body to its end, waiting whenever `onChunk` asks to. Resolves only when every announced byte came.
+ *
+ * @param onBytes told the size of each chunk
+ * @throws ClientGoneError when the connection broke, ProtocolError -5999 beyond `maxBytes`, whatever `onChunk` throws
+ */
+export function readBody(
+  req: IncomingMessage,
+  maxBytes: number,
+  onBytes: (bytes: number) => void,
+  onChunk: (chunk: Buffer) => Promise<void> | undefined,
+): Promise<void> {
+  if (Number(req.headers['content-length'] ?? 0) > maxBytes) {
+    return Promise.reject(new ProtocolError('badParameter', 'the body is too large'));
+  }
+  return new Promise((resolve, reject) => {
+    let total = 0;
+    let busy: Promise<void> | undefined;
+    req.socket.setTimeout(IDLE_MS);
+
+    function leave(): void {
+      req.off('data', onData);
+      req.off('end', onEnd);
+      req.off('close', onClose);
+      req.socket?.setTimeout(0);
+    }
+    async function fail(error: unknown): Promise<void> {
+      leave();
+      req.pause();
+      // Nobody must be left at work on a chunk when the caller cleans up.
+      await busy?.catch(() => {});
+      reject(error);
+    }
+    function onData(chunk: Buffer): void {
+      total += chunk.length;
+      onBytes(chunk.length);
+      try {
+        if (total > maxBytes) throw new ProtocolError('badParameter', 'the body is too large');
+        busy = onChunk(chunk);
+        if (!busy) return;
+        req.pause();
+        busy.then(() => req.resume(), fail);
+      } catch (error) {
+        void fail(error);
+      }
+    }
+    function onEnd(): void {
+      leave();
+      if (req.complete) resolve();
+      else reject(new ClientGoneError());
+    }
+    function onClose(): void {
+      void fail(new ClientGoneError());
+    }
+    if (req.destroyed) onClose();
+    else req.on('data', onData).on('end', onEnd).on('close', onClose);
+  });
+}
+
+/** Lets the rest of a refused request run out, and cuts the connection if that takes too much. */
+export function drain(req: IncomingMessage): void {
+  if (req.readableEnded || req.destroyed) return;
+  let total = 0;
+  req.socket.setTimeout(IDLE_MS);
+  req.on('data', (chunk: Buffer) => {
+    total += chunk.length;
+    if (total > MAX_DRAIN_BYTES) req.destroy();
+  });
+  req.resume();
+}

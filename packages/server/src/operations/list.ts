@@ -1,0 +1,36 @@
+import { ProtocolError } from '../protocol/codes.ts';
+import type { Session } from '../store/store.ts';
+import { type Exchange, ifFresh } from './exchange.ts';
+
+/** `upload_slice_list`: what is stored of the upload at the path, or the file's URLs when it is finished. */
+export async function listSlices(exchange: Exchange): Promise<object> {
+  const { store } = exchange.settings;
+  const session = await ifFresh(exchange, await store.findSession(exchange.target));
+  if (session) {
+    return {
+      session: session.id,
+      slice_size: session.sliceSizeBytes,
+      filesize: session.sizeBytes,
+      ...(session.sha !== undefined && { sha: session.sha }),
+      ...(exchange.settings.serialUpload && { serial_upload: 1 }),
+      listparts: storedParts(session),
+    };
+  }
+  const object = await store.statObject(exchange.target);
+  if (!object) throw new ProtocolError('notFound');
+  return { ...exchange.urls, filesize: object.sizeBytes, ...(object.sha !== undefined && { sha: object.sha }) };
+}
+
+function storedParts({
+  sliceCount,
+  sliceSizeBytes,
+  sizeBytes,
+  isStored,
+}: Session): { offset: number; datalen: number }[] {
+  const parts = [];
+  for (let index = 0; index < sliceCount; index++) {
+    const offset = index * sliceSizeBytes;
+    if (isStored(index)) parts.push({ offset, datalen: Math.min(sliceSizeBytes, sizeBytes - offset) });
+  }
+  return parts;
+}

@@ -1,0 +1,40 @@
+import { ProtocolError } from './codes.ts';
+
+const FORBIDDEN = /[?*:|\\<>"\p{Cc}]/u;
+const MAX_SEGMENT_BYTES = 255;
+const MAX_PATH_BYTES = 1024;
+const utf8 = new TextEncoder();
+
+/** Percent-decodes once; undefined when the escapes are broken or do not spell UTF-8. */
+export function percentDecode(text: string): string | undefined {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Percent-encodes every segment once and keeps the slashes (protocol section 1). */
+export function encodePath(path: string): string {
+  return path.split('/').map(encodeURIComponent).join('/');
+}
+
+/**
+ * Checks a decoded path without its leading slash. A trailing slash (a directory) passes and is the caller's matter.
+ *
+ * @throws ProtocolError -180 for forbidden characters, empty segments, `.` and `..`, and names too long to store
+ */
+export function checkPath(path: string): void {
+  if (FORBIDDEN.test(path)) throw new ProtocolError('invalidPath', 'a name holds a forbidden character');
+  if (utf8.encode(path).length > MAX_PATH_BYTES) {
+    throw new ProtocolError('invalidPath', `the path exceeds ${MAX_PATH_BYTES} bytes`);
+  }
+  for (const segment of path.replace(/\/$/, '').split('/')) {
+    if (segment === '' || segment === '.' || segment === '..') {
+      throw new ProtocolError('invalidPath', 'empty, "." and ".." segments are refused');
+    }
+    if (utf8.encode(segment).length > MAX_SEGMENT_BYTES) {
+      throw new ProtocolError('invalidPath', `a name exceeds ${MAX_SEGMENT_BYTES} bytes`);
+    }
+  }
+}

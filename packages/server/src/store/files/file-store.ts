@@ -1,0 +1,163 @@
+import { randomBytes } from 'node:crypto';
+import { mkdir, opendir, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import type { Checkpoints, SessionInit, Store } from '../store.ts';
+import { ifPresent } from './fs-errors.ts';
+import { createKeyedLock } from './keyed-lock.ts';
+import { createLayout, type Layout, targetHash } from './layout.ts';
+import { createObjects, type Objects } from './objects.ts';
+import { FILES, type FileSession, openFileSession, readMeta, type SessionMeta } from './session.ts';
+import { createFileSpool, type FileSpool } from './spool.ts';
+
+export interface FileStoreOptions {
+  /**
+   * Forces data to the disk before it is acknowledged, so that it survives a power failure too. Without it nothing
+   * acknowledged is lost when the process dies. Default false.
+   */
+  readonly fsync?: boolean;
+}
+
+/**
+ * Keeps each object as a plain file at `<dir>/<appid>/<bucket>/<path>` and everything else below `<dir>/.cos-slice/`.
+ * One process at a time may use a directory.
+ */
+export function fileStore(dir: string, options: FileStoreOptions = {}): Store {
+  const fsync = options.fsync ?? false;
+  const lock = createKeyedLock();
+  const loaded = new Map<string, Promise<FileSession | undefined>>();
+  let opening: Promise<{ layout: Layout; objects: Objects }> | undefined;
+
+  const ready = () =>
+    (opening ??= openRoot(resolve(dir), fsync).catch((error) => {
+      opening = undefined;
+      throw error;
+    }));
+
+  const newSpool = async (): Promise<FileSpool> => createFileSpool((await ready()).layout.newSpoolPath());
+
+  /** One object stands for a session as long as the process lives: its writers must know of each other. */
+  async function load(hash: string): Promise<FileSession | undefined> {
+    const known = loaded.get(hash);
+    if (known) return known;
+    const loading = open(hash);
+    loaded.set(hash, loading);
+    const forget = () => {
+      if (loaded.get(hash) === loading) loaded.delete(hash);
+    };
+    const session = await loading.catch((error) => {
+      forget();
+      throw error;
+    });
+    if (!session) forget();
+    return session;
+  }
+
+  async function open(hash: string): Promise<FileSession | undefined> {
+    const { layout, objects } = await ready();
+    const dir = layout.sessionDir(hash);
+    const meta = await readMeta(dir);
+    if (!meta) return undefined;
+    // A crash after the object was put in place and before the session was removed.
+    const isFinished = (await objects.stat(meta.target))?.session === meta.id;
+    if (isFinished || !(await ifPresent(stat(join(dir, FILES.data))))) {
+      await rm(dir, { recursive: true, force: true });
+      return undefined;
+    }
+    return openFileSession(dir, meta, {
+      fsync,
+      newSpool,
+      newSpoolPath: layout.newSpoolPath,
+      place: (dataPath, labels) => objects.place(dataPath, meta.target, labels, meta.overwrite),
+      lock: (task) => lock(hash, task),
+      onEnd: () => loaded.delete(hash),
+    });
+  }
+
+  async function create(hash: string, init: SessionInit, checkpoints: Checkpoints | undefined): Promise<FileSession> {
+    const { layout } = await ready();
+    const id = hash + randomBytes(12).toString('hex');
+    const meta: SessionMeta = { ...init, id, checkpointStepBytes: checkpoints?.stepBytes };
+    const draft = layout.newSpoolPath();
+    await mkdir(draft);
+    if (checkpoints) await writeFile(join(draft, FILES.checkpoints), checkpoints.states);
+    await writeFile(join(draft, FILES.data), '');
+    await writeFile(join(draft, FILES.meta), JSON.stringify(meta));
+    await rename(draft, layout.sessionDir(hash));
+    // The first answer may be that of a look that began before the session was there.
+    const session = (await load(hash)) ?? (await load(hash));
+    if (!session) throw new Error('a session vanished while it was created');
+    return session;
+  }
+
+  return {
+    createSession(init, checkpoints) {
+      const hash = targetHash(init.target);
+      return lock(hash, async () => {
+        const existing = await load(hash);
+        if (existing) return { created: false, session: existing };
+        return { created: true, session: await create(hash, init, checkpoints) };
+      });
+    },
+    async getSession(id) {
+      if (!/^[0-9a-f]{64}$/.test(id)) return undefined;
+      const session = await load(id.slice(0, 40));
+      return session?.id === id ? session : undefined;
+    },
+    findSession: (target) => load(targetHash(target)),
+    async *sessions() {
+      const { layout } = await ready();
+      for await (const entry of await opendir(layout.sessions)) {
+        const session = await load(entry.name);
+        if (session) yield session;
+      }
+    },
+
+    createSpool: newSpool,
+    async putObject(target, spool, labels, overwrite) {
+      const { objects } = await ready();
+      const path = await (spool as FileSpool).release(fsync);
+      return lock(targetHash(target), () => objects.place(path, target, labels, overwrite)).finally(() =>
+        spool.abort(),
+      );
+    },
+    async copyKnown(target, content, labels, overwrite) {
+      const { objects } = await ready();
+      return lock(targetHash(target), async () => {
+        await objects.checkVacant(target, overwrite);
+        const copyPath = await objects.copyKnown(target, content);
+        if (copyPath === undefined) return undefined;
+        return objects
+          .place(copyPath, target, { ...labels, sha: content.sha }, overwrite)
+          .finally(() => rm(copyPath, { force: true }));
+      });
+    },
+    async checkVacant(target, overwrite) {
+      await (await ready()).objects.checkVacant(target, overwrite);
+    },
+    async statObject(target) {
+      return (await ready()).objects.stat(target);
+    },
+    async openObject(target) {
+      return (await ready()).objects.open(target);
+    },
+    async deleteObject(target) {
+      const { objects } = await ready();
+      return lock(targetHash(target), () => objects.delete(target));
+    },
+    async close() {
+      for (const session of await Promise.all(loaded.values())) await session?.closeFiles();
+      loaded.clear();
+    },
+  };
+}
+
+async function openRoot(dir: string, fsync: boolean): Promise<{ layout: Layout; objects: Objects }> {
+  await mkdir(dir, { recursive: true });
+  // Links above the root are the owner's business; below it, real paths and plain ones must be the same.
+  const layout = createLayout(await realpath(dir));
+  await rm(layout.spool, { recursive: true, force: true });
+  for (const own of [layout.sessions, layout.objects, layout.content, layout.spool]) {
+    await mkdir(own, { recursive: true });
+  }
+  return { layout, objects: createObjects(layout, fsync) };
+}

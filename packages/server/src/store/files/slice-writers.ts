@@ -1,0 +1,172 @@
+import type { FileHandle } from 'node:fs/promises';
+import { type SliceWriter, StoreError } from '../store.ts';
+import { createBatchWriter } from './batch-writer.ts';
+import { readRange } from './read-file.ts';
+import type { SliceSet } from './slice-set.ts';
+import type { FileSpool } from './spool.ts';
+
+/** What the writers of one session share. */
+export interface SliceFile {
+  readonly sliceSizeBytes: number;
+  readonly stored: SliceSet;
+  /** Keeps the files open until the returned function is called. */
+  acquire(): Promise<{ data: FileHandle; release: () => void }>;
+  newSpool(): Promise<FileSpool>;
+  /** Puts the slice on record. */
+  mark(index: number, mark: { verified: boolean; atMs: number }): Promise<void>;
+}
+
+/** The right to write a slice in place. */
+interface Slot {
+  readonly settled: Promise<void>;
+  /** Stops the holder if it is still receiving; undefined once it is about to be stored. */
+  revoke(): Promise<void> | undefined;
+}
+
+/**
+ * Opens writers such that every byte of an unstored slice has one writer at a time and a stored slice none. The first
+ * request for a slice writes in place as its bytes arrive. Others that come meanwhile (a client's retry while its old
+ * connection hangs) write aside, and the first to be complete takes the slice over.
+ */
+export function createSliceWriters(file: SliceFile): (index: number) => Promise<SliceWriter> {
+  const slots = new Map<number, Slot>();
+
+  function hold(index: number, revoke: Slot['revoke']): { slot: Slot; letGo: () => void } {
+    const { promise: settled, resolve } = withResolvers();
+    const slot = { settled, revoke };
+    slots.set(index, slot);
+    return {
+      slot,
+      letGo: () => {
+        if (slots.get(index) === slot) slots.delete(index);
+        resolve();
+      },
+    };
+  }
+
+  async function openDirect(index: number): Promise<SliceWriter> {
+    let state: 'receiving' | 'revoked' | 'storing' | 'ended' = 'receiving';
+    let stopWriting = async () => {};
+    const isRevoked = () => state === 'revoked';
+    // Held before the first wait, so that two requests cannot both find the slice free.
+    const { letGo } = hold(index, () => {
+      if (state !== 'receiving') return undefined;
+      state = 'revoked';
+      return stopWriting();
+    });
+    const { data, release } = await file.acquire().catch((error) => {
+      letGo();
+      throw error;
+    });
+    const batch = createBatchWriter(data, index * file.sliceSizeBytes);
+    stopWriting = () => batch.stop();
+    if (isRevoked()) await batch.stop();
+
+    function end(): void {
+      state = 'ended';
+      letGo();
+      release();
+    }
+
+    return {
+      write: (bytes) => batch.write(bytes),
+      async *read() {
+        await batch.flush();
+        const startBytes = index * file.sliceSizeBytes;
+        if (!isRevoked()) yield* readRange(data, startBytes, startBytes + batch.sizeBytes);
+      },
+      async commit(mark) {
+        if (isRevoked()) {
+          end();
+          while (!file.stored.has(index)) {
+            const other = slots.get(index);
+            if (!other) throw new StoreError('busy');
+            await other.settled;
+          }
+          return;
+        }
+        state = 'storing';
+        try {
+          await batch.flush();
+          await file.mark(index, mark);
+        } finally {
+          await batch.stop();
+          end();
+        }
+      },
+      async abort() {
+        if (state === 'ended') return;
+        await batch.stop();
+        end();
+      },
+    };
+  }
+
+  async function openAside(index: number): Promise<SliceWriter> {
+    const spool = await file.newSpool();
+
+    /** False when the slice got stored while waiting for it. */
+    async function take(): Promise<(() => void) | undefined> {
+      while (!file.stored.has(index)) {
+        const holder = slots.get(index);
+        const stopped = holder?.revoke();
+        if (holder && !stopped) {
+          await holder.settled;
+          continue;
+        }
+        const { letGo } = hold(index, () => undefined);
+        await stopped;
+        return letGo;
+      }
+      return undefined;
+    }
+
+    return {
+      write: (bytes) => spool.write(bytes),
+      read: () => spool.read(),
+      abort: () => spool.abort(),
+      async commit(mark) {
+        try {
+          await spool.flush();
+          const letGo = await take();
+          if (!letGo) return;
+          try {
+            const { data, release } = await file.acquire();
+            try {
+              const batch = createBatchWriter(data, index * file.sliceSizeBytes);
+              for await (const chunk of spool.read()) await batch.write(chunk);
+              await batch.flush();
+              await file.mark(index, mark);
+            } finally {
+              release();
+            }
+          } finally {
+            letGo();
+          }
+        } finally {
+          await spool.abort();
+        }
+      },
+    };
+  }
+
+  return async (index) => {
+    if (file.stored.has(index)) return DISCARD;
+    return slots.has(index) ? openAside(index) : openDirect(index);
+  };
+}
+
+const DISCARD: SliceWriter = {
+  write: () => undefined,
+  async *read() {},
+  commit: async () => {},
+  abort: async () => {},
+};
+
+function withResolvers(): { promise: Promise<void>; resolve: () => void } {
+  let resolve = () => {};
+  const promise = new Promise<void>((done) => {
+    resolve = done;
+  });
+  return { promise, resolve };
+}

@@ -1,0 +1,47 @@
+import { open, rm } from 'node:fs/promises';
+import type { Spool } from '../store.ts';
+import { createBatchWriter } from './batch-writer.ts';
+import { readRange } from './read-file.ts';
+
+export interface FileSpool extends Spool {
+  readonly path: string;
+  flush(): Promise<void>;
+  /** Writes everything and lets go of the file, which then belongs to the caller. */
+  release(fsync: boolean): Promise<string>;
+}
+
+export async function createFileSpool(path: string): Promise<FileSpool> {
+  const file = await open(path, 'wx+');
+  const batch = createBatchWriter(file, 0);
+  let isOpen = true;
+
+  async function close(): Promise<void> {
+    if (!isOpen) return;
+    isOpen = false;
+    await file.close();
+  }
+
+  return {
+    path,
+    get sizeBytes() {
+      return batch.sizeBytes;
+    },
+    write: (bytes) => batch.write(bytes),
+    flush: () => batch.flush(),
+    async *read() {
+      await batch.flush();
+      yield* readRange(file, 0, batch.sizeBytes);
+    },
+    async release(fsync) {
+      await batch.flush();
+      if (fsync) await file.datasync();
+      await close();
+      return path;
+    },
+    async abort() {
+      await batch.stop();
+      await close().catch(() => {});
+      await rm(path, { force: true }).catch(() => {});
+    },
+  };
+}
