@@ -21,12 +21,18 @@ export interface Signatures {
 /** A signature is renewed when less than this is left of it, or a tenth of its life if that is less. */
 const MARGIN_MS = 60_000;
 
-/** @param life aborted when the upload ends; whoever stops waiting earlier does not stop the others' request */
+export interface SignaturesContext {
+  readonly clock: Clock;
+  /** Aborted when the upload ends; whoever stops waiting earlier does not stop the others' request. */
+  readonly life: AbortSignal;
+  /** How long the signer may take. */
+  readonly timeoutMs: number;
+}
+
 export function createSignatures(
   signer: Signer,
   claim: Omit<SignClaim, 'effect' | 'nowSec'>,
-  clock: Clock,
-  life: AbortSignal,
+  { clock, life, timeoutMs }: SignaturesContext,
 ): Signatures {
   let skewMs = 0;
   let asked = 0;
@@ -37,9 +43,14 @@ export function createSignatures(
   const ask = async (effect: SignClaim['effect'], signal: AbortSignal): Promise<string> => {
     asked += 1;
     const nowMs = serverNowMs();
+    const answered = new AbortController();
+    const late = clock.sleep(timeoutMs, answered.signal).then((): never => {
+      throw new CosSliceError('signing-failed', 'the signer did not answer in time', { remedy: 'backoff' });
+    });
     let signature: string;
     try {
-      signature = await signer.sign({ ...claim, effect, nowSec: Math.floor(nowMs / 1000) }, signal);
+      const signing = signer.sign({ ...claim, effect, nowSec: Math.floor(nowMs / 1000) }, signal);
+      signature = await untilAborted(Promise.race([signing, late]), signal);
     } catch (error) {
       if (signal.aborted) throw signal.reason;
       if (isCosSliceError(error)) throw error;

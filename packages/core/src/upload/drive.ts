@@ -7,7 +7,7 @@ import { createSignatures, type Signatures } from '../signing/signatures.ts';
 import { attemptRequest } from './attempt.ts';
 import { type Command, plan } from './plan.ts';
 import { ALMOST_DONE, createMeter, type Meter, readMeter, type UploadProgress } from './progress.ts';
-import { addSlice, bytesIn, createSliceSet, hasSlice, type SliceSet, sliceCount } from './slices.ts';
+import { bytesIn, hasSlice, type SliceSet, sliceCount } from './slices.ts';
 import { type Done, initialState, isOver, type Job, transition, type UploadEvent, type UploadState } from './state.ts';
 import {
   SLICE_IN_FLIGHT,
@@ -31,7 +31,6 @@ interface Work {
   readonly controller: AbortController;
   /** Bytes of content that the attempt has put on the wire. */
   sentBytes: number;
-  readonly resend: boolean;
 }
 
 /**
@@ -81,13 +80,11 @@ class Drive<C> implements Upload {
   #checkpointSavedAtMs = 0;
 
   #sentBytes = 0;
-  #resentBytes = 0;
   #requests = 0;
   #hashedBytes = 0;
   #shownFraction = 0;
   #shownConfirmedBytes = 0;
   #resumed: SliceSet | undefined;
-  #touched: { set: SliceSet; sliceSizeBytes: number } | undefined;
   #meter: Meter;
   #meterPhase: UploadPhase = 'opening';
   #notifiedAtMs = Number.NEGATIVE_INFINITY;
@@ -101,7 +98,16 @@ class Drive<C> implements Upload {
     this.#random = platform.random ?? Math.random;
     this.#target = { endpoint, appId, bucket, path };
     this.#storeKey = `${endpoint}/${appId}/${bucket}/${path}`;
-    this.#signatures = createSignatures(signer, { appId, bucket, path }, this.#clock, this.#life.signal);
+    const { connectMs, responseMs } = config.timeouts;
+    this.#signatures = createSignatures(
+      signer,
+      { appId, bucket, path },
+      {
+        clock: this.#clock,
+        life: this.#life.signal,
+        timeoutMs: connectMs + responseMs,
+      },
+    );
     this.#meter = createMeter(this.#clock.nowMs());
     this.#state = initialState(this.#job(0));
     let settle: { resolve(result: UploadResult): void; reject(reason: unknown): void } | undefined;
@@ -164,7 +170,10 @@ class Drive<C> implements Upload {
     // Nothing happens before the caller holds the handle.
     await Promise.resolve();
     const { signal } = this.#config;
-    if (signal?.aborted) return this.#dispatch({ type: 'cancelled', reason: signal.reason });
+    if (signal?.aborted) {
+      this.#ready = true;
+      return this.#dispatch({ type: 'cancelled', reason: signal.reason });
+    }
     const before = this.#state;
     let job = this.#job(0);
     try {
@@ -196,7 +205,7 @@ class Drive<C> implements Upload {
     const before = this.#state;
     this.#state = next;
     if (next !== before) {
-      if (next.phase === 'sending' && before.phase !== 'sending') this.#onSending(next);
+      if (next.phase === 'sending') this.#resumed ??= next.stored;
       this.#remember(next);
       const visible =
         next.phase !== before.phase || isPaused(next) !== isPaused(before) || isOnline(next) !== isOnline(before);
@@ -224,8 +233,7 @@ class Drive<C> implements Upload {
   }
 
   #start(command: Command): void {
-    const resend = command.type === 'send' && this.#touched !== undefined && hasSlice(this.#touched.set, command.slice);
-    const work: Work = { controller: new AbortController(), sentBytes: 0, resend };
+    const work: Work = { controller: new AbortController(), sentBytes: 0 };
     this.#work.set(command.key, work);
     this.#run(command, work)
       .catch((error): UploadEvent | undefined => {
@@ -235,7 +243,6 @@ class Drive<C> implements Upload {
       .then((event) => {
         this.#work.delete(command.key);
         this.#sentBytes += work.sentBytes;
-        if (work.resend) this.#resentBytes += work.sentBytes;
         if (event) this.#dispatch(event);
         else this.#reconcile();
       });
@@ -298,7 +305,6 @@ class Drive<C> implements Upload {
         const algorithm = session ? 'md5' : 'sha1';
         const wanted = session ? integrity === 'md5' : integrity !== 'none';
         const digest = wanted ? await hasher.digest(algorithm, content, signal) : undefined;
-        this.#touch(slice);
         if (session) {
           return await this.#exchange(command, work, {
             op: 'slice',
@@ -496,27 +502,13 @@ class Drive<C> implements Upload {
 
   // --- what is shown
 
-  #onSending(state: UploadState & { phase: 'sending' }): void {
-    this.#resumed ??= state.stored;
-    const { sliceSizeBytes } = state.layout;
-    if (this.#touched?.sliceSizeBytes === sliceSizeBytes) return;
-    this.#touched = { set: createSliceSet(sliceCount(state.layout)), sliceSizeBytes };
-  }
-
-  #touch(slice: number): void {
-    if (this.#touched) this.#touched = { ...this.#touched, set: addSlice(this.#touched.set, slice) };
-  }
-
   #progress(): UploadProgress {
     const state = this.#state;
     const { sizeBytes } = state.job;
     let inFlightBytes = 0;
-    let resendingBytes = 0;
-    for (const work of this.#work.values()) {
-      inFlightBytes += work.sentBytes;
-      if (work.resend) resendingBytes += work.sentBytes;
-    }
+    for (const work of this.#work.values()) inFlightBytes += work.sentBytes;
     const confirmed = state.phase === 'done' ? sizeBytes : 'stored' in state ? bytesIn(state.layout, state.stored) : 0;
+    const resumedBytes = 'resumedBytes' in state ? state.resumedBytes : 0;
     this.#shownConfirmedBytes = Math.max(this.#shownConfirmedBytes, confirmed);
     const reached = sizeBytes === 0 ? 0 : Math.min(ALMOST_DONE, (confirmed + inFlightBytes) / sizeBytes);
     this.#shownFraction = state.phase === 'done' ? 1 : Math.max(this.#shownFraction, reached);
@@ -536,8 +528,8 @@ class Drive<C> implements Upload {
       sizeBytes,
       confirmedBytes: this.#shownConfirmedBytes,
       sentBytes: this.#sentBytes + inFlightBytes,
-      resentBytes: this.#resentBytes + resendingBytes,
-      resumedBytes: 'resumedBytes' in state ? state.resumedBytes : 0,
+      resentBytes: Math.max(0, this.#sentBytes - (confirmed - resumedBytes)),
+      resumedBytes,
       hashedBytes: this.#hashedBytes,
       fraction: this.#shownFraction,
       bytesPerSecond: Math.round(bytesPerMs * 1000),
@@ -601,7 +593,8 @@ function guard(call: () => void): void {
 }
 
 function stopped(command: Command): UploadEvent | undefined {
-  return command.type === 'send' ? { type: 'stopped', run: command.run, slice: command.slice } : undefined;
+  if (command.type === 'wait') return undefined;
+  return { type: 'stopped', run: command.run, ...(command.type === 'send' ? { slice: command.slice } : {}) };
 }
 
 function reportOf(event: UploadEvent, command: Command): AttemptReport {

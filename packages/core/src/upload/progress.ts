@@ -8,7 +8,7 @@ export interface UploadProgress {
   readonly confirmedBytes: number;
   /** Put on the wire by this run, resent bytes included. */
   readonly sentBytes: number;
-  /** Those of `sentBytes` that had been on the wire before in this run. */
+  /** Those of `sentBytes` that did not last: attempts that failed, and slices of a session that was lost. */
   readonly resentBytes: number;
   readonly resumedBytes: number;
   /** Hashing comes before sending and is not part of `fraction`. */

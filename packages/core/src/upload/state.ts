@@ -37,6 +37,8 @@ interface Underway {
   readonly run: number;
   /** Failed attempts of the phase's own request (hash, list, init, finish), and when the next one may start (epoch ms). */
   readonly attempt: number;
+  /** An attempt of it was broken off, and the server may have acted on it. */
+  readonly brokenOff: boolean;
   readonly resigns: number;
   readonly retryAtMs: number;
   /** Failed attempts in a row, over all requests, since something last succeeded. */
@@ -65,6 +67,8 @@ export interface Opening extends Underway {
   readonly cause: 'record' | 'unfinished' | 'finish' | 'exists';
   /** An earlier run called finish. */
   readonly finishing: boolean;
+  /** The session of an earlier run, while `cause` is `record`. */
+  readonly recordedSession?: string;
   /** What to fail with if the list does not explain it. */
   readonly pending?: CosSliceError;
   /** `init` and `list` contradict each other only so often. */
@@ -81,6 +85,7 @@ export interface ActiveSlice {
   readonly index: number;
   readonly running: boolean;
   readonly attempt: number;
+  readonly brokenOff: boolean;
   readonly resigns: number;
   readonly retryAtMs: number;
 }
@@ -150,8 +155,8 @@ export type UploadEvent =
   | { readonly type: 'checkpointed'; readonly run: number; readonly checkpoint: HashCheckpoint }
   /** A slice got its place. */
   | { readonly type: 'started'; readonly run: number; readonly slice: number }
-  /** A slice's attempt was aborted because it was no longer planned. */
-  | { readonly type: 'stopped'; readonly run: number; readonly slice: number }
+  /** An attempt was aborted because it was no longer planned. */
+  | { readonly type: 'stopped'; readonly run: number; readonly slice?: number }
   | { readonly type: 'replied'; readonly run: number; readonly slice?: number; readonly reply: Answer }
   | {
       readonly type: 'failed';
@@ -170,7 +175,7 @@ export type Answer = Exclude<Reply, { kind: 'failed' }>;
 /** Attempts before the server has ever answered: a wrong address should not take minutes to be called one. */
 const ATTEMPTS_BEFORE_CONTACT = 3;
 const RESIGNS = 2;
-const OPENING_ROUNDS = 4;
+const OPENING_ROUNDS = 8;
 const FINISH_REFUSALS = 3;
 
 export function initialState(
@@ -188,6 +193,7 @@ export function initialState(
     online: options.online ?? true,
     run: 0,
     attempt: 0,
+    brokenOff: false,
     resigns: 0,
     retryAtMs: 0,
     failures: 0,
@@ -231,8 +237,7 @@ export function transition(state: UploadState, event: UploadEvent): UploadState 
     case 'started':
       return state.phase === 'sending' ? onStarted(state, event.slice) : state;
     case 'stopped':
-      if (state.phase !== 'sending') return state;
-      return withActive(state, event.slice, (slice) => ({ ...slice, running: false, retryAtMs: 0 }));
+      return onStopped(state, event.slice);
     case 'replied':
       return onReplied(state, event.slice, event.reply);
     case 'failed':
@@ -249,7 +254,9 @@ function onRecalled(state: Opening, event: UploadEvent & { type: 'recalled' }): 
     ...(event.foreignSession === undefined ? {} : { foreignSession: event.foreignSession }),
     finishing: event.finishing === true,
   };
-  if (event.session !== undefined) return open(known, 'list', 'record');
+  if (event.session !== undefined) {
+    return { ...open(known, 'list', 'record'), recordedSession: event.session } as Opening;
+  }
   return create(known, event.checkpoint);
 }
 
@@ -322,11 +329,14 @@ function onListed(state: Opening, reply: Answer & { kind: 'listed' }): UploadSta
   if (state.cause === 'exists' && state.pending) return fail(state, state.pending);
   const otherSize = reply.sizeBytes !== undefined && reply.sizeBytes !== job.sizeBytes;
   const otherSha = reply.sha !== undefined && state.sha !== undefined && reply.sha !== state.sha;
-  if (otherSize || otherSha || reply.session === state.foreignSession) {
+  const proven = reply.sha !== undefined && reply.sha === state.sha;
+  if (otherSize || otherSha || (reply.session === state.foreignSession && !proven)) {
     const what = otherSize ? `of ${reply.sizeBytes} bytes` : 'of other content';
     const hint = `an unfinished upload ${what} is at this path: choose another path or onConflict "restart"`;
     return onConflict(state, new CosSliceError('conflict', hint));
   }
+  // Not the session we left: only the server can tell whether it is about the same content, and init asks it.
+  if (state.cause === 'record' && reply.session !== state.recordedSession && !proven) return create(state);
   const layout = layoutOf(job, reply.sliceSizeBytes);
   const stored = slicesWithin(layout, reply.stored);
   // What is listed later on is this run's own work.
@@ -399,7 +409,7 @@ function onStarted(state: Sending, index: number): UploadState {
   // Slices are started in order, but they may get their places out of order: the ones passed over become active too.
   const active = [...state.active];
   for (let at = state.cursor; at <= index; at = nextMissing(state.stored, at + 1)) {
-    active.push({ index: at, running: at === index, attempt: 0, resigns: 0, retryAtMs: 0 });
+    active.push({ index: at, running: at === index, attempt: 0, brokenOff: false, resigns: 0, retryAtMs: 0 });
   }
   return { ...state, active, cursor: nextMissing(state.stored, index + 1) };
 }
@@ -426,6 +436,11 @@ function loseSession(state: ActiveState, storedBytes: number, error: CosSliceErr
     return fail(state, new CosSliceError('session-lost', what, error ? { cause: error } : {}));
   }
   return create({ ...state, lostAtBytes: storedBytes });
+}
+
+function onStopped(state: ActiveState, index: number | undefined): UploadState {
+  if (state.phase !== 'sending') return { ...state, brokenOff: true };
+  return withActive(state, index ?? -1, (slice) => ({ ...slice, running: false, brokenOff: true, retryAtMs: 0 }));
 }
 
 function withActive(state: Sending, index: number, change: (slice: ActiveSlice) => ActiveSlice): Sending {
@@ -471,7 +486,7 @@ function onFailed(before: ActiveState, event: UploadEvent & { type: 'failed' }):
   const state: ActiveState = error.wireCode === undefined ? before : { ...before, contacted: true };
   const slice = state.phase === 'sending' ? state.active.find((one) => one.index === event.slice) : undefined;
   if (state.phase === 'sending' && !slice) return state;
-  const { attempt, resigns } = slice ?? state;
+  const { attempt, brokenOff, resigns } = slice ?? state;
 
   const retry = (change: { attempt?: number; resigns?: number; retryAtMs: number }, failures: number): UploadState =>
     state.phase === 'sending'
@@ -483,7 +498,7 @@ function onFailed(before: ActiveState, event: UploadEvent & { type: 'failed' }):
   }
   if (error.remedy === 'none') {
     // The answer to an attempt may have been lost after the server had acted on it; then the next one finds the object there.
-    const mayBeOurs = error.code === 'exists' && attempt > 0;
+    const mayBeOurs = error.code === 'exists' && (attempt > 0 || brokenOff);
     if (mayBeOurs && state.phase === 'finishing') return open(state, 'list', 'finish', error);
     if (mayBeOurs && state.job.single) return open(state, 'list', 'exists', error);
     return fail(state, error);
@@ -498,7 +513,10 @@ function onFailed(before: ActiveState, event: UploadEvent & { type: 'failed' }):
   const failures = state.failures + 1;
   if (attempt + 1 >= attempts || failures >= policy.attemptsPerUpload) return fail(state, error);
   const delayMs = backoffMs(policy, attempt + 1, random, error.retryAfterMs);
-  return retry({ attempt: attempt + 1, retryAtMs: nowMs + delayMs }, failures);
+  const next = retry({ attempt: attempt + 1, retryAtMs: nowMs + delayMs }, failures);
+  if (next.phase !== 'opening' || next.step !== 'discard') return next;
+  // A discard whose answer was lost may have been carried out, and a second one would take more than the first: ask again.
+  return next.job.single ? sendSingle(next) : { ...next, step: 'init' };
 }
 
 // --- small change
@@ -532,6 +550,7 @@ function underway(state: ActiveState): Underway {
     online: state.online,
     run: state.run,
     attempt: 0,
+    brokenOff: false,
     resigns: 0,
     retryAtMs: 0,
     failures: state.failures,
