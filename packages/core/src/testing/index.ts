@@ -1,3 +1,4 @@
+export * from './contracts/index.ts';
 export { createManualClock, type ManualClock } from './manual-clock.ts';
 export {
   createScriptedTransport,

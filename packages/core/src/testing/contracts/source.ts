@@ -27,7 +27,8 @@ function expected({ offset, length }: ByteRange): Uint8Array {
   return BYTES.subarray(offset, offset + length);
 }
 
-function sourceCases<C>(): ContractCase<MakeSource<C>>[] {
+/** For sources of content `C`: `sourceContract<Blob>()`. */
+export function sourceContract<C>(): readonly ContractCase<MakeSource<C>>[] {
   const using = async (
     makeSource: MakeSource<C>,
     bytes: Uint8Array,
@@ -150,9 +151,4 @@ function sourceCases<C>(): ContractCase<MakeSource<C>>[] {
       },
     },
   ];
-}
-
-/** For sources of content `C`: `sourceContract<Blob>()`. */
-export function sourceContract<C>(): readonly ContractCase<MakeSource<C>>[] {
-  return sourceCases<C>();
 }

@@ -1,0 +1,114 @@
+import { createHmac } from 'node:crypto';
+import { readdirSync, readFileSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import { createSigner } from './create-signer.ts';
+import { type SignatureKey, signatureExpirySec, signatureText, signText } from './signature.ts';
+
+interface Recorded {
+  readonly url: string;
+  readonly headers: readonly (readonly [string, string])[];
+  readonly auth_where: 'header' | 'query';
+  readonly auth_decoded: { readonly plaintext: string; readonly hmac_ok: boolean } | null;
+}
+
+const folder = new URL('../../../../tests/fixtures/captures/', import.meta.url);
+const SECRET_KEY = `SECRETKEY${'x'.repeat(24)}`;
+const SECRET_ID = `AKID${'x'.repeat(28)}`;
+
+const recorded = readdirSync(folder)
+  .filter((name) => name.endsWith('.json'))
+  .flatMap((name) => {
+    const requests: Recorded[] = JSON.parse(readFileSync(new URL(name, folder), 'utf8'));
+    return requests.flatMap((request) => (request.auth_decoded ? [{ name, ...request, decoded: request.auth_decoded }] : []));
+  });
+
+function signatureOf(request: Recorded): string {
+  if (request.auth_where === 'query') return new URL(request.url, 'http://h').searchParams.get('sign') ?? '';
+  return request.headers.find(([name]) => name.toLowerCase() === 'authorization')?.[1] ?? '';
+}
+
+describe('the signatures of recorded clients', () => {
+  test('there are many, in more than one order', () => {
+    const orders = new Set(recorded.map(({ decoded }) => decoded.plaintext.replace(/=[^&]*/g, '')));
+    expect(recorded.length).toBeGreaterThan(100);
+    expect(orders.size).toBeGreaterThan(1);
+  });
+
+  test.each(recorded.map((request) => [request.name, request.decoded.plaintext, request] as const))(
+    '%s: %s',
+    async (_name, plaintext, request) => {
+      const pairs = plaintext.split('&').map((pair) => pair.split('=', 2) as [SignatureKey, string]);
+      const value = Object.fromEntries(pairs) as Record<SignatureKey, string>;
+      const text = signatureText(
+        {
+          appId: value.a,
+          bucket: value.b,
+          secretId: value.k,
+          expiresAtSec: Number(value.e),
+          nowSec: Number(value.t),
+          random: Number(value.r),
+          fileId: value.f,
+        },
+        pairs.map(([key]) => key),
+      );
+      expect(text).toBe(plaintext);
+      if (value.k !== SECRET_ID) return;
+      expect(await signText(SECRET_KEY, text)).toBe(signatureOf(request));
+      expect(signatureExpirySec(signatureOf(request))).toBe(value.e === '0' ? undefined : Number(value.e));
+    },
+  );
+
+  test("the document's sample is read", () => {
+    const sample =
+      'uusZlBVdpHf800YuKImvK5zvw75hPTEwMDU1MDA0Jms9QUtJRHpuOHd3S3VYanhpeFFBa1JCQzJEUlhCdFBkN0NybEpRJmU9MTQ3MjY0Nzc4MCZ0PTE0NzI2NDc2MDAmcj0xMDYwMzQ1OTM4JmY9JmI9YWNjZXNzbG9n';
+    expect(signatureExpirySec(sample)).toBe(1472647780);
+  });
+});
+
+describe('createSigner', () => {
+  const keys = { appId: '10055004', bucket: 'demobucket', secretId: 'id', secretKey: 'key' };
+  const claim = { appId: '10055004', bucket: 'demobucket', path: '目录/a b.bin', nowSec: 1_600_000_000 };
+  const encoded = '/10055004/demobucket/%E7%9B%AE%E5%BD%95/a%20b.bin';
+  const never = new AbortController().signal;
+  const open = (signature: string): string => {
+    const bytes = Buffer.from(signature, 'base64');
+    const text = bytes.subarray(20);
+    expect(bytes.subarray(0, 20)).toEqual(createHmac('sha1', 'key').update(text).digest());
+    return text.toString();
+  };
+
+  test('signs for many uses, bound to the path', async () => {
+    const text = open(await createSigner(keys).sign({ ...claim, effect: 'multi' }, never));
+    expect(text).toMatch(/^a=10055004&b=demobucket&k=id&e=1600003600&t=1600000000&r=\d+&f=/);
+    expect(text.endsWith(`&f=${encoded}`)).toBe(true);
+  });
+
+  test('signs for the whole bucket when unbound, and for a chosen time', async () => {
+    const text = open(await createSigner({ ...keys, bound: false, lifetimeSec: 60 }).sign({ ...claim, effect: 'multi' }, never));
+    expect(text).toMatch(/&e=1600000060&.*&f=$/);
+  });
+
+  test('signs for one use, always bound', async () => {
+    const text = open(await createSigner({ ...keys, bound: false }).sign({ ...claim, effect: 'once' }, never));
+    expect(text).toMatch(/&e=0&/);
+    expect(text.endsWith(`&f=${encoded}`)).toBe(true);
+  });
+
+  test('signs for no other bucket', async () => {
+    await expect(createSigner(keys).sign({ ...claim, bucket: 'other', effect: 'multi' }, never)).rejects.toMatchObject({
+      code: 'signing-failed',
+    });
+  });
+
+  test('reports every issue of its options and never the key', () => {
+    try {
+      createSigner({ appId: '', bucket: 'a b', secretId: '', secretKey: 'key', lifetimeSec: 1 });
+      expect.unreachable();
+    } catch (error) {
+      const { code, issues, message } = error as { code: string; issues: { option: string }[]; message: string };
+      expect(code).toBe('invalid-options');
+      expect(issues.map((issue) => issue.option)).toEqual(['appId', 'bucket', 'secretId', 'lifetimeSec']);
+      expect(message).not.toContain('key must');
+    }
+  });
+});
