@@ -227,6 +227,8 @@ class Drive<C> implements Upload {
     }
     for (const command of commands) {
       const running = this.#work.get(command.key);
+      // Aborted and planned again: what comes after it waits until it can start, so that slices are read in order.
+      if (running?.controller.signal.aborted) break;
       if (running === undefined) this.#start(command);
     }
     if (isOver(this.#state) && this.#work.size === 0) this.#end(this.#state);
