@@ -81,7 +81,9 @@ export function createStreamSource(stream: ByteStream, sizeBytes: number): Sourc
 
   const keep = async (length: number): Promise<void> => {
     const offset = position;
-    pieces.push({ offset, bytes: await take(length) });
+    const bytes = await take(length);
+    // `pieces` may have been replaced meanwhile.
+    pieces.push({ offset, bytes });
   };
 
   const readUpTo = async ({ offset, length }: ByteRange): Promise<void> => {
