@@ -39,11 +39,12 @@ export interface Reflector {
  * - `/stall`: reads all and never answers; `/stall-reading`: does not even read
  * - `/drop`: closes before the body is read; `/drop-reply`: closes instead of answering; `/cut-reply`: in the middle of it
  * - `/redirect`: 302 to `/echo`
- * - `/stats`: how many requests to other paths are open now
+ * - `/stats`: how many requests to other paths are open now; those that stall go on reading
  */
 export async function startReflector(): Promise<Reflector> {
   const sockets = new Set<Socket>();
   let open = 0;
+  const paused = new Set<IncomingMessage>();
   const server = createServer((request, response) => {
     const path = new URL(request.url ?? '/', 'http://reflector').pathname;
     response.setHeader('Access-Control-Allow-Origin', '*');
@@ -55,13 +56,17 @@ export async function startReflector(): Promise<Reflector> {
       response.setHeader('Access-Control-Max-Age', '600');
       response.writeHead(204).end();
     } else if (path === '/stats') {
-      sendJson(response, 200, { open });
+      // A socket that is not read does not notice that the other side has closed it.
+      for (const stalled of paused) stalled.resume();
+      paused.clear();
+      setTimeout(() => sendJson(response, 200, { open }), 10);
     } else {
       open += 1;
       response.once('close', () => {
         open -= 1;
       });
-      answer(request, response, path).catch(() => request.socket.destroy());
+      if (path === '/stall-reading') paused.add(request.pause());
+      else answer(request, response, path).catch(() => request.socket.destroy());
     }
   });
   server.keepAliveTimeout = 60_000;
@@ -121,9 +126,6 @@ async function answer(request: IncomingMessage, response: ServerResponse, path: 
     case 'stall':
       await readAll(request);
       return;
-    case 'stall-reading':
-      request.pause();
-      return;
     case 'drop':
       socket.destroy();
       return;
@@ -147,8 +149,11 @@ async function answer(request: IncomingMessage, response: ServerResponse, path: 
 
 function drained(response: ServerResponse): Promise<void> {
   return new Promise((resolve) => {
-    response.once('drain', resolve);
-    response.once('close', resolve);
+    const done = (): void => {
+      response.off('drain', done).off('close', done);
+      resolve();
+    };
+    response.on('drain', done).on('close', done);
   });
 }
 

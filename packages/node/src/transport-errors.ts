@@ -38,8 +38,8 @@ export function toTransportError(error: unknown, url: URL): CosSliceError {
       { cause: error },
     );
   }
-  if (code.startsWith('HPE_') || code === 'UND_ERR_HEADERS_OVERFLOW') {
-    return new CosSliceError('bad-reply', `${host} does not answer with HTTP (${code}): check the endpoint's port`, {
+  if (isNoHttp(error, code)) {
+    return new CosSliceError('bad-reply', `${host} does not answer with HTTP: check the endpoint's port`, {
       cause: error,
       remedy: 'backoff',
     });
@@ -56,6 +56,12 @@ export function toTransportError(error: unknown, url: URL): CosSliceError {
 
 function isTlsCode(code: string): boolean {
   return /^ERR_(TLS|SSL)_|^EPROTO$|CERT|^UNABLE_TO_|^HOSTNAME_MISMATCH$|^INVALID_(CA|PURPOSE)$/.test(code);
+}
+
+/** A reply that ends early is a parser error too, but the network's fault. */
+function isNoHttp(error: unknown, code: string): boolean {
+  if (code === 'UND_ERR_HEADERS_OVERFLOW') return true;
+  return error instanceof Error && error.name === 'HTTPParserError' && code !== 'HPE_INVALID_EOF_STATE';
 }
 
 function codeOf(error: unknown): string {
