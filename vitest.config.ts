@@ -1,17 +1,18 @@
 import { defineConfig } from 'vitest/config';
 
+// Projects do not inherit these.
+const patience = { testTimeout: 60_000, hookTimeout: 60_000 };
+
 // Unit tests run against the sources; what has to be a file of its own (worker threads, the command line) is
 // built before, by `npm test`.
 const node = (name: string, root: string) => ({
   ssr: { resolve: { conditions: ['@cos-slice/source'] } },
   resolve: { conditions: ['@cos-slice/source'] },
-  test: { name, root, include: ['**/*.test.ts'], exclude: ['**/node_modules/**', '**/dist/**'] },
+  test: { name, root, include: ['**/*.test.ts'], exclude: ['**/node_modules/**', '**/dist/**'], ...patience },
 });
 
 export default defineConfig({
   test: {
-    testTimeout: 30_000,
-    hookTimeout: 30_000,
     projects: [
       node('core', 'packages/core'),
       node('node', 'packages/node'),

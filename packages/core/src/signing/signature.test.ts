@@ -19,7 +19,9 @@ const recorded = readdirSync(folder)
   .filter((name) => name.endsWith('.json'))
   .flatMap((name) => {
     const requests: Recorded[] = JSON.parse(readFileSync(new URL(name, folder), 'utf8'));
-    return requests.flatMap((request) => (request.auth_decoded ? [{ name, ...request, decoded: request.auth_decoded }] : []));
+    return requests.flatMap((request) =>
+      request.auth_decoded ? [{ name, ...request, decoded: request.auth_decoded }] : [],
+    );
   });
 
 function signatureOf(request: Recorded): string {
@@ -84,7 +86,9 @@ describe('createSigner', () => {
   });
 
   test('signs for the whole bucket when unbound, and for a chosen time', async () => {
-    const text = open(await createSigner({ ...keys, bound: false, lifetimeSec: 60 }).sign({ ...claim, effect: 'multi' }, never));
+    const text = open(
+      await createSigner({ ...keys, bound: false, lifetimeSec: 60 }).sign({ ...claim, effect: 'multi' }, never),
+    );
     expect(text).toMatch(/&e=1600000060&.*&f=$/);
   });
 

@@ -81,6 +81,7 @@ function endRound(window: Window, nowMs: number): Window {
   if (window.probing && !pays) {
     return { ...next, limit: clamp(window.limit - 1, window.bounds), probing: false, settledRounds: 0 };
   }
+  if (window.limit === window.bounds.max) return { ...next, climbing: false, probing: false };
   if (window.climbing && pays) {
     return { ...next, limit: clamp(window.limit * 2, window.bounds), rateBefore: rate };
   }

@@ -1,0 +1,114 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import type { Operation, Reply } from '../operations.ts';
+import { decode } from './decode.ts';
+
+const OPERATIONS: readonly Operation<string>[] = [
+  { op: 'init', sizeBytes: 100, sliceSizeBytes: 64, overwrite: false },
+  { op: 'list' },
+  { op: 'slice', session: 's', range: { offset: 64, length: 36 }, content: 'c', md5: 'm' },
+  { op: 'finish', session: 's', sizeBytes: 100 },
+  { op: 'single', sizeBytes: 100, content: 'c', overwrite: false },
+  { op: 'discard' },
+];
+const [INIT, LIST, SLICE, FINISH] = OPERATIONS as [
+  Operation<string>,
+  Operation<string>,
+  Operation<string>,
+  Operation<string>,
+];
+
+function reply(operation: Operation<string>, body: unknown, status = 200, headers: Record<string, string> = {}): Reply {
+  const text = typeof body === 'string' ? body : JSON.stringify(body);
+  return decode(operation, { status, header: (name) => headers[name.toLowerCase()], body: text });
+}
+
+describe('replies', () => {
+  test('numbers may come as text, optionals may be missing, extras are ignored', () => {
+    expect(reply(INIT, { code: '0', data: { session: 's', slice_size: '1048576', extra: [] } })).toEqual({
+      kind: 'opened',
+      session: 's',
+      sliceSizeBytes: 1048576,
+      serial: false,
+    });
+    expect(
+      reply(LIST, { code: 0, data: { session: 's', slice_size: 64, listparts: [{ offset: '0', datalen: '64' }] } }),
+    ).toEqual({
+      kind: 'listed',
+      session: 's',
+      sliceSizeBytes: 64,
+      serial: false,
+      stored: [{ offset: 0, length: 64 }],
+    });
+    expect(
+      reply(LIST, { code: 0, data: { session: 's', slice_size: 64, listparts: '[{"offset":0,"datalen":64}]' } }),
+    ).toMatchObject({
+      stored: [{ offset: 0, length: 64 }],
+    });
+    expect(reply(SLICE, { code: 0 })).toEqual({ kind: 'stored' });
+    expect(reply(FINISH, { code: 0, data: {} })).toMatchObject({ kind: 'present', location: { accessUrl: '' } });
+  });
+
+  test('a list whose parts cannot be read is not taken for an empty one', () => {
+    for (const listparts of ['x', {}, [{ offset: -1, datalen: 1 }], [{ offset: 0 }], [null]]) {
+      expect(reply(LIST, { code: 0, data: { session: 's', slice_size: 64, listparts } }).kind).toBe('failed');
+    }
+  });
+
+  test('a slice size of nothing is refused', () => {
+    for (const slice_size of [0, -1, 1.5, 'many', undefined]) {
+      expect(reply(INIT, { code: 0, data: { session: 's', slice_size } }).kind).toBe('failed');
+    }
+  });
+
+  test('an answer for another slice is not an answer', () => {
+    expect(reply(SLICE, { code: 0, data: { offset: 0 } }).kind).toBe('failed');
+    expect(reply(SLICE, { code: 0, data: { offset: 64, datalen: 35 } }).kind).toBe('failed');
+    expect(reply(SLICE, { code: 0, data: { offset: 64, datalen: 36, datamd5: 'n' } })).toMatchObject({
+      error: { code: 'integrity', remedy: 'backoff' },
+    });
+  });
+
+  test('Retry-After is read in seconds and as a date', () => {
+    const date = 'Wed, 31 Aug 2016 20:46:40 GMT';
+    const later = 'Wed, 31 Aug 2016 20:46:50 GMT';
+    expect(reply(LIST, { code: -71 }, 503, { 'retry-after': '3' })).toMatchObject({ error: { retryAfterMs: 3000 } });
+    expect(reply(LIST, { code: -71 }, 503, { 'retry-after': later, date })).toMatchObject({
+      error: { retryAfterMs: 10_000, serverDateMs: Date.parse(date) },
+    });
+  });
+
+  test.each([
+    [-181, 500, 'unavailable', 'backoff'],
+    [-98765, 500, 'unavailable', 'backoff'],
+    [-98765, 429, 'unavailable', 'backoff'],
+    [-98765, 400, 'bad-request', 'none'],
+    [-4016, 409, 'integrity', 'backoff'],
+    [-59, 403, 'signature-expired', 'resign'],
+  ])('code %i with HTTP %i is %s, remedy %s', (code, status, expected, remedy) => {
+    expect(reply(SLICE, { code, message: 'M' }, status)).toMatchObject({
+      error: { code: expected, remedy, wireCode: code },
+    });
+  });
+
+  test('anything at all can come back: the answer is a reply, never an exception', () => {
+    const data = fc.oneof(
+      fc.json(),
+      fc.string(),
+      fc.jsonValue().map((value) => JSON.stringify({ code: 0, data: value })),
+    );
+    fc.assert(
+      fc.property(
+        fc.constantFrom(...OPERATIONS),
+        data,
+        fc.integer({ min: 100, max: 599 }),
+        (operation, body, status) => {
+          const result = reply(operation, body, status);
+          expect(typeof result.kind).toBe('string');
+          if ('error' in result) expect(result.error.message).not.toContain('\n');
+        },
+      ),
+      { numRuns: 2000 },
+    );
+  });
+});
