@@ -25,9 +25,12 @@ export interface RequestInfo {
   readonly op: string | undefined;
   /** Decoded path below the bucket, when the address could be read. */
   readonly path: string | undefined;
+  /** HTTP status; 0 when the connection broke before there was a reply. */
   readonly status: number;
   /** The protocol's code; 0 for success and for downloads. */
   readonly code: number;
+  /** What the storage below complained about, when the code is -181. Clients are not told. */
+  readonly fault: unknown;
   /** Bytes of the request body read before the reply. */
   readonly bytes: number;
   readonly durationMs: number;

@@ -5,6 +5,7 @@ import { ProtocolError } from '../protocol/codes.ts';
 const IDLE_MS = 60_000;
 /** How much of a refused request is still read, so that its sender gets to see the reply. */
 const MAX_DRAIN_BYTES = 64 * 1024 * 1024;
+const MAX_DRAIN_MS = 60_000;
 
 /** The client went away in the middle of its request. */
 export class ClientGoneError extends Error {
@@ -57,10 +58,16 @@ export function readBody(
         void fail(error);
       }
     }
-    function onEnd(): void {
+    async function onEnd(): Promise<void> {
       leave();
-      if (req.complete) resolve();
-      else reject(new ClientGoneError());
+      try {
+        // The stream may end while paused.
+        await busy;
+        if (!req.complete) throw new ClientGoneError();
+        resolve();
+      } catch (error) {
+        reject(error);
+      }
     }
     function onClose(): void {
       void fail(new ClientGoneError());
@@ -74,7 +81,8 @@ export function readBody(
 export function drain(req: IncomingMessage): void {
   if (req.readableEnded || req.destroyed) return;
   let total = 0;
-  req.socket.setTimeout(IDLE_MS);
+  const timer = setTimeout(() => req.destroy(), MAX_DRAIN_MS);
+  req.on('close', () => clearTimeout(timer));
   req.on('data', (chunk: Buffer) => {
     total += chunk.length;
     if (total > MAX_DRAIN_BYTES) req.destroy();

@@ -34,15 +34,16 @@ export function createUploadPartsReader(): UploadPartsReader {
 
   function add(entry: unknown): void {
     const { offset, datalen, datasha } = entry as Record<string, unknown>;
+    const partBytes = Number(datalen);
     const isSha = typeof datasha === 'string' && /^[0-9a-f]{40}$/i.test(datasha);
-    if (offset !== sizeBytes || !Number.isSafeInteger(datalen) || (datalen as number) <= 0 || !isSha) {
+    if (Number(offset) !== sizeBytes || !Number.isSafeInteger(partBytes) || partBytes <= 0 || !isSha) {
       throw new ProtocolError('badParameter', `uploadparts: entry ${count} is no part that follows the one before`);
     }
-    if (count === 0) stepBytes = datalen as number;
+    if (count === 0) stepBytes = partBytes;
     // Only the last part may be shorter, which shows when another one follows.
-    if ((count > 0 && lastBytes !== stepBytes) || (datalen as number) > stepBytes) even = false;
-    lastBytes = datalen as number;
-    sizeBytes += lastBytes;
+    if ((count > 0 && lastBytes !== stepBytes) || partBytes > stepBytes) even = false;
+    lastBytes = partBytes;
+    sizeBytes += partBytes;
     if (states.length < (count + 1) * STATE_BYTES) states = Buffer.concat([states], 2 * states.length);
     states.write(datasha, count * STATE_BYTES, 'hex');
     count++;

@@ -60,11 +60,14 @@ export class ProtocolError extends Error {
   override readonly name = 'ProtocolError';
   readonly code: number;
   readonly status: number;
+  /** Whether this is no fault of the request. */
+  readonly isFault: boolean;
 
   constructor(problem: ProblemName, detail?: string, options?: ErrorOptions) {
     const [code, status, name] = CODES[problem];
     super(detail === undefined ? name : `${name}: ${detail}`, options);
     this.code = code;
     this.status = status;
+    this.isFault = problem === 'storeFailed';
   }
 }

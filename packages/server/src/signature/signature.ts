@@ -26,7 +26,7 @@ export interface Grant {
  * left to {@link allows}, since the operation is only known from the body.
  *
  * @throws ProtocolError -48 missing or unreadable, -47 unknown secret id, -97 HMAC or `e` more than 90 days ahead,
- *   -70 appid, -61 bucket, -59 expired
+ *   -70 appid, -61 bucket, -133 a bucket that is none of the account's, -59 expired
  */
 export function checkSignature(
   text: string | undefined,
@@ -44,6 +44,7 @@ export function checkSignature(
   }
   if (claims.appId !== account.appId || claims.appId !== target.appId) throw new ProtocolError('signatureAppId');
   if (claims.bucket !== target.bucket) throw new ProtocolError('signatureBucket');
+  if (!account.buckets.includes(target.bucket)) throw new ProtocolError('bucketUnknown');
   checkTime(claims, nowSec);
   return {
     kind: claims.expiresAtSec === 0 ? 'once' : 'multi',

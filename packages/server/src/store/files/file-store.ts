@@ -8,6 +8,7 @@ import { createLayout, type Layout, targetHash } from './layout.ts';
 import { createObjects, type Objects } from './objects.ts';
 import { FILES, type FileSession, openFileSession, readMeta, type SessionMeta } from './session.ts';
 import { createFileSpool, type FileSpool } from './spool.ts';
+import { syncDirectories } from './sync.ts';
 
 export interface FileStoreOptions {
   /**
@@ -79,10 +80,14 @@ export function fileStore(dir: string, options: FileStoreOptions = {}): Store {
     const meta: SessionMeta = { ...init, id, checkpointStepBytes: checkpoints?.stepBytes };
     const draft = layout.newSpoolPath();
     await mkdir(draft);
-    if (checkpoints) await writeFile(join(draft, FILES.checkpoints), checkpoints.states);
-    await writeFile(join(draft, FILES.data), '');
-    await writeFile(join(draft, FILES.meta), JSON.stringify(meta));
+    const write = (name: string, content: string | Uint8Array) =>
+      writeFile(join(draft, name), content, { flush: fsync });
+    if (checkpoints) await write(FILES.checkpoints, checkpoints.states);
+    await write(FILES.data, '');
+    await write(FILES.journal, '');
+    await write(FILES.meta, JSON.stringify(meta));
     await rename(draft, layout.sessionDir(hash));
+    if (fsync) await syncDirectories(layout.sessionDir(hash), layout.sessions);
     // The first answer may be that of a look that began before the session was there.
     const session = (await load(hash)) ?? (await load(hash));
     if (!session) throw new Error('a session vanished while it was created');
@@ -108,7 +113,10 @@ export function fileStore(dir: string, options: FileStoreOptions = {}): Store {
       const { layout } = await ready();
       for await (const entry of await opendir(layout.sessions)) {
         const session = await load(entry.name);
-        if (session) yield session;
+        if (!session) continue;
+        yield session;
+        // Looking at all of them must not open the files of all of them.
+        await session.closeFiles();
       }
     },
 

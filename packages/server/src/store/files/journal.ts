@@ -38,19 +38,23 @@ export async function openJournal(
 
 function createJournal(file: FileHandle, fsync: boolean): Journal {
   let waiting = '';
+  let torn = false;
   let running: Promise<void> | undefined;
   let next: Promise<void> | undefined;
 
   async function writeWaiting(): Promise<void> {
     await running?.catch(() => {});
-    const text = waiting;
+    // After a failed write half a line may stand there, and must not swallow this one.
+    const text = torn ? `\n${waiting}` : waiting;
     waiting = '';
     next = undefined;
+    torn = true;
     running = (async () => {
       await file.appendFile(text, 'latin1');
       if (fsync) await file.datasync();
     })();
     await running;
+    torn = false;
   }
 
   return {

@@ -2,8 +2,8 @@ import { readFile, rename, writeFile } from 'node:fs/promises';
 import { ifPresent } from './fs-errors.ts';
 
 /** Replaces a small file in one step, so that readers see the old or the new content. */
-export async function writeJson(path: string, temporaryPath: string, value: unknown): Promise<void> {
-  await writeFile(temporaryPath, JSON.stringify(value));
+export async function writeJson(path: string, temporaryPath: string, value: unknown, fsync: boolean): Promise<void> {
+  await writeFile(temporaryPath, JSON.stringify(value), { flush: fsync });
   await rename(temporaryPath, path);
 }
 

@@ -6,6 +6,7 @@ import { type ObjectInfo, type ObjectLabels, type OpenObject, StoreError, type T
 import { hasCode, ifPresent } from './fs-errors.ts';
 import { readJson, writeJson } from './json-file.ts';
 import type { Layout } from './layout.ts';
+import { syncDirectories } from './sync.ts';
 
 /**
  * The finished files. Symbolic links below a bucket are never followed: on the way to an object they count as a
@@ -67,7 +68,12 @@ export function createObjects(layout: Layout, fsync: boolean): Objects {
     const firstMade = await mkdir(dirname(path), { recursive: true });
     try {
       // Before the file itself: labels that are early are ignored, since they name another revision.
-      await writeJson(layout.labelsPath(target), layout.newSpoolPath(), { ...labels, revision } satisfies LabelsFile);
+      await writeJson(
+        layout.labelsPath(target),
+        layout.newSpoolPath(),
+        { ...labels, revision } satisfies LabelsFile,
+        fsync,
+      );
       if (overwrite) {
         await rename(sourcePath, path);
       } else {
@@ -81,9 +87,9 @@ export function createObjects(layout: Layout, fsync: boolean): Objects {
       throw error;
     }
     if (labels.sha !== undefined) {
-      await writeJson(layout.contentPath(target, labels.sha), layout.newSpoolPath(), { path: target.path });
+      await writeJson(layout.contentPath(target, labels.sha), layout.newSpoolPath(), { path: target.path }, fsync);
     }
-    if (fsync) await syncDirectory(dirname(path));
+    if (fsync) await syncDirectories(dirname(path), dirname(firstMade ?? path));
     return infoOf(stat, labels);
   }
 
@@ -178,13 +184,4 @@ function infoOf(stat: FileStat, { sha, session, attributes }: ObjectLabels): Obj
     session,
     attributes,
   };
-}
-
-async function syncDirectory(path: string): Promise<void> {
-  const directory = await open(path, 'r');
-  try {
-    await directory.sync();
-  } finally {
-    await directory.close();
-  }
 }

@@ -1,0 +1,100 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { readForm } from './form/read-form.ts';
+import { type Address, readAddress } from './http/address.ts';
+import { sendObject } from './http/download.ts';
+import { sendPreflight, sendSuccess } from './http/reply.ts';
+import { abortContent, type Content, maxContentBytes, openContent } from './operations/content.ts';
+import { createExchange } from './operations/exchange.ts';
+import { findOperation } from './operations/operations.ts';
+import type { Settings } from './options.ts';
+import { ProtocolError } from './protocol/codes.ts';
+import { createOnceRegister } from './signature/once.ts';
+import { allows, checkSignature, type Grant } from './signature/signature.ts';
+import type { Target } from './store/store.ts';
+
+/** What becomes known of a request while it is answered. */
+export interface Progress {
+  op: string | undefined;
+  path: string | undefined;
+  bytes: number;
+  code: number;
+  fault: unknown;
+}
+
+/** Answers a request with success, or throws what `asProtocolError` makes a failure of. */
+export type Answer = (
+  req: IncomingMessage,
+  res: ServerResponse,
+  awaitsContinue: boolean,
+  record: Progress,
+) => Promise<void>;
+
+/** The way of a request: address, signature, body, operation. */
+export function createAnswer(settings: Settings): Answer {
+  const once = createOnceRegister();
+
+  function grantFor(req: IncomingMessage, { target, query }: Address, nowSec: number): Grant {
+    const signature = req.headers.authorization ?? query.get('sign');
+    return checkSignature(signature, target, settings.accountsBySecretId, nowSec);
+  }
+
+  async function download(req: IncomingMessage, res: ServerResponse, address: Address, nowMs: number): Promise<void> {
+    if (!settings.publicRead) allows(grantFor(req, address, nowMs / 1000), signedTarget(address), 'read');
+    else if (!isBucket(settings, address.target)) throw new ProtocolError('bucketUnknown');
+    if (address.query.has('op')) throw new ProtocolError('badParameter', 'this server does not have this op');
+    if (address.isDirectory) throw new ProtocolError('notFound');
+    await sendObject(req, res, settings.store, address.target, nowMs);
+  }
+
+  return async (req, res, awaitsContinue, record) => {
+    const nowMs = settings.nowMs();
+    if (req.method === 'OPTIONS') return sendPreflight(req, res, nowMs);
+    const address = readAddress(req.url ?? '', settings.prefix);
+    const { target, query } = address;
+    record.path = target.path;
+    record.op = query.get('op');
+    if (req.method === 'GET' || req.method === 'HEAD') return download(req, res, address, nowMs);
+    if (req.method !== 'POST' && req.method !== 'PUT') throw new ProtocolError('badParameter', 'method not supported');
+
+    // All that can be refused before the body is read.
+    const grant = grantFor(req, address, nowMs / 1000);
+    allows(grant, signedTarget(address), grant.kind === 'once' ? 'once' : 'write');
+    if (awaitsContinue) res.writeContinue();
+
+    const exchange = createExchange(settings, req, target, nowMs);
+    let content: Content | undefined;
+    try {
+      const form = await readForm(req, query, {
+        maxContentBytes: maxContentBytes(settings),
+        onBytes: (bytes) => {
+          record.bytes += bytes;
+        },
+        openContent: async (fields) => {
+          const opened = await openContent(exchange, fields);
+          content = opened.content;
+          return opened.sink;
+        },
+      });
+      record.op = form.fields.get('op');
+      const operation = findOperation(record.op);
+      allows(grant, signedTarget(address), operation.signature === 'once' ? 'once' : 'write');
+      if (address.isDirectory) throw new ProtocolError('invalidPath', 'this op needs the path of a file');
+      if (operation.signature === 'once') once.use(grant, nowMs / 1000);
+      sendSuccess(res, settings.nowMs(), await operation.run(exchange, form, content));
+    } finally {
+      await abortContent(content);
+    }
+  };
+}
+
+/** Signatures for directories end in a slash like the path they are for. */
+function signedTarget({ target, isDirectory }: Address): Target {
+  return isDirectory && target.path !== '' ? { ...target, path: `${target.path}/` } : target;
+}
+
+function isBucket(settings: Settings, { appId, bucket }: Target): boolean {
+  for (const account of settings.accountsBySecretId.values()) {
+    if (account.appId === appId && account.buckets.includes(bucket)) return true;
+  }
+  return false;
+}

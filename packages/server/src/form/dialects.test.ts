@@ -1,0 +1,109 @@
+import { describe, expect, it } from 'vitest';
+import { BOUNDARY, formBody, formHeaders, post, send } from '../testing/client.ts';
+import { patternBytes } from '../testing/content.ts';
+import { startServer } from '../testing/server.ts';
+import { sign } from '../testing/sign.ts';
+import { createUploader, integrityFields, SLICE_BYTES } from '../testing/upload.ts';
+
+describe('bodies', () => {
+  it('may be JSON or urlencoded where there is no content', async () => {
+    const test = await startServer();
+    const bytes = patternBytes(0, 1000);
+    const fields = { op: 'upload_slice_init', filesize: 1000, insertOnly: 0, ...(await integrityFields(bytes, 640)) };
+    const encoded = new URLSearchParams(
+      Object.entries(fields).map(([name, value]): [string, string] => [name, String(value)]),
+    ).toString();
+    for (const [i, [type, body]] of (
+      [
+        ['application/json', JSON.stringify(fields)],
+        ['application/json; charset=utf-8', JSON.stringify({ ...fields, uploadparts: JSON.parse(fields.uploadparts) })],
+        ['text/plain', JSON.stringify(fields)],
+        ['application/x-www-form-urlencoded', encoded],
+      ] as const
+    ).entries()) {
+      const headers = { Authorization: sign(), 'Content-Type': type };
+      const reply = await send(test.urlOf(`f${i}`), { headers, body });
+      expect(reply.json().data?.session, type).toBeTruthy();
+      const damaged = await post(test.urlOf(`f${i}`), {
+        op: 'upload_slice_data',
+        session: reply.json().data.session,
+        offset: 0,
+        filecontent: Buffer.alloc(1000),
+      });
+      expect(damaged.json().code, 'uploadparts are used').toBe(-4016);
+    }
+  });
+
+  it('may be empty, with the fields in the query', async () => {
+    const test = await startServer();
+    const headers = { Authorization: sign() };
+    expect((await send(`${test.urlOf('a')}?op=upload_slice_list`, { headers })).json().code).toBe(-197);
+  });
+
+  it('may lack the closing boundary', async () => {
+    const test = await startServer();
+    const upload = createUploader(test.urlOf('a'));
+    await upload.init();
+    for (const index of [0, 1, 2, 3]) {
+      const offset = index * SLICE_BYTES;
+      const closed = formBody({
+        op: 'upload_slice_data',
+        session: upload.session,
+        offset,
+        filecontent: upload.bytes.subarray(offset, offset + SLICE_BYTES),
+      });
+      const body = closed.subarray(0, closed.lastIndexOf(`\r\n--${BOUNDARY}`));
+      expect((await send(test.urlOf('a'), { headers: formHeaders(), body })).json().code).toBe(0);
+    }
+    const finish = formBody({ op: 'upload_slice_finish', fileSize: upload.bytes.length, session: upload.session });
+    const unclosed = finish.subarray(0, finish.lastIndexOf(`\r\n--${BOUNDARY}`));
+    expect((await send(test.urlOf('a'), { headers: formHeaders(), body: unclosed })).json().code).toBe(0);
+    expect((await test.stored('a')).equals(upload.bytes)).toBe(true);
+  });
+
+  it('may repeat a field, but not contradict it, and not repeat the content', async () => {
+    const test = await startServer();
+    const twice = (fields: [string, string][]) => post(test.urlOf('a'), [['op', 'upload'], ...fields]);
+    expect(
+      (
+        await twice([
+          ['op', 'delete'],
+          ['filecontent', 'x'],
+        ])
+      ).json().code,
+    ).toBe(-5999);
+    expect(
+      (
+        await twice([
+          ['filecontent', 'x'],
+          ['fileContent', 'x'],
+        ])
+      ).json().code,
+    ).toBe(-5999);
+    expect(
+      (
+        await twice([
+          ['op', 'upload'],
+          ['unknown', 'y'],
+          ['filecontent', 'x'],
+        ])
+      ).json().code,
+    ).toBe(0);
+  });
+
+  it('that are too large or no form are refused', async () => {
+    const test = await startServer();
+    const json = { Authorization: sign(), 'Content-Type': 'application/json' };
+    for (const body of ['[]', '1', '{', 'null', 'op=upload']) {
+      expect((await send(test.urlOf('a'), { headers: json, body })).json().code).toBe(-5999);
+    }
+    expect(
+      (await post(test.urlOf('a'), { op: 'upload_slice_init', filesize: 1, biz_attr: 'x'.repeat(70_000) })).json().code,
+    ).toBe(-5999);
+    expect(
+      (
+        await send(test.urlOf('a'), { headers: { ...json, 'Content-Length': '999999999999' } }).catch(() => undefined)
+      )?.json().code ?? -5999,
+    ).toBe(-5999);
+  });
+});

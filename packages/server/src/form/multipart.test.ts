@@ -1,0 +1,93 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { formBody } from '../testing/client.ts';
+import { boundaryOf, createMultipartParser } from './multipart.ts';
+
+async function parse(body: Buffer, cuts: number[], boundary = 'b'): Promise<[string, string][]> {
+  const parts: [string, string][] = [];
+  const parser = createMultipartParser(boundary, (name) => {
+    const chunks: Buffer[] = [];
+    return {
+      write: (bytes) => void chunks.push(Buffer.from(bytes)),
+      end: () => void parts.push([name, Buffer.concat(chunks).toString('latin1')]),
+    };
+  });
+  let from = 0;
+  for (const cut of [...cuts.map((at) => at % (body.length + 1)).sort((a, b) => a - b), body.length]) {
+    await parser.write(body.subarray(from, cut));
+    from = cut;
+  }
+  await parser.end();
+  return parts;
+}
+
+/** Bytes that keep looking like a boundary. */
+const nasty = fc
+  .array(fc.constantFrom('\r', '\n', '-', '--', 'b', '\r\n', '\r\n--', '\r\n--bb', '\r\n--bx', 'x', '\0', '\xff'), {
+    maxLength: 30,
+  })
+  .map((pieces) => pieces.join(''))
+  .filter((text) => !/\r\n--b(--|[ \t]*\r\n)/.test(`${text}\r\n`));
+
+describe('multipart parser', () => {
+  it('gives back every part whatever it holds and however it is cut', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.tuple(fc.constantFrom('op', 'filecontent', 'x'), nasty), { minLength: 1, maxLength: 4 }),
+        fc.array(fc.nat(), { maxLength: 8 }),
+        async (parts, cuts) => {
+          const body = formBody(
+            parts.map(([name, text]): [string, Buffer] => [name, Buffer.from(text, 'latin1')]),
+            'b',
+          );
+          expect(await parse(body, cuts)).toEqual(parts);
+        },
+      ),
+      { numRuns: 500 },
+    );
+  });
+
+  it('does without a closing boundary, wherever the body stops', async () => {
+    const whole = formBody({ op: 'upload', filecontent: 'content' }, 'b').toString('latin1');
+    const unclosed = whole.slice(0, whole.lastIndexOf('\r\n--b--'));
+    for (const end of ['', '\r\n--b', '\r\n--b-', '\r\n--b--', '\r\n--b\r\n']) {
+      expect(await parse(Buffer.from(unclosed + end), [unclosed.length])).toEqual([
+        ['op', 'upload'],
+        ['filecontent', 'content'],
+      ]);
+    }
+  });
+
+  it('skips a preamble and an epilogue, and padding after a boundary', async () => {
+    const body = 'hello\r\n--b  \r\nContent-Disposition: form-data; name=op\r\n\r\nlist\r\n--b--\r\ngoodbye\r\n--b\r\n';
+    expect(await parse(Buffer.from(body), [3, 9])).toEqual([['op', 'list']]);
+  });
+
+  it('takes the name, not a filename that looks like one', async () => {
+    const body =
+      '--b\r\ncontent-disposition: form-data; filename="x; name=\\"evil\\".bin"; name="good"\r\nX: y\r\n\r\n1\r\n--b--';
+    expect(await parse(Buffer.from(body), [])).toEqual([['good', '1']]);
+  });
+
+  it('refuses what is no form', async () => {
+    const header = 'Content-Disposition: form-data; name="x"';
+    for (const body of [
+      '',
+      'nothing',
+      '--b\r\nContent-Type: text/plain\r\n\r\nx\r\n--b--',
+      `--b\r\n${header}`,
+      `--b\r\n${header}\r\nContent-Transfer-Encoding: base64\r\n\r\nx\r\n--b--`,
+      `--b\r\n${'x'.repeat(20_000)}\r\n\r\n\r\n--b--`,
+      `--b\r\n${header}\r\n\r\n1\r\n`.repeat(65),
+    ]) {
+      await expect(parse(Buffer.from(body), [])).rejects.toMatchObject({ code: -5999 });
+    }
+  });
+
+  it('reads boundaries as headers spell them', () => {
+    expect(boundaryOf('multipart/form-data; boundary=--abc')).toBe('--abc');
+    expect(boundaryOf('multipart/form-data; charset=utf-8; boundary="a b;c"; x=y')).toBe('a b;c');
+    expect(() => boundaryOf('multipart/form-data')).toThrow(expect.objectContaining({ code: -5999 }));
+    expect(() => boundaryOf(`multipart/form-data; boundary=${'x'.repeat(300)}`)).toThrow();
+  });
+});

@@ -1,0 +1,111 @@
+import { describe, expect, it } from 'vitest';
+import { post, type SendOptions, send } from '../testing/client.ts';
+import { patternBytes, sha1 } from '../testing/content.ts';
+import { startServer } from '../testing/server.ts';
+import { sign } from '../testing/sign.ts';
+import { readRangeHeader } from './range.ts';
+
+const BYTES = patternBytes(0, 1000);
+
+describe('downloads', () => {
+  it('send the file, its head, and its ranges', async () => {
+    const test = await startServer({ publicRead: true });
+    await post(test.urlOf('a.bin'), { op: 'upload', filecontent: BYTES });
+    const get = (headers: Record<string, string> = {}, method = 'GET') =>
+      send(test.urlOf('a.bin'), { method, headers });
+    const whole = await get();
+    expect(whole.status).toBe(200);
+    expect(whole.body.equals(BYTES)).toBe(true);
+    expect(whole.headers).toMatchObject({
+      'content-length': '1000',
+      'content-type': 'application/octet-stream',
+      'content-disposition': "attachment; filename*=UTF-8''a.bin",
+      'accept-ranges': 'bytes',
+      etag: `"${sha1(BYTES)}"`,
+      'last-modified': expect.any(String),
+      'x-content-type-options': 'nosniff',
+      'access-control-allow-origin': '*',
+    });
+    const head = await get({}, 'HEAD');
+    expect([head.status, head.headers['content-length'], head.body.length]).toEqual([200, '1000', 0]);
+    const part = await get({ Range: 'bytes=10-19' });
+    expect([part.status, part.headers['content-range']]).toEqual([206, 'bytes 10-19/1000']);
+    expect(part.body.equals(BYTES.subarray(10, 20))).toBe(true);
+    expect((await get({ Range: 'bytes=-5' })).body.equals(BYTES.subarray(995))).toBe(true);
+    const beyond = await get({ Range: 'bytes=1000-' });
+    expect([beyond.status, beyond.headers['content-range']]).toEqual([416, 'bytes */1000']);
+    const etag = String(whole.headers.etag);
+    expect((await get({ 'If-None-Match': etag })).status).toBe(304);
+    expect((await get({ Range: 'bytes=0-1', 'If-Range': etag })).status).toBe(206);
+    expect((await get({ Range: 'bytes=0-1', 'If-Range': '"other"' })).status).toBe(200);
+  });
+
+  it('send empty files', async () => {
+    const test = await startServer({ publicRead: true });
+    await post(test.urlOf('empty'), { op: 'upload', filecontent: '' });
+    const reply = await send(test.urlOf('empty'), { method: 'GET' });
+    expect([reply.status, reply.headers['content-length']]).toEqual([200, '0']);
+    expect((await send(test.urlOf('empty'), { method: 'GET', headers: { Range: 'bytes=0-0' } })).status).toBe(416);
+  });
+
+  it('show pictures and offer everything that could run as a file to save', async () => {
+    const test = await startServer({ publicRead: true });
+    for (const [name, type, disposition] of [
+      ['a.PNG', 'image/png', 'inline'],
+      ['a.txt', 'text/plain; charset=utf-8', 'inline'],
+      ['a.html', 'application/octet-stream', 'attachment'],
+      ['a.svg', 'application/octet-stream', 'attachment'],
+      ["中'\n".trim(), 'application/octet-stream', 'attachment'],
+    ] as const) {
+      await post(test.urlOf(name), { op: 'upload', filecontent: 'x' });
+      const { headers } = await send(test.urlOf(name), { method: 'GET' });
+      expect(headers['content-type']).toBe(type);
+      expect(headers['content-disposition']).toMatch(new RegExp(`^${disposition};`));
+    }
+  });
+
+  it('need a signature that covers the path unless reading is public', async () => {
+    const test = await startServer();
+    await post(test.urlOf('a/b c.bin'), { op: 'upload', filecontent: BYTES });
+    const get = async (signature?: string, options: SendOptions = {}) => {
+      const query = signature === undefined ? '' : `?sign=${encodeURIComponent(signature)}`;
+      return (await send(test.urlOf('a/b c.bin') + query, { method: 'GET', ...options })).status;
+    };
+    expect(await get()).toBe(403);
+    expect(await get(sign({ f: '/a/b%20c.bin' }))).toBe(200);
+    expect(await get(sign({ f: '/10055004/demobucket/a/' }))).toBe(200);
+    expect(await get(sign({ f: '' }))).toBe(200);
+    expect(await get(undefined, { headers: { Authorization: sign() } })).toBe(200);
+    expect(await get(sign({ f: '/a/other' }))).toBe(403);
+    expect(await get(sign({ e: 1 }))).toBe(403);
+  });
+
+  it('say 404 in JSON for what is not there', async () => {
+    const test = await startServer({ publicRead: true });
+    for (const path of ['missing', 'missing/', 'a/b']) {
+      const reply = await send(test.urlOf(path), { method: 'GET' });
+      expect([reply.status, reply.json().code]).toEqual([404, -197]);
+    }
+    const bucket = test.urlOf('x').replace('demobucket', 'nobucket');
+    expect((await send(bucket, { method: 'GET' })).json().code).toBe(-133);
+  });
+});
+
+describe('Range', () => {
+  it.each([
+    [undefined, undefined],
+    ['bytes=0-', { start: 0, end: 9 }],
+    ['bytes=0-0', { start: 0, end: 0 }],
+    ['bytes=5-100', { start: 5, end: 9 }],
+    ['bytes=-3', { start: 7, end: 9 }],
+    ['bytes=-30', { start: 0, end: 9 }],
+    ['bytes=-0', 'unsatisfiable'],
+    ['bytes=10-', 'unsatisfiable'],
+    ['bytes=5-4', undefined],
+    ['bytes=-', undefined],
+    ['bytes=0-1,3-4', undefined],
+    ['lines=0-1', undefined],
+  ])('%s of 10 bytes is %o', (header, expected) => {
+    expect(readRangeHeader(header, 10)).toEqual(expected);
+  });
+});

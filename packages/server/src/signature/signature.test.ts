@@ -1,0 +1,98 @@
+import { describe, expect, it } from 'vitest';
+import type { ProtocolError } from '../protocol/codes.ts';
+import { ACCOUNT, type SignParts, sign, signText } from '../testing/sign.ts';
+import { createOnceRegister } from './once.ts';
+import { allows, checkSignature, ONCE_WINDOW_SEC } from './signature.ts';
+
+const NOW_SEC = 1_472_647_700;
+const accounts = new Map([[ACCOUNT.secretId, ACCOUNT]]);
+const target = { appId: ACCOUNT.appId, bucket: 'demobucket', path: 'a/b/dir' };
+const at = (parts: SignParts) => sign({ t: NOW_SEC, e: NOW_SEC + 600, ...parts });
+
+function codeOf(task: () => unknown): number {
+  try {
+    task();
+    return 0;
+  } catch (error) {
+    return (error as ProtocolError).code;
+  }
+}
+const check = (signature: string | undefined) => checkSignature(signature, target, accounts, NOW_SEC);
+
+describe('checkSignature', () => {
+  it('takes the keys in any order', () => {
+    for (const order of ['abketrf', 'aketrfb', 'fbkatre']) expect(codeOf(() => check(at({ order })))).toBe(0);
+  });
+
+  it('names what is wrong', () => {
+    const good = at({});
+    const cases: [string | undefined, number][] = [
+      [undefined, -48],
+      ['', -48],
+      [`${good.startsWith('A') ? 'B' : 'A'}${good.slice(1)}`, -97],
+      [`${good} `, -48],
+      [`${good.replace(/=*$/, '')}!`, -48],
+      ['A'.repeat(20_000), -48],
+      [signText('a=1'), -48],
+      [signText(`a=1&a=2&b=x&k=${ACCOUNT.secretId}&e=1&t=1&f=`), -48],
+      [at({ k: 'AKIDnobody' }), -47],
+      [at({ secretKey: 'wrong' }), -97],
+      [at({ a: '1' }), -70],
+      [at({ b: 'other' }), -61],
+      [at({ e: NOW_SEC }), -59],
+      [at({ e: NOW_SEC + 91 * 24 * 3600 }), -97],
+      [at({ e: 0, t: NOW_SEC - ONCE_WINDOW_SEC - 1 }), -59],
+      [at({ e: 0, t: NOW_SEC + ONCE_WINDOW_SEC + 1 }), -59],
+    ];
+    for (const [signature, code] of cases) expect(codeOf(() => check(signature))).toBe(code);
+  });
+
+  it('does not let one account into the bucket of another with the same appid', () => {
+    const signature = at({ b: 'secret' });
+    expect(codeOf(() => checkSignature(signature, { ...target, bucket: 'secret' }, accounts, NOW_SEC))).toBe(-133);
+  });
+});
+
+describe('allows', () => {
+  const useOf = (f: string, use: 'read' | 'write' | 'once', path = target.path) =>
+    codeOf(() => allows(check(at({ f, ...(use === 'once' && { e: 0 }) })), { ...target, path }, use));
+  const base = '/10055004/demobucket';
+
+  it('lets an f cover its path and what lies below, and no longer name', () => {
+    for (const f of ['', base, `${base}/`, `${base}/a`, `${base}/a/b/`, `${base}/a/b/dir`]) {
+      expect(useOf(f, 'write')).toBe(0);
+    }
+    for (const f of [`${base}/a/b/di`, `${base}/a/b/dir/x`, '/1', 'a/b/dir']) expect(useOf(f, 'write')).toBe(-63);
+  });
+
+  it('compares decoded paths', () => {
+    expect(useOf(`${base}/%e4%B8%AD%20x`, 'write', '中 x')).toBe(0);
+    expect(useOf(`${base}/中 x`, 'write', '中 x')).toBe(0);
+    expect(useOf(`${base}/100%`, 'write', '100%')).toBe(0);
+  });
+
+  it('lets downloads leave out appid and bucket, and nothing else', () => {
+    expect(useOf('/a/b/dir', 'read')).toBe(0);
+    expect(useOf('a/b', 'read')).toBe(0);
+    expect(useOf('a/c', 'read')).toBe(-63);
+    expect(useOf('/a/b/dir', 'write')).toBe(-63);
+  });
+
+  it('keeps one-time signatures to their exact path and kind', () => {
+    expect(useOf(`${base}/a/b/dir`, 'once')).toBe(0);
+    expect(useOf(`${base}/a/b`, 'once')).toBe(-63);
+    expect(useOf('', 'once')).toBe(-63);
+    expect(codeOf(() => allows(check(at({})), target, 'once'))).toBe(-97);
+    expect(codeOf(() => allows(check(at({ e: 0 })), target, 'write'))).toBe(-97);
+  });
+});
+
+describe('one-time signatures', () => {
+  it('work once, for as long as their time would let them pass', () => {
+    const once = createOnceRegister();
+    const first = check(at({ e: 0 }));
+    once.use(first, NOW_SEC);
+    expect(codeOf(() => once.use(first, NOW_SEC + ONCE_WINDOW_SEC))).toBe(-59);
+    once.use(check(at({ e: 0 })), NOW_SEC);
+  });
+});

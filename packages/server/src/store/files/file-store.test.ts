@@ -1,0 +1,158 @@
+import { appendFile, mkdir, readdir, readFile, readlink, symlink, truncate, utimes, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { patternBytes, sha1 } from '../../testing/content.ts';
+import { temporaryDir } from '../../testing/server.ts';
+import { describeStore } from '../../testing/store-contract.ts';
+import type { Session, SessionInit, Store, Target } from '../store.ts';
+import { fileStore } from './file-store.ts';
+
+const BYTES = patternBytes(0, 200_000);
+const target: Target = { appId: '1', bucket: 'b', path: 'x.bin' };
+const init: SessionInit = { target, sizeBytes: BYTES.length, sliceSizeBytes: 65536, overwrite: false, createdAtMs: 1 };
+
+describeStore('fileStore', async () => {
+  const dir = await temporaryDir();
+  return { open: () => fileStore(dir) };
+});
+
+describeStore('fileStore with fsync', async () => {
+  const dir = await temporaryDir();
+  return { open: () => fileStore(dir, { fsync: true }) };
+});
+
+async function putAll(session: Session): Promise<void> {
+  for (let index = 0; index < session.sliceCount; index++) {
+    const writer = await session.openSlice(index);
+    await writer.write(BYTES.subarray(index * 65536, (index + 1) * 65536));
+    await writer.commit({ verified: false, atMs: 1 });
+  }
+}
+
+async function put(store: Store, path: string, sha?: string): Promise<void> {
+  const spool = await store.createSpool();
+  await spool.write(BYTES);
+  await store.putObject({ ...target, path }, spool, { sha }, true);
+}
+
+/** Every file below the directory. */
+async function filesIn(dir: string): Promise<string[]> {
+  const entries = await readdir(dir, { recursive: true, withFileTypes: true });
+  return entries.filter((entry) => !entry.isDirectory()).map((entry) => entry.name);
+}
+
+describe('fileStore on disk', () => {
+  it('keeps objects as plain files, and nothing else outside .cos-slice', async () => {
+    const dir = await temporaryDir();
+    const store = fileStore(dir);
+    const { session } = await store.createSession(init);
+    await putAll(session);
+    await session.complete({ sha: sha1(BYTES) });
+    expect((await readFile(join(dir, '1/b/x.bin'))).equals(BYTES)).toBe(true);
+    expect((await readdir(dir)).sort()).toEqual(['.cos-slice', '1']);
+    expect(await readdir(join(dir, '.cos-slice/sessions'))).toEqual([]);
+    expect(await readdir(join(dir, '.cos-slice/spool'))).toEqual([]);
+  });
+
+  it('survives a journal whose last line is torn', async () => {
+    const dir = await temporaryDir();
+    const { session } = await fileStore(dir).createSession(init);
+    await putAll(session);
+    const sessions = join(dir, '.cos-slice/sessions');
+    const [name] = (await readdir(sessions)) as [string];
+    const journal = join(sessions, name, 'journal');
+    await truncate(journal, (await readFile(journal)).length - 2);
+    const again = (await fileStore(dir).findSession(target)) as Session;
+    expect(again.storedCount).toBe(session.sliceCount - 1);
+    await putAll(again);
+    await appendFile(journal, '2 v 17');
+    expect((await fileStore(dir).findSession(target))?.storedCount).toBe(session.sliceCount);
+  });
+
+  it('takes up a completion that a crash cut short, before and after the file was in place', async () => {
+    for (const crashed of ['link', 'rename'] as const) {
+      const dir = await temporaryDir();
+      const store = fileStore(dir);
+      const { session } = await store.createSession({ ...init, overwrite: crashed === 'rename' });
+      await putAll(session);
+      const [name] = (await readdir(join(dir, '.cos-slice/sessions'))) as [string];
+      const path = join(dir, '.cos-slice/sessions', name);
+      const kept = await Promise.all(
+        ['meta.json', 'journal'].map(async (file) => [file, await readFile(join(path, file))] as const),
+      );
+      await session.complete({});
+      await mkdir(path);
+      for (const [file, bytes] of kept) await writeFile(join(path, file), bytes);
+      if (crashed === 'link') await writeFile(join(path, 'data'), BYTES);
+      const again = fileStore(dir);
+      expect(await again.getSession(session.id)).toBeUndefined();
+      expect((await again.statObject(target))?.session).toBe(session.id);
+      expect(await readdir(join(dir, '.cos-slice/sessions'))).toEqual([]);
+    }
+  });
+
+  it('forgets what it knew of a file that someone else changed', async () => {
+    const dir = await temporaryDir();
+    const store = fileStore(dir);
+    const known = { sha: sha1(BYTES), sizeBytes: BYTES.length };
+    await put(store, 'a', known.sha);
+    await writeFile(join(dir, '1/b/a'), Buffer.alloc(BYTES.length));
+    await utimes(join(dir, '1/b/a'), 1, 1);
+    expect((await store.statObject({ ...target, path: 'a' }))?.sha).toBeUndefined();
+    expect(await store.copyKnown(target, known, {}, false)).toBeUndefined();
+    expect(await filesIn(join(dir, '.cos-slice/spool'))).toEqual([]);
+  });
+
+  it('does not follow links out of a bucket, nor anywhere', async () => {
+    const dir = await temporaryDir();
+    const outside = await temporaryDir();
+    const store = fileStore(dir);
+    await put(store, 'file');
+    await writeFile(join(outside, 'secret'), 'secret');
+    await symlink(outside, join(dir, '1/b/link'));
+    await symlink(join(outside, 'secret'), join(dir, '1/b/leaf'));
+    await symlink(join(outside, 'nowhere'), join(dir, '1/b/dangling'));
+    for (const path of ['link/secret', 'leaf', 'dangling', 'dangling/x', 'link/new/deep']) {
+      const at = { ...target, path };
+      expect(await store.openObject(at), path).toBeUndefined();
+      expect(await store.deleteObject(at), path).toBe(false);
+      await expect(store.checkVacant(at, true), path).rejects.toMatchObject({ problem: 'path-conflict' });
+      await expect(put(store, path), path).rejects.toMatchObject({ problem: 'path-conflict' });
+    }
+    expect(await readdir(outside)).toEqual(['secret']);
+    expect(await readlink(join(dir, '1/b/leaf'))).toBe(join(outside, 'secret'));
+    expect(await filesIn(join(dir, '.cos-slice/spool'))).toEqual([]);
+  });
+
+  it('leaves no directories behind when putting fails', async () => {
+    const dir = await temporaryDir();
+    const store = fileStore(dir);
+    await put(store, 'file');
+    await expect(put(store, 'file/a/b')).rejects.toThrow();
+    await expect(put(store, `new/deep/${'x'.repeat(300)}`)).rejects.toThrow();
+    expect(await readdir(join(dir, '1/b'))).toEqual(['file']);
+  });
+
+  it('does not keep files open', async () => {
+    const dir = await temporaryDir();
+    const store = fileStore(dir);
+    const open = async () => {
+      const links = await Promise.all(
+        (await readdir('/proc/self/fd')).map((fd) => readlink(`/proc/self/fd/${fd}`).catch(() => '')),
+      );
+      return links.filter((link) => link.startsWith(dir));
+    };
+    const { session } = await store.createSession(init);
+    const aborted = await session.openSlice(0);
+    const aside = await session.openSlice(0);
+    await aborted.write(BYTES.subarray(0, 10));
+    await aside.write(BYTES.subarray(0, 10));
+    await Promise.all([aborted.abort(), aside.abort()]);
+    await putAll(session);
+    await session.complete({});
+    await (await store.createSpool()).abort();
+    await (await store.openObject(target))?.close();
+    await store.close();
+    expect(await open()).toEqual([]);
+  });
+});

@@ -1,0 +1,32 @@
+import { isStale } from './operations/exchange.ts';
+import type { Settings } from './options.ts';
+
+const SWEEP_EVERY_MS = 10 * 60_000;
+
+/** Drops stale sessions: soon after the start and then every few minutes, one at a time. */
+export function startSweeper(settings: Settings): { stop(): Promise<void> } {
+  let stopped = false;
+  let running: Promise<void> = Promise.resolve();
+
+  async function sweep(): Promise<void> {
+    for await (const session of settings.store.sessions()) {
+      if (stopped) return;
+      if (isStale(session, settings, settings.nowMs())) await session.discard();
+    }
+  }
+  function start(): void {
+    // A failing disk shows in requests; the next sweep tries again.
+    running = running.then(sweep).catch(() => {});
+  }
+
+  start();
+  const timer = setInterval(start, SWEEP_EVERY_MS);
+  timer.unref();
+  return {
+    async stop() {
+      stopped = true;
+      clearInterval(timer);
+      await running;
+    },
+  };
+}
