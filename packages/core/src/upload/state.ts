@@ -60,7 +60,7 @@ interface Underway {
 }
 
 /** Before the first slice: find out what the server has. */
-export interface Opening extends Underway {
+interface Opening extends Underway {
   readonly phase: 'opening';
   readonly step: 'recall' | 'list' | 'init' | 'discard';
   /** Why the list is asked for. */
@@ -75,7 +75,7 @@ export interface Opening extends Underway {
   readonly rounds: number;
 }
 
-export interface Hashing extends Underway {
+interface Hashing extends Underway {
   readonly phase: 'hashing';
   readonly checkpoint?: HashCheckpoint;
 }
@@ -111,7 +111,7 @@ export interface Sending extends WithSlices {
   readonly cursor: number;
 }
 
-export interface Finishing extends WithSlices {
+interface Finishing extends WithSlices {
   readonly phase: 'finishing';
   readonly session: Session;
 }
