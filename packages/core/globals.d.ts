@@ -51,3 +51,19 @@ declare const crypto: {
     sign(algorithm: 'HMAC', key: CryptoKey, data: Uint8Array<ArrayBuffer>): Promise<ArrayBuffer>;
   };
 };
+
+interface Response {
+  readonly ok: boolean;
+  readonly status: number;
+  text(): Promise<string>;
+}
+declare function fetch(
+  url: string,
+  init: {
+    method: string;
+    headers: Record<string, string>;
+    body: string;
+    credentials: 'omit' | 'same-origin' | 'include';
+    signal: AbortSignal;
+  },
+): Promise<Response>;

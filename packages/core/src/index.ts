@@ -3,6 +3,7 @@ export type { Config, Integrity, RetryOptions, TimeoutOptions, UploadOptions } f
 export { cosEndpoint, SINGLE_REQUEST_LIMIT_BYTES } from './options.ts';
 export type * from './ports.ts';
 export { createSigner, type SignerOptions } from './signing/create-signer.ts';
+export { RemoteSignerError, type RemoteSignerOptions, remoteSigner } from './signing/remote-signer.ts';
 export {
   type SignatureFields,
   type SignatureKey,

@@ -87,6 +87,8 @@ export interface SignClaim {
   readonly effect: 'multi' | 'once';
   /** Now in epoch seconds, corrected by the server's clock where a reply has shown that ours is wrong. */
   readonly nowSec: number;
+  /** A signature that the server has just called expired: a signer that keeps signatures must not return it again. */
+  readonly refused?: string;
 }
 
 export interface Signer {

@@ -1,6 +1,6 @@
 import { CosSliceError, isCosSliceError } from '../errors.ts';
 import type { Clock, SignClaim, Signer } from '../ports.ts';
-import { signatureExpirySec } from './signature.ts';
+import { renewalMs } from './renewal.ts';
 
 /** The signatures of one upload. */
 export interface Signatures {
@@ -17,9 +17,6 @@ export interface Signatures {
   /** How often the signer was asked. */
   readonly asked: number;
 }
-
-/** A signature is renewed when less than this is left of it, or a tenth of its life if that is less. */
-const MARGIN_MS = 60_000;
 
 export interface SignaturesContext {
   readonly clock: Clock;
@@ -38,6 +35,7 @@ export function createSignatures(
   let asked = 0;
   let kept: { readonly signature: string; readonly renewAtMs: number } | undefined;
   let pending: Promise<string> | undefined;
+  let lastRefused: string | undefined;
   const serverNowMs = (): number => clock.nowMs() + skewMs;
 
   const ask = async (effect: SignClaim['effect'], signal: AbortSignal): Promise<string> => {
@@ -49,7 +47,8 @@ export function createSignatures(
     });
     let signature: string;
     try {
-      const signing = signer.sign({ ...claim, effect, nowSec: Math.floor(nowMs / 1000) }, signal);
+      const asking = { ...claim, effect, nowSec: Math.floor(nowMs / 1000) };
+      const signing = signer.sign(lastRefused === undefined ? asking : { ...asking, refused: lastRefused }, signal);
       signature = await untilAborted(Promise.race([signing, late]), signal);
     } catch (error) {
       if (signal.aborted) throw signal.reason;
@@ -82,16 +81,10 @@ export function createSignatures(
     refused(signature, serverDateMs) {
       if (kept?.signature !== signature) return;
       kept = undefined;
+      lastRefused = signature;
       if (serverDateMs !== undefined) skewMs = serverDateMs - clock.nowMs();
     },
   };
-}
-
-function renewalMs(signature: string, nowMs: number): number {
-  const expiresAtSec = signatureExpirySec(signature);
-  if (expiresAtSec === undefined) return Number.POSITIVE_INFINITY;
-  const leftMs = expiresAtSec * 1000 - nowMs;
-  return expiresAtSec * 1000 - Math.min(MARGIN_MS, leftMs / 10);
 }
 
 function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {

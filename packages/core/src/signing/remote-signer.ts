@@ -1,0 +1,114 @@
+import { CosSliceError, type ErrorDetails } from '../errors.ts';
+import type { SignClaim, Signer } from '../ports.ts';
+import { renewalMs } from './renewal.ts';
+
+export interface RemoteSignerOptions {
+  /** The application's own signing endpoint; relative URLs are for pages. */
+  readonly url: string;
+  /** Sent with each request, such as the application's own credentials; a function is asked each time. */
+  readonly headers?: Readonly<Record<string, string>> | (() => Readonly<Record<string, string>>);
+  /** Whether cookies go to another origin. Default `same-origin`. */
+  readonly credentials?: 'omit' | 'same-origin' | 'include';
+  /** Default: the runtime's. */
+  readonly fetch?: typeof fetch;
+}
+
+/** The signing endpoint failed or answered nonsense. `httpStatus` is its status, when it answered. */
+export class RemoteSignerError extends CosSliceError {
+  constructor(message: string, details: ErrorDetails = {}) {
+    super('signing-failed', message, details);
+  }
+}
+
+const MAX_KEPT = 1000;
+
+/**
+ * Asks the application's own endpoint for signatures, so that the secret key stays there: `POST url` with the claim as JSON
+ * (`{appId, bucket, path, effect, nowSec}`), answered by `{"signature": "<base64>"}`. The endpoint decides whether to sign.
+ *
+ * Signatures are kept until shortly before they expire and fetched once however many ask at the same time. Failures worth
+ * another try are tried again by the upload, within its retry budget.
+ *
+ * @throws RemoteSignerError (from `sign`)
+ */
+export function remoteSigner(options: string | RemoteSignerOptions): Signer {
+  const settings = typeof options === 'string' ? { url: options } : options;
+  if (typeof settings.url !== 'string' || settings.url === '') {
+    const issues = [{ option: 'url', message: 'must be the URL of the signing endpoint' }];
+    throw new CosSliceError('invalid-options', `remoteSigner: url ${issues[0]?.message}`, { issues });
+  }
+  const kept = new Map<string, { readonly signature: string; readonly renewAtMs: number }>();
+  const pending = new Map<string, Promise<string>>();
+
+  const ask = async (claim: SignClaim, signal: AbortSignal): Promise<string> => {
+    const { refused: _refused, ...asked } = claim;
+    const signature = await requestSignature(settings, asked, signal);
+    if (claim.effect === 'multi') {
+      // Oldest first: a bound, not a policy.
+      for (const key of kept.keys()) if (kept.size >= MAX_KEPT) kept.delete(key);
+      kept.set(keyOf(claim), { signature, renewAtMs: renewalMs(signature, claim.nowSec * 1000) });
+    }
+    return signature;
+  };
+
+  return {
+    async sign(claim, signal) {
+      if (claim.effect === 'once') return ask(claim, signal);
+      const key = keyOf(claim);
+      const known = kept.get(key);
+      if (known && known.signature !== claim.refused && claim.nowSec * 1000 < known.renewAtMs) return known.signature;
+      const running = pending.get(key);
+      if (running) return running;
+      const asking = ask(claim, signal).finally(() => pending.delete(key));
+      pending.set(key, asking);
+      return asking;
+    },
+  };
+}
+
+async function requestSignature(settings: RemoteSignerOptions, claim: SignClaim, signal: AbortSignal): Promise<string> {
+  const { url, headers = {}, credentials = 'same-origin' } = settings;
+  const send = settings.fetch ?? fetch;
+  let response: Awaited<ReturnType<typeof fetch>>;
+  let text: string;
+  try {
+    response = await send(url, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json', ...(typeof headers === 'function' ? headers() : headers) },
+      body: JSON.stringify(claim),
+      credentials,
+      signal,
+    });
+    text = await response.text();
+  } catch (error) {
+    if (signal.aborted) throw signal.reason;
+    const what = 'the signing endpoint cannot be reached: check its URL, the network, and in pages its CORS headers';
+    throw new RemoteSignerError(what, { cause: error, remedy: 'backoff' });
+  }
+  const { status } = response;
+  if (!response.ok) {
+    const passing = status >= 500 || status === 429 || status === 408;
+    throw new RemoteSignerError(`the signing endpoint answered HTTP ${status}`, {
+      httpStatus: status,
+      remedy: passing ? 'backoff' : 'none',
+    });
+  }
+  const signature = readSignature(text);
+  if (signature === undefined) {
+    throw new RemoteSignerError('the signing endpoint must answer {"signature": "<base64>"}', { httpStatus: status });
+  }
+  return signature;
+}
+
+function readSignature(text: string): string | undefined {
+  try {
+    const { signature } = JSON.parse(text);
+    return typeof signature === 'string' && signature !== '' ? signature : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function keyOf({ appId, bucket, path }: SignClaim): string {
+  return `${appId}/${bucket}/${path}`;
+}
