@@ -151,6 +151,22 @@ describe('the signature', () => {
     expect(test.requests[0]?.bytes).toBe(0);
   });
 
+  it('that is refused does not spoil the connection', async () => {
+    const test = await startServer();
+    const request = (signature: string) => {
+      const body = formBody({ op: 'upload', filecontent: Buffer.alloc(300_000), insertOnly: 0 });
+      const head = `POST /files/v2/10055004/demobucket/a HTTP/1.1\r\nHost: x\r\nAuthorization: ${signature}\r\nContent-Type: multipart/form-data; boundary=${BOUNDARY}\r\nContent-Length: ${body.length}\r\n\r\n`;
+      return [head, body];
+    };
+    const text = await talk(test.origin, [
+      ...request('nonsense'),
+      ...request(sign()),
+      ...request('nonsense'),
+      ...request(sign()),
+    ]);
+    expect(text.match(/HTTP\/1\.1 \d+/g)).toEqual(['HTTP/1.1 403', 'HTTP/1.1 200', 'HTTP/1.1 403', 'HTTP/1.1 200']);
+  });
+
   it('may be in the query, where a plus may be left as it is', async () => {
     const test = await startServer();
     for (let i = 0; i < 20; i++) {

@@ -40,6 +40,14 @@ describe('bodies', () => {
     expect((await send(`${test.urlOf('a')}?op=upload_slice_list`, { headers })).json().code).toBe(-197);
   });
 
+  it('may come in chunks of unknown number', async () => {
+    const test = await startServer();
+    const body = formBody({ op: 'upload', filecontent: patternBytes(0, 300_000) });
+    const headers = { ...formHeaders(), 'Transfer-Encoding': 'chunked' };
+    expect((await send(test.urlOf('a'), { headers, body })).json().code).toBe(0);
+    expect((await test.stored('a')).equals(patternBytes(0, 300_000))).toBe(true);
+  });
+
   it('may lack the closing boundary', async () => {
     const test = await startServer();
     const upload = createUploader(test.urlOf('a'));

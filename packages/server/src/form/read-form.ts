@@ -8,7 +8,7 @@ import { boundaryOf, createMultipartParser, type PartSink } from './multipart.ts
 const MIB = 1024 * 1024;
 /** `biz_attr` and `custom_headers` are the long ones. */
 const MAX_FIELD_BYTES = 64 * 1024;
-/** Room for every `uploadparts` of up to 1 TiB in 1 MiB steps (80 MB); it is read as a stream and kept at 20 bytes each. */
+/** Room for the `uploadparts` of 1 TiB in 1 MiB steps (100 MB); they are read as a stream and kept at 20 bytes each. */
 const MAX_UPLOAD_PARTS_BYTES = 128 * MIB;
 /** JSON and urlencoded bodies are read whole. */
 const MAX_PLAIN_BODY_BYTES = 16 * MIB;

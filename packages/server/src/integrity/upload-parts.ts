@@ -14,7 +14,7 @@ export interface UploadParts {
   readonly checkpoints: Checkpoints | undefined;
 }
 
-/** Reads `uploadparts` as it arrives: for a file of 1 TiB it has 80 MB and a million entries. */
+/** Reads `uploadparts` as it arrives: for a file of 1 TiB it has 100 MB and a million entries. */
 export interface UploadPartsReader {
   /** @throws ProtocolError -5965 not the JSON it should be, -5999 parts that do not tile the file from its start */
   write(bytes: Uint8Array): void;

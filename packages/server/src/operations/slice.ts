@@ -39,13 +39,13 @@ export async function receiveSlice(exchange: Exchange, fields: Fields): Promise<
   const md5 = hexField(fields, 'datamd5', MD5_BYTES);
   const session = await sessionOf(exchange, id);
   if (!session) {
-    if (await isFinished(exchange, id)) return repeatedSlice(id, offset);
+    if (await isFinished(exchange, id)) return uselessSlice(undefined, id, offset, Number.POSITIVE_INFINITY);
     throw new ProtocolError('notFound', 'the upload session is gone');
   }
   const { sizeBytes, sliceSizeBytes } = session;
   const index = offset / sliceSizeBytes;
   // An empty file has no slices; some clients send one all the same.
-  if (sizeBytes === 0 && offset === 0) return repeatedSlice(id, offset);
+  if (sizeBytes === 0 && offset === 0) return uselessSlice(session, id, offset, 0);
   if (!Number.isInteger(index) || index >= session.sliceCount) {
     throw new ProtocolError('badParameter', `no slice starts at offset ${offset}; they have ${sliceSizeBytes} bytes`);
   }
@@ -142,15 +142,17 @@ function createIncomingSlice({ exchange, session, offset, expectedBytes, writer,
   };
 }
 
-function repeatedSlice(session: string, offset: number): IncomingSlice {
+/** A slice that needs no storing: it is there already, or it is the nothing of an empty file. */
+function uselessSlice(session: Session | undefined, id: string, offset: number, maxBytes: number): IncomingSlice {
   let datalen = 0;
   return {
-    session: undefined,
+    session,
     write(bytes) {
       datalen += bytes.length;
+      if (datalen > maxBytes) throw new ProtocolError('badParameter', `the slice exceeds ${maxBytes} bytes`);
       return undefined;
     },
-    store: async () => ({ session, offset, datalen }),
+    store: async () => ({ session: id, offset, datalen }),
     abort: async () => {},
   };
 }

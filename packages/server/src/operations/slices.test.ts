@@ -386,7 +386,8 @@ describe('upload_slice_finish', () => {
     }
     const empty = createUploader(test.urlOf('sent-empty'), Buffer.alloc(0));
     await empty.init();
-    expect((await empty.data(0)).json().code).toBe(0);
+    expect((await empty.data(0)).json().data).toEqual({ session: empty.session, offset: 0, datalen: 0 });
+    expect((await empty.data(0, { filecontent: 'x' })).json().code).toBe(-5999);
     expect((await empty.finish({ sha: sha1(Buffer.alloc(0)) })).json().code).toBe(0);
   });
 });

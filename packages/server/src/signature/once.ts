@@ -11,9 +11,13 @@ export function createOnceRegister(): OnceRegister {
   const forgetAtSec = new Map<string, number>();
   return {
     use(grant, nowSec) {
-      for (const [id, atSec] of forgetAtSec) if (atSec < nowSec) forgetAtSec.delete(id);
+      for (const [id, atSec] of forgetAtSec) {
+        if (atSec >= nowSec) break;
+        forgetAtSec.delete(id);
+      }
       if (forgetAtSec.has(grant.id)) throw new ProtocolError('signatureExpired', 'used before');
-      forgetAtSec.set(grant.id, grant.signedAtSec + ONCE_WINDOW_SEC);
+      // It may have been signed up to one window ahead, and is good for another; so the oldest come first.
+      forgetAtSec.set(grant.id, nowSec + 2 * ONCE_WINDOW_SEC);
     },
   };
 }

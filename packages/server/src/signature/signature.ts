@@ -18,7 +18,6 @@ export interface Grant {
   readonly fileId: string | undefined;
   /** Tells signatures apart; a digest, so it can be kept without keeping the signature. */
   readonly id: string;
-  readonly signedAtSec: number;
 }
 
 /**
@@ -50,7 +49,6 @@ export function checkSignature(
     kind: claims.expiresAtSec === 0 ? 'once' : 'multi',
     fileId: claims.fileId === '' ? undefined : (percentDecode(claims.fileId) ?? claims.fileId),
     id: mac.toString('hex'),
-    signedAtSec: claims.signedAtSec,
   };
 }
 

@@ -3,7 +3,7 @@ import { BIG_BYTES, patternBytes, SMALL_BYTES, sha1 } from './content.ts';
 
 const FIXTURES = new URL('../../../../tests/fixtures/', import.meta.url);
 
-export interface RecordedPart {
+interface RecordedPart {
   name: string;
   headers: string[];
   length: number;
