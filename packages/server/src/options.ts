@@ -52,7 +52,7 @@ export interface SliceServerOptions {
   readonly sessionTtlMs?: number;
   /** The clock for signatures, sessions and the Date header, in milliseconds since 1970. Default `Date.now`. */
   readonly nowMs?: () => number;
-  /** Called after each reply. */
+  /** Called after each reply. Must not throw. */
   readonly onRequest?: (info: RequestInfo) => void;
 }
 
