@@ -57,6 +57,8 @@ export function createSignatures(
         cause: error,
         remedy: 'backoff',
       });
+    } finally {
+      answered.abort();
     }
     // What goes into a header must not be able to end it.
     if (typeof signature !== 'string' || !/^[\w+/=-]{4,8192}$/.test(signature)) {

@@ -8,6 +8,8 @@ export interface ManualClock extends Clock {
   runUntil<T>(promise: Promise<T>): Promise<T>;
   /** Lets everything run that does not wait for time. */
   settle(): Promise<void>;
+  /** How many wait for time to pass. */
+  readonly sleepers: number;
 }
 
 interface Sleeper {
@@ -58,6 +60,9 @@ export function createManualClock(startMs = 1_600_000_000_000): ManualClock {
         sleepers.add(sleeper);
       }),
     settle,
+    get sleepers() {
+      return sleepers.size;
+    },
     async advance(delayMs) {
       const untilMs = nowMs + delayMs;
       await settle();

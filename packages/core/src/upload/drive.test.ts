@@ -952,3 +952,9 @@ describe('options', () => {
     );
   });
 });
+
+test('an upload that has ended leaves no timer behind', async () => {
+  const { start, clock } = setUp({ options: { integrity: 'sha1' } });
+  await clock.runUntil(start().done);
+  expect(clock.sleepers).toBe(0);
+});
