@@ -1,0 +1,80 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const CLI = fileURLToPath(new URL('../../packages/cli/dist/index.js', import.meta.url));
+
+/** The account that a served folder and an upload share. */
+export const ACCOUNT_FLAGS = ['--app-id', '10055004', '--secret-id', 'ID', '--secret-key', 'KEY'];
+
+export interface Running {
+  readonly process: ChildProcess;
+  /** Everything printed so far. */
+  readonly stdout: string;
+  readonly stderr: string;
+  /** @returns exit code, or the signal's name */
+  readonly ended: Promise<number | string>;
+  /** Waits until stdout matches. */
+  printed(pattern: RegExp): Promise<RegExpExecArray>;
+}
+
+/** Runs the built `cos-slice` as a process of its own, its state in `folder`. */
+export function command(args: readonly string[], folder: string): Running {
+  const child = spawn(process.execPath, [CLI, ...args], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, XDG_STATE_HOME: join(folder, 'state') },
+  });
+  let stdout = '';
+  let stderr = '';
+  child.stdout.on('data', (chunk) => {
+    stdout += chunk;
+  });
+  child.stderr.on('data', (chunk) => {
+    stderr += chunk;
+  });
+  const ended = once(child, 'close').then(([code, signal]) => (code === null ? signal : code));
+  return {
+    process: child,
+    get stdout() {
+      return stdout;
+    },
+    get stderr() {
+      return stderr;
+    },
+    ended,
+    async printed(pattern) {
+      for (;;) {
+        const match = pattern.exec(stdout);
+        if (match) return match;
+        if (child.exitCode !== null) throw new Error(`ended without printing ${pattern}: ${stderr}`);
+        await Promise.race([once(child.stdout, 'data'), ended]);
+      }
+    },
+  };
+}
+
+/** `cos-slice serve` on a folder. */
+export async function serve(
+  root: string,
+  folder: string,
+  port = 0,
+): Promise<Running & { readonly endpoint: string; readonly port: number }> {
+  const running = command(
+    ['serve', '--root', root, '--port', String(port), '--bucket', 'demobucket', ...ACCOUNT_FLAGS],
+    folder,
+  );
+  const [, endpoint = ''] = await running.printed(/^ready (\S+)/m);
+  return Object.assign(running, { endpoint, port: Number(new URL(endpoint).port) });
+}
+
+/** `cos-slice upload ... --json` to that server. */
+export function upload(
+  file: string,
+  target: string,
+  endpoint: string,
+  folder: string,
+  more: readonly string[] = [],
+): Running {
+  return command(['upload', file, target, '--endpoint', endpoint, ...ACCOUNT_FLAGS, '--json', ...more], folder);
+}
