@@ -1,31 +1,105 @@
-import { isCosSliceError } from '@cos-slice/node';
+import { type CosSliceError, isCosSliceError } from '@cos-slice/node';
+import { toLine } from './text.ts';
 
 /** How the process ends. */
 export const EXIT = { done: 0, failed: 1, usage: 2, interrupted: 130 } as const;
 
-/** A mistake in how the command was called. `message` is one line and says what to do. */
-export class UsageError extends Error {
-  override readonly name = 'UsageError';
-  readonly code = 'usage';
+/** Something that went wrong here rather than in an upload. `message` is one line and says what to do. */
+export class CommandError extends Error {
+  override readonly name: string = 'CommandError';
+  readonly code: string;
+  readonly exitCode: number;
+
+  constructor(code: string, message: string, exitCode: number = EXIT.failed) {
+    super(message);
+    this.code = code;
+    this.exitCode = exitCode;
+  }
 }
 
-/** What is shown of any failure: one line, and what to branch on. */
+/** A mistake in how the command was called. */
+export class UsageError extends CommandError {
+  override readonly name = 'UsageError';
+
+  constructor(message: string) {
+    super('usage', message, EXIT.usage);
+  }
+}
+
+/** What is shown of any failure: one line, what to branch on, and the server's own words for it. */
 export interface Failure {
   readonly code: string;
   readonly message: string;
   readonly exitCode: number;
+  readonly wireCode?: number;
+  readonly httpStatus?: number;
+  readonly requestId?: string;
 }
 
 export function toFailure(error: unknown): Failure {
-  if (error instanceof UsageError) return { code: error.code, message: oneLine(error.message), exitCode: EXIT.usage };
+  if (error instanceof CommandError) return { ...pick(error), message: toLine(error.message) };
   if (isCosSliceError(error)) {
-    const exitCode = error.code === 'invalid-options' ? EXIT.usage : EXIT.failed;
-    return { code: error.code, message: oneLine(error.message), exitCode };
+    const { wireCode, httpStatus, requestId } = error;
+    return {
+      code: error.code,
+      message: toLine(describe(error)),
+      exitCode: error.code === 'invalid-options' ? EXIT.usage : EXIT.failed,
+      ...(wireCode === undefined ? {} : { wireCode }),
+      ...(httpStatus === undefined ? {} : { httpStatus }),
+      ...(requestId === undefined ? {} : { requestId }),
+    };
   }
   const message = error instanceof Error ? error.message : String(error);
-  return { code: 'unexpected', message: oneLine(message), exitCode: EXIT.failed };
+  return { code: 'unexpected', message: toLine(message), exitCode: EXIT.failed };
 }
 
-function oneLine(text: string): string {
-  return text.replace(/\s*\n\s*/g, ' ').trim();
+/**
+ * One line on stderr, one object on stdout when JSON was asked for, and the stack for those who debug.
+ *
+ * @param facts go into the JSON object
+ * @returns the exit code
+ */
+export function reportFailure(error: unknown, json: boolean, facts: object = {}): number {
+  const { exitCode, ...failure } = toFailure(error);
+  if (json) process.stdout.write(`${JSON.stringify({ ok: false, ...facts, ...failure })}\n`);
+  process.stderr.write(`cos-slice: ${failure.message}\n`);
+  for (let at = error; process.env.DEBUG === 'cos-slice' && at instanceof Error; at = at.cause) {
+    process.stderr.write(`${at.stack}\n`);
+  }
+  return exitCode;
 }
+
+function pick({ code, exitCode }: CommandError): Pick<CommandError, 'code' | 'exitCode'> {
+  return { code, exitCode };
+}
+
+/** How the command line calls what the library calls an option. */
+const FLAGS: Readonly<Record<string, string>> = {
+  endpoint: '--endpoint',
+  appId: '--app-id',
+  secretId: '--secret-id',
+  secretKey: '--secret-key',
+  url: '--sign-url',
+  bucket: 'the bucket',
+  path: 'the path',
+  sliceSize: '--slice-size',
+  concurrency: '--concurrency',
+  lifetimeSec: '--expires',
+};
+
+/** The library's messages speak of options; here they are flags. */
+function describe(error: CosSliceError): string {
+  if (error.code === 'invalid-options' && error.issues) {
+    return error.issues.map(({ option, message }) => `${FLAGS[option] ?? option} ${message}`).join('; ');
+  }
+  const server = / \(server: .*\)$/s.exec(error.message)?.[0] ?? '';
+  if (error.code === 'exists' && error.wireCode !== DIRECTORY_IN_THE_WAY) {
+    return `there is an object at this path already: choose another path, or replace it with --overwrite${server}`;
+  }
+  if (error.code === 'conflict') {
+    return `another file's upload to this path is unfinished: finish it, choose another path, or discard it with --on-conflict restart${server}`;
+  }
+  return error.message;
+}
+
+const DIRECTORY_IN_THE_WAY = -178;

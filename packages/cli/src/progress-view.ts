@@ -1,92 +1,123 @@
 import type { UploadProgress, UploadSnapshot } from '@cos-slice/node';
 import stringWidth from 'string-width';
-import { formatBytes, formatDuration } from './units.ts';
+import { shorten, toLine } from './text.ts';
+import { formatBytes, formatDuration, formatPart } from './units.ts';
 
-const FULL = '█';
-const EMPTY = '░';
-const BAR_COLUMNS = 30;
-const MIN_BAR_COLUMNS = 8;
+/** Redraws at most ten times a second. */
+const DRAW_EVERY_MS = 100;
 /** Without a terminal: a line now and then, for logs. */
 const LINE_EVERY_MS = 3000;
 
+const FULL = '█';
+const EMPTY = '░';
+const GAP = '  ';
+const BAR_COLUMNS = { min: 10, max: 30 };
+const NAME_COLUMNS = { min: 8, max: 24 };
+
+const HIDE_CURSOR = '\u001b[?25l';
+const SHOW_CURSOR = '\u001b[?25h';
+const CLEAR_REST = '\u001b[K';
+// Terminals do not agree on how wide some characters are: what is too long is cut off, never wrapped.
+const NO_WRAP = '\u001b[?7l';
+const WRAP = '\u001b[?7h';
+
 export interface ProgressView {
-  show(state: UploadSnapshot): void;
-  /** Gives the line and the cursor back. */
+  /** Gives the line and the cursor back. May be called twice. */
   end(): void;
 }
 
-interface Terminal {
+/** What there is to draw on: `process.stderr`. */
+export interface Terminal {
   readonly isTTY?: boolean | undefined;
   readonly columns?: number | undefined;
   write(text: string): unknown;
 }
 
-/** A bar that redraws itself on a terminal, plain lines elsewhere. */
-export function createProgressView(terminal: Terminal, nowMs: () => number = Date.now): ProgressView {
-  if (!terminal.isTTY) return plainLines(terminal, nowMs);
+/** Shows an upload until `end`: a bar that redraws itself on a terminal, plain lines elsewhere. */
+export function showProgress(
+  terminal: Terminal,
+  name: string,
+  read: () => UploadSnapshot,
+  environment: NodeJS.ProcessEnv,
+): ProgressView {
+  const live = terminal.isTTY === true && environment.TERM !== 'dumb';
+  const label = toLine(name);
+  const color = !environment.NO_COLOR;
   let drawn = false;
-  return {
-    show(state) {
-      // One column less than there are: a full line would wrap.
-      const line = renderLine(state, (terminal.columns ?? 80) - 1);
-      terminal.write(`${drawn ? '' : '\u001b[?25l'}\r${line}\u001b[K`);
+  let printAtMs = performance.now() + LINE_EVERY_MS;
+  const show = (): void => {
+    // Read each time: the upload measures its speed as it is looked at.
+    const state = read();
+    if (live) {
+      // Terminals without a size say 0. One column less than there are: some wrap as soon as a line is full.
+      const line = renderLine(label, state, { columns: (terminal.columns || 80) - 1, color });
+      terminal.write(`${drawn ? '' : HIDE_CURSOR}${NO_WRAP}\r${line}${CLEAR_REST}${WRAP}`);
       drawn = true;
-    },
-    end() {
-      if (drawn) terminal.write('\r\u001b[K\u001b[?25h');
-      drawn = false;
-    },
+    } else if (performance.now() >= printAtMs) {
+      printAtMs += LINE_EVERY_MS;
+      terminal.write(`${[label, ...renderFacts(state)].join(GAP)}\n`);
+    }
   };
-}
-
-function plainLines(terminal: Terminal, nowMs: () => number): ProgressView {
-  let lastMs = nowMs();
-  let lastPhase = '';
-  return {
-    show(state) {
-      const changed = state.phase !== lastPhase && state.phase !== 'done';
-      if (!changed && nowMs() - lastMs < LINE_EVERY_MS) return;
-      lastMs = nowMs();
-      lastPhase = state.phase;
-      terminal.write(`${renderFacts(state).join('  ')}\n`);
-    },
-    end() {},
+  const end = (): void => {
+    clearInterval(timer);
+    process.off('exit', end);
+    if (drawn) terminal.write(`\r${CLEAR_REST}${SHOW_CURSOR}`);
+    drawn = false;
   };
+  // Looks at the upload instead of listening to it: a stalled one is redrawn too, and a fast one not too often.
+  const timer = setInterval(show, DRAW_EVERY_MS);
+  timer.unref();
+  process.once('exit', end);
+  return { end };
 }
 
-/** One line of at most `columns`: the bar takes what the facts leave, and the last facts go first when it is tight. */
-export function renderLine(state: UploadSnapshot, columns: number): string {
-  const facts = renderFacts(state);
-  while (facts.length > 1 && stringWidth(facts.join('  ')) > columns) facts.pop();
-  const room = Math.min(BAR_COLUMNS, columns - stringWidth(facts.join('  ')) - 2);
-  if (room < MIN_BAR_COLUMNS) return facts.join('  ').slice(0, columns);
-  return `${renderBar(shareOf(state.progress), room)}  ${facts.join('  ')}`;
+/** One line of at most `columns`: the last facts go first when it is tight, and name and bar take what is left. */
+export function renderLine(
+  name: string,
+  state: UploadSnapshot,
+  look: { readonly columns: number; readonly color: boolean },
+): string {
+  const { columns } = look;
+  const width = (facts: string[]): number => stringWidth(facts.join(GAP));
+  let facts = renderFacts(state);
+  const room = columns - BAR_COLUMNS.min - GAP.length;
+  if (width(facts) > room) facts = renderFacts(state, true);
+  while (facts.length > 1 && width(facts) > room) facts.pop();
+  if (width(facts) > room) return shorten(facts.join(GAP), columns);
+
+  const nameRoom = Math.min(NAME_COLUMNS.max, room - width(facts) - GAP.length);
+  const label = nameRoom < NAME_COLUMNS.min ? '' : `${shorten(name, nameRoom)}${GAP}`;
+  const bar = Math.min(BAR_COLUMNS.max, columns - stringWidth(label) - width(facts) - GAP.length);
+  return `${label}${renderBar(state, bar, look.color)}${GAP}${facts.join(GAP)}`;
 }
 
-function renderBar(share: number, columns: number): string {
-  const full = Math.floor(share * columns);
-  return FULL.repeat(full) + EMPTY.repeat(columns - full);
+function renderBar(state: UploadSnapshot, columns: number, color: boolean): string {
+  const full = Math.floor(shareOf(state.progress) * columns);
+  if (!color) return FULL.repeat(full) + EMPTY.repeat(columns - full);
+  const troubled = !state.online || state.progress.slices.retrying > 0;
+  const paint = troubled ? 33 : state.phase === 'hashing' ? 36 : 32;
+  return `\u001b[${paint}m${FULL.repeat(full)}\u001b[0;2m${EMPTY.repeat(columns - full)}\u001b[0m`;
 }
 
-function renderFacts(state: UploadSnapshot): string[] {
-  const { progress } = state;
-  const bytes = progress.phase === 'hashing' ? progress.hashedBytes : progress.fraction * progress.sizeBytes;
+/** What is known, most important first. */
+export function renderFacts({ online, progress }: UploadSnapshot, terse = false): string[] {
+  const { phase, sizeBytes, slices, resumedBytes, bytesPerSecond, etaMs } = progress;
+  const share = shareOf(progress);
   // 100% is for what is done.
-  const percent = progress.phase === 'done' ? 100 : Math.min(99, Math.floor(shareOf(progress) * 100));
-  const facts = [`${describePhase(state)} ${percent}%`, `${formatBytes(bytes)} of ${formatBytes(progress.sizeBytes)}`];
-  if (progress.bytesPerSecond > 0) facts.push(`${formatBytes(progress.bytesPerSecond)}/s`);
-  if (progress.etaMs !== undefined && progress.phase === 'sending')
-    facts.push(`${formatDuration(progress.etaMs)} left`);
-  const { total, stored, inFlight, retrying } = progress.slices;
-  if (progress.phase === 'sending') {
-    facts.push(`slices ${stored}/${total}, ${inFlight} in flight${retrying > 0 ? `, ${retrying} retrying` : ''}`);
-  }
+  const percent = phase === 'done' ? 100 : Math.min(99, Math.floor(share * 100));
+  const facts = [`${online ? phase : 'offline'} ${percent}%`, formatPart(share * sizeBytes, sizeBytes)];
+  if (phase !== 'sending' && phase !== 'hashing') return facts;
+  if (bytesPerSecond > 0) facts.push(`${formatBytes(bytesPerSecond)}/s`);
+  if (etaMs !== undefined && bytesPerSecond > 0) facts.push(`${formatDuration(etaMs)} left`);
+  if (phase === 'hashing') return facts;
+  const { stored, total, inFlight, retrying } = slices;
+  facts.push(
+    terse
+      ? `${stored}/${total} ↑${inFlight}${retrying > 0 ? ` ↻${retrying}` : ''}`
+      : `slices ${stored}/${total}, ${inFlight} in flight${retrying > 0 ? `, ${retrying} retrying` : ''}`,
+  );
+  if (resumedBytes > 0) facts.push(`resumed ${formatBytes(resumedBytes)}`);
   return facts;
-}
-
-function describePhase(state: UploadSnapshot): string {
-  if (!state.online) return 'offline';
-  return state.phase;
 }
 
 function shareOf(progress: UploadProgress): number {

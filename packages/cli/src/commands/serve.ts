@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { createSliceServer, fileStore, type RequestInfo } from '@cos-slice/server';
-import { EXIT, UsageError } from '../failure.ts';
+import { createSliceServer, fileStore, type RequestInfo, type SliceServer } from '@cos-slice/server';
+import { CommandError, EXIT, UsageError } from '../failure.ts';
 import { type AccountFlags, withEnvironment } from '../settings.ts';
-import { formatBytes, parseBytes, parseWhole } from '../units.ts';
+import { quoteName, quoteWord, toLine } from '../text.ts';
+import { checkAll, formatBytes, parseSliceSize, parseWhole } from '../units.ts';
 
 export interface ServeFlags extends AccountFlags {
   readonly root: string;
@@ -13,76 +14,148 @@ export interface ServeFlags extends AccountFlags {
   readonly bucket: readonly string[];
   readonly sliceSize?: string;
   readonly publicRead?: boolean;
+  readonly json?: boolean;
   readonly quiet?: boolean;
 }
 
+const PREFIX = '/files/v2';
+
 /** Serves until it is told to stop. @returns the exit code */
 export async function serve(flags: ServeFlags): Promise<number> {
-  const port = parseWhole('--port', flags.port, 0, 65_535);
+  const [port, forcedBytes] = checkAll(
+    () => parseWhole('--port', flags.port, 0, 65_535),
+    () => (flags.sliceSize === undefined ? undefined : parseSliceSize('--slice-size', flags.sliceSize)),
+  );
   const settings = withEnvironment(flags, process.env);
   const { appId = '10000000', secretId = 'demo' } = settings;
-  const secretKey = settings.secretKey ?? randomBytes(18).toString('base64url');
+  const madeUpKey = settings.secretKey === undefined ? randomBytes(18).toString('base64url') : undefined;
+  const secretKey = settings.secretKey ?? madeUpKey ?? '';
   const root = resolve(flags.root);
-  await mkdir(root, { recursive: true }).catch((error) => {
-    throw new UsageError(`--root ${root} cannot be made: ${error.message}`);
-  });
+  const stop = onceTold();
 
-  const server = createServer(flags, { appId, secretId, secretKey, root });
-  const { url } = await server.listen(port, flags.host).catch((error) => {
-    throw new UsageError(listenProblem(error, port, flags.host));
+  await mkdir(root, { recursive: true }).catch((error) => {
+    throw new CommandError('root-unusable', rootProblem(error, root));
   });
-  const endpoint = `${url}/files/v2`;
-  process.stdout.write(`ready ${endpoint}\n`);
-  if (!flags.quiet) {
-    const key = settings.secretKey === undefined ? secretKey : '...';
-    process.stdout.write(
-      [
-        `files in ${root}, application ${appId}, buckets ${flags.bucket.join(', ')}`,
-        'upload with:',
-        `  COS_SECRET_ID=${secretId} COS_SECRET_KEY=${key} cos-slice upload FILE ${flags.bucket[0]}/NAME --endpoint ${endpoint} --app-id ${appId}`,
-        '',
-      ].join('\n'),
-    );
+  const server = createServer(flags, { root, appId, secretId, secretKey, forcedBytes });
+  const { port: boundPort } = await server.listen(port, flags.host).catch((error) => {
+    throw new CommandError('listen-failed', listenProblem(error, port, flags.host));
+  });
+  const endpoint = `http://${reachable(flags.host)}:${boundPort}${PREFIX}`;
+  if (flags.json) {
+    const account = { appId, secretId, ...(madeUpKey === undefined ? {} : { secretKey: madeUpKey }) };
+    print(JSON.stringify({ event: 'ready', endpoint, root, buckets: flags.bucket, ...account }));
+  } else {
+    print(`ready ${endpoint}`);
+    if (!flags.quiet) print(introduce({ root, endpoint, appId, secretId, madeUpKey, bucket: flags.bucket[0] ?? '' }));
   }
-  await new Promise<void>((stop) => {
-    process.once('SIGINT', stop);
-    process.once('SIGTERM', stop);
-  });
+  await stop;
   await server.close();
   return EXIT.done;
 }
 
+/** A second signal finds no handler and ends the process at once. */
+function onceTold(): Promise<void> {
+  return new Promise((stop) => {
+    process.once('SIGINT', () => stop());
+    process.once('SIGTERM', () => stop());
+  });
+}
+
 function createServer(
   flags: ServeFlags,
-  account: { appId: string; secretId: string; secretKey: string; root: string },
-): ReturnType<typeof createSliceServer> {
-  const { root, ...credentials } = account;
-  const forcedBytes = flags.sliceSize === undefined ? undefined : parseBytes('--slice-size', flags.sliceSize);
+  given: { root: string; appId: string; secretId: string; secretKey: string; forcedBytes: number | undefined },
+): SliceServer {
+  const { root, forcedBytes, ...credentials } = given;
+  const log = flags.json ? logJson : logLine;
   try {
     return createSliceServer({
       store: fileStore(root),
+      prefix: PREFIX,
       accounts: [{ ...credentials, buckets: flags.bucket }],
       publicRead: flags.publicRead === true,
       ...(forcedBytes === undefined ? {} : { sliceSize: { forcedBytes } }),
       ...(flags.quiet ? {} : { onRequest: log }),
     });
   } catch (error) {
-    if (error instanceof TypeError) throw new UsageError(error.message.replace(/^createSliceServer: /, ''));
+    // What the server says about its options, without the name of a function nobody called.
+    if (error instanceof TypeError)
+      throw new UsageError(error.message.replace(/^createSliceServer: (accounts: )?/, ''));
     throw error;
   }
 }
 
-function log({ method, op, path, status, code, bytes, durationMs, fault }: RequestInfo): void {
-  const time = new Date().toISOString().slice(11, 19);
-  const said = fault === undefined ? '' : ` ${fault instanceof Error ? fault.message : String(fault)}`;
-  const name = JSON.stringify(path ?? '?');
-  process.stdout.write(
-    `${time} ${method} ${op ?? '-'} ${name} ${status || 'cut off'} ${code} ${formatBytes(bytes)} ${durationMs.toFixed(1)}ms${said}\n`,
-  );
+function introduce(facts: {
+  root: string;
+  endpoint: string;
+  appId: string;
+  secretId: string;
+  madeUpKey: string | undefined;
+  bucket: string;
+}): string {
+  const { root, endpoint, appId, secretId, madeUpKey, bucket } = facts;
+  const variables = Object.entries({
+    COS_SLICE_ENDPOINT: endpoint,
+    COS_APP_ID: appId,
+    COS_SECRET_ID: secretId,
+    ...(madeUpKey === undefined ? {} : { COS_SECRET_KEY: madeUpKey }),
+  }).map(([name, value]) => `${name}=${quoteWord(value)}`);
+  const key =
+    madeUpKey === undefined ? 'with COS_SECRET_KEY set to the key given' : 'demo credentials, made up for this run';
+  return [
+    `files in ${toLine(root)}; stop with Ctrl-C; upload (${key}):`,
+    `  ${variables.join(' ')} cos-slice upload FILE ${bucket}/`,
+  ].join('\n');
 }
 
-function listenProblem(error: NodeJS.ErrnoException, port: number, host: string): string {
-  if (error.code === 'EADDRINUSE') return `port ${port} is taken: choose another with --port, or 0 for a free one`;
-  if (error.code === 'EACCES') return `port ${port} may not be used: choose one above 1023 with --port`;
-  return `cannot listen on ${host}:${port}: ${error.message}`;
+/** `12:00:00 upload_slice_data "films/a.mp4" 200 0 3.1ms 1.0 MiB` */
+function logLine({ method, op, path, status, code, bytes, durationMs, fault }: RequestInfo): void {
+  const words = [
+    new Date().toISOString().slice(11, 19),
+    nameOf(method, op),
+    path === undefined ? '-' : quoteName(path),
+    status === 0 ? 'cut-off' : status,
+    code,
+    `${durationMs.toFixed(1)}ms`,
+    formatBytes(bytes),
+  ];
+  if (fault !== undefined) words.push(toLine(fault instanceof Error ? fault.message : String(fault)));
+  print(words.join(' '));
+}
+
+function logJson({ fault, durationMs, ...info }: RequestInfo): void {
+  const said = fault === undefined ? {} : { fault: fault instanceof Error ? fault.message : String(fault) };
+  const time = new Date().toISOString();
+  print(JSON.stringify({ event: 'request', time, ...info, durationMs: Math.round(durationMs * 10) / 10, ...said }));
+}
+
+/** The op is the client's text; downloads and preflights have none. */
+function nameOf(method: string, op: string | undefined): string {
+  if (op === undefined) return method;
+  return /^\w{1,40}$/.test(op) ? op : quoteName(op.slice(0, 40));
+}
+
+function print(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
+
+/** A server that listens everywhere is reached here, too. */
+function reachable(host: string): string {
+  if (host === '0.0.0.0') return '127.0.0.1';
+  if (host === '::') return '[::1]';
+  return host.includes(':') ? `[${host}]` : host;
+}
+
+function rootProblem({ code, message }: NodeJS.ErrnoException, root: string): string {
+  if (code === 'EEXIST' || code === 'ENOTDIR') return `${root} is a file, or below one: give --root a folder`;
+  if (code === 'EACCES' || code === 'EPERM') return `${root} may not be made (${code}): give --root another folder`;
+  return `${root} cannot be made (${code ?? message}): give --root another folder`;
+}
+
+function listenProblem({ code, message }: NodeJS.ErrnoException, port: number, host: string): string {
+  if (code === 'EADDRINUSE') return `port ${port} is taken: choose another with --port, or 0 for a free one`;
+  if (code === 'EACCES') return `port ${port} may not be used: choose one above 1023 with --port`;
+  if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND' || code === 'EAI_AGAIN') {
+    return `${host} is no address of this machine (${code}): check --host`;
+  }
+  return `cannot listen on ${host}:${port}: ${message}`;
 }

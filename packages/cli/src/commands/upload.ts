@@ -1,9 +1,12 @@
+import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
-import { type UploadResult, uploadFile } from '@cos-slice/node';
-import { EXIT, toFailure, UsageError } from '../failure.ts';
-import { createProgressView } from '../progress-view.ts';
-import { type AccountFlags, parseTarget, required, toSigner, withEnvironment } from '../settings.ts';
-import { formatBytes, formatDuration, parseBytes, parseWhole } from '../units.ts';
+import { CosSliceError, type UploadOptions, type UploadResult, uploadFile } from '@cos-slice/node';
+import { withoutSecrets } from '../command-line.ts';
+import { CommandError, EXIT, reportFailure, UsageError } from '../failure.ts';
+import { type ProgressView, showProgress } from '../progress-view.ts';
+import { type AccountFlags, parseTarget, uploadSettings } from '../settings.ts';
+import { toLine } from '../text.ts';
+import { checkAll, formatBytes, formatDuration, parseChoice, parseSliceSize, parseWhole } from '../units.ts';
 
 export interface UploadFlags extends AccountFlags {
   readonly integrity?: string;
@@ -18,113 +21,123 @@ export interface UploadFlags extends AccountFlags {
   readonly quiet?: boolean;
 }
 
-const MIB = 1024 * 1024;
+interface Report extends UploadResult {
+  /** BUCKET/PATH, as the command line has it. */
+  readonly path: string;
+  readonly sizeBytes: number;
+  readonly durationMs: number;
+}
 
-/** @returns the exit code */
-export async function upload(file: string, destination: string, flags: UploadFlags): Promise<number> {
-  const startedAtMs = Date.now();
+const MAX_CONCURRENCY = 64;
+
+/**
+ * Uploads a file and reports how it went.
+ *
+ * @param argv the whole command, to say what to run again
+ * @returns the exit code
+ */
+export async function upload(
+  file: string,
+  destination: string,
+  flags: UploadFlags,
+  argv: readonly string[],
+): Promise<number> {
+  const startedAtMs = performance.now();
   const interrupt = new AbortController();
-  const view = createProgressView(process.stderr);
   const onSignal = (): void => {
-    // Whoever asks twice is in a hurry.
+    // Whoever asks twice does not want to wait.
     if (interrupt.signal.aborted) process.exit(EXIT.interrupted);
-    interrupt.abort(new Error('interrupted'));
+    interrupt.abort();
   };
   process.on('SIGINT', onSignal);
   process.on('SIGTERM', onSignal);
   let path = destination;
+  let view: ProgressView | undefined;
+  let percent = 0;
   try {
-    const { options, name } = readFlags(file, destination, flags);
-    path = `${options.bucket}/${name}`;
-    const running = uploadFile(file, { ...options, path: name, signal: interrupt.signal });
-    if (!flags.quiet) running.subscribe((state) => view.show(state));
-    const result = await running.done;
-    view.end();
+    const options = readFlags(file, destination, flags);
+    path = `${options.bucket}/${options.path}`;
+    await checkFile(file);
+    const running = uploadFile(file, { ...options, signal: interrupt.signal });
+    if (!flags.quiet) view = showProgress(process.stderr, basename(file), () => running.state, process.env);
+    const result = await running.done.finally(() => {
+      percent = Math.floor(running.state.progress.fraction * 100);
+      view?.end();
+    });
     const { sizeBytes } = running.state.progress;
-    report(flags, { ...result, sizeBytes, durationMs: Date.now() - startedAtMs, path });
+    const durationMs = Math.round(performance.now() - startedAtMs);
+    report({ path, sizeBytes, durationMs, ...result }, flags.json === true);
     return EXIT.done;
   } catch (error) {
-    view.end();
-    if (interrupt.signal.aborted) return reportInterrupt(flags, path);
-    const { code, message, exitCode } = toFailure(error);
-    if (flags.json) process.stdout.write(`${JSON.stringify({ ok: false, code, message, path })}\n`);
-    process.stderr.write(`cos-slice: ${message}\n`);
-    return exitCode;
+    const failure = interrupt.signal.aborted ? interruption(argv, percent, flags.resume) : error;
+    return reportFailure(failure, flags.json === true, { path });
   } finally {
     process.off('SIGINT', onSignal);
     process.off('SIGTERM', onSignal);
   }
 }
 
-function readFlags(file: string, destination: string, flags: UploadFlags) {
-  const { bucket, path } = parseTarget(destination);
-  const settings = withEnvironment(flags, process.env);
-  const { endpoint, appId } = required(settings, ['endpoint', 'appId']);
-  if (file === '-') throw new UsageError('FILE must be a file: the protocol wants the size before the first byte');
-  return {
-    name: path === '' || path.endsWith('/') ? `${path}${basename(file)}` : path,
-    options: {
-      endpoint,
-      appId,
-      bucket,
-      signer: toSigner(settings, appId, bucket),
-      overwrite: flags.overwrite === true,
-      ...(flags.integrity === undefined
-        ? {}
-        : { integrity: choice('--integrity', flags.integrity, ['none', 'md5', 'sha1']) }),
-      ...(flags.onConflict === undefined
-        ? {}
-        : { onConflict: choice('--on-conflict', flags.onConflict, ['error', 'restart']) }),
-      ...(flags.sliceSize === undefined ? {} : { sliceSize: sliceSize(flags.sliceSize) }),
-      ...(flags.concurrency === undefined
-        ? {}
-        : { concurrency: parseWhole('--concurrency', flags.concurrency, 1, 64) }),
-      ...(flags.attributes === undefined ? {} : { attributes: flags.attributes }),
-      ...(flags.resume ? {} : { resume: false as const }),
+function readFlags(file: string, destination: string, flags: UploadFlags): UploadOptions {
+  const given = <T>(text: string | undefined, parse: (text: string) => T) =>
+    text === undefined ? undefined : parse(text);
+  const [, target, { signerFor, ...settings }, sliceSize, concurrency, integrity, onConflict] = checkAll(
+    () => {
+      if (file === '-') throw new UsageError('FILE must be a file, not standard input: its size is sent first');
     },
+    () => parseTarget(destination),
+    () => uploadSettings(flags, process.env),
+    () => given(flags.sliceSize, (text) => parseSliceSize('--slice-size', text)),
+    () => given(flags.concurrency, (text) => parseWhole('--concurrency', text, 1, MAX_CONCURRENCY)),
+    () => given(flags.integrity, (text) => parseChoice('--integrity', text, ['none', 'md5', 'sha1'] as const)),
+    () => given(flags.onConflict, (text) => parseChoice('--on-conflict', text, ['error', 'restart'] as const)),
+  );
+  const { bucket, path } = target;
+  return {
+    ...settings,
+    bucket,
+    path: path === '' || path.endsWith('/') ? `${path}${basename(file)}` : path,
+    signer: signerFor(bucket),
+    overwrite: flags.overwrite === true,
+    ...(sliceSize === undefined ? {} : { sliceSize }),
+    ...(concurrency === undefined ? {} : { concurrency }),
+    ...(integrity === undefined ? {} : { integrity }),
+    ...(onConflict === undefined ? {} : { onConflict }),
+    ...(flags.attributes === undefined ? {} : { attributes: flags.attributes }),
+    ...(flags.resume ? {} : { resume: false as const }),
   };
 }
 
-function sliceSize(text: string): number {
-  const bytes = parseBytes('--slice-size', text);
-  if (bytes < MIB / 16 || bytes > 16 * MIB) throw new UsageError(`--slice-size must be from 64k to 16m, got '${text}'`);
-  return bytes;
+/** Opening a pipe would wait for someone to write to it. What is missing or unreadable is noticed when it is opened. */
+async function checkFile(file: string): Promise<void> {
+  const facts = await stat(file).catch(() => undefined);
+  if (facts === undefined || facts.isFile()) return;
+  const what = facts.isDirectory()
+    ? 'a directory: give one file'
+    : 'not a regular file: save what it yields to one first';
+  throw new CosSliceError('source-unreadable', `${file} is ${what}`);
 }
 
-function choice<T extends string>(flag: string, value: string, allowed: readonly T[]): T {
-  const found = allowed.find((one) => one === value);
-  if (found === undefined)
-    throw new UsageError(`${flag} must be ${allowed.join(', ').replace(/, ([^,]*)$/, ' or $1')}, got '${value}'`);
-  return found;
-}
-
-function report(
-  flags: UploadFlags,
-  result: UploadResult & { sizeBytes: number; durationMs: number; path: string },
-): void {
-  if (flags.json) {
+function report(result: Report, json: boolean): void {
+  if (json) {
     process.stdout.write(`${JSON.stringify({ ok: true, ...result })}\n`);
     return;
   }
-  const { sizeBytes, durationMs, sentBytes, resumedBytes } = result;
-  const speed = durationMs > 0 ? `, ${formatBytes((sentBytes / durationMs) * 1000)}/s` : '';
+  const { sizeBytes, durationMs, sentBytes, resumedBytes, instant, sha1 } = result;
+  const speed = formatBytes((sentBytes / Math.max(1, durationMs)) * 1000);
   const lines = [
-    result.accessUrl || result.url || result.resourcePath,
-    result.instant
-      ? `${formatBytes(sizeBytes)}, the server had it already: nothing was sent`
-      : `${formatBytes(sizeBytes)} in ${formatDuration(durationMs)}${speed}`,
+    result.accessUrl || result.url || result.resourcePath || result.path,
+    instant
+      ? `${formatBytes(sizeBytes)} in ${formatDuration(durationMs)}: the server had this content, nothing was sent`
+      : `${formatBytes(sizeBytes)} in ${formatDuration(durationMs)}, ${speed}/s`,
   ];
-  if (resumedBytes > 0)
-    lines.push(`resumed: ${formatBytes(resumedBytes)} were there, ${formatBytes(sentBytes)} were sent`);
-  if (result.sha1) lines.push(`sha1 ${result.sha1}`);
-  process.stdout.write(`${lines.join('\n')}\n`);
+  if (resumedBytes > 0 || (sentBytes !== sizeBytes && !instant)) {
+    lines.push(`resumed ${formatBytes(resumedBytes)}, sent ${formatBytes(sentBytes)}`);
+  }
+  if (sha1 !== undefined) lines.push(`sha1 ${sha1}`);
+  process.stdout.write(`${lines.map(toLine).join('\n')}\n`);
 }
 
-function reportInterrupt(flags: UploadFlags, path: string): number {
-  const hint = flags.resume
-    ? 'what was stored is kept: run the same command again to resume'
-    : 'run the same command again';
-  if (flags.json) process.stdout.write(`${JSON.stringify({ ok: false, code: 'interrupted', message: hint, path })}\n`);
-  process.stderr.write(`cos-slice: interrupted; ${hint}\n`);
-  return EXIT.interrupted;
+function interruption(argv: readonly string[], percent: number, resumable: boolean): CommandError {
+  const again = `${resumable ? 'to resume' : 'to start over'}, run: ${withoutSecrets(argv)}`;
+  return new CommandError('interrupted', `interrupted at ${percent}%; ${again}`, EXIT.interrupted);
 }
