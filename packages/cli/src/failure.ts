@@ -27,7 +27,7 @@ export class UsageError extends CommandError {
 }
 
 /** What is shown of any failure: one line, what to branch on, and the server's own words for it. */
-export interface Failure {
+interface Failure {
   readonly code: string;
   readonly message: string;
   readonly exitCode: number;
@@ -36,7 +36,7 @@ export interface Failure {
   readonly requestId?: string;
 }
 
-export function toFailure(error: unknown): Failure {
+function toFailure(error: unknown): Failure {
   if (error instanceof CommandError) return { ...pick(error), message: toLine(error.message) };
   if (isCosSliceError(error)) {
     const { wireCode, httpStatus, requestId } = error;

@@ -1,8 +1,5 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
-import { serve } from './commands/serve.ts';
-import { sign } from './commands/sign.ts';
-import { upload } from './commands/upload.ts';
 import { EXIT, reportFailure, UsageError } from './failure.ts';
 
 const VARIABLES = {
@@ -52,6 +49,7 @@ function wantsJson(argv: readonly string[]): boolean {
   return argv.slice(0, end < 0 ? undefined : end).includes('--json');
 }
 
+/** Each command is loaded when it is called: an upload does not wait for a server. */
 function createProgram(argv: readonly string[], done: (exitCode: number) => void): Command {
   const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
   const program = new Command('cos-slice')
@@ -114,7 +112,10 @@ With --json: {"ok":true,"path","accessUrl","sizeBytes","sentBytes","resumedBytes
          or: {"ok":false,"code","message","path",...}
 ${EXIT_HELP}`,
     )
-    .action(async (file, target, flags) => done(await upload(file, target, flags, argv)));
+    .action(async (file, target, flags) => {
+      const { upload } = await import('./commands/upload.ts');
+      done(await upload(file, target, flags, argv));
+    });
 
   program
     .command('serve')
@@ -148,7 +149,10 @@ Environment (flags go first):${variablesHelp('COS_APP_ID', 'COS_SECRET_ID', 'COS
 ${KEY_HELP}
 ${EXIT_HELP}`,
     )
-    .action(async (flags) => done(await serve({ ...flags, bucket: flags.bucket ?? ['demo'] })));
+    .action(async (flags) => {
+      const { serve } = await import('./commands/serve.ts');
+      done(await serve({ ...flags, bucket: flags.bucket ?? ['demo'] }));
+    });
 
   program
     .command('sign')
@@ -176,7 +180,10 @@ Environment (flags go first):${variablesHelp('COS_APP_ID', 'COS_SECRET_ID', 'COS
 ${KEY_HELP}
 ${EXIT_HELP}`,
     )
-    .action(async (target, flags) => done(await sign(target, flags)));
+    .action(async (target, flags) => {
+      const { sign } = await import('./commands/sign.ts');
+      done(await sign(target, flags));
+    });
   return program;
 }
 

@@ -100,7 +100,7 @@ function renderBar(state: UploadSnapshot, columns: number, color: boolean): stri
 }
 
 /** What is known, most important first. */
-export function renderFacts({ online, progress }: UploadSnapshot, terse = false): string[] {
+function renderFacts({ online, progress }: UploadSnapshot, terse = false): string[] {
   const { phase, sizeBytes, slices, resumedBytes, bytesPerSecond, etaMs } = progress;
   const share = shareOf(progress);
   // 100% is for what is done.

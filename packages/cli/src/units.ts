@@ -37,7 +37,7 @@ export function formatDuration(durationMs: number): string {
 }
 
 /** `1048576`, `512k`, `1MiB`, `3 MB` (1024-based) -> bytes. @throws UsageError */
-export function parseBytes(flag: string, text: string): number {
+function parseBytes(flag: string, text: string): number {
   const [, digits, unit = ''] = /^(\d+)\s*([kmg]?)(?:i?b)?$/i.exec(text.trim()) ?? [];
   if (digits === undefined) throw new UsageError(`${flag} must be a size such as 1048576, 512k or 1m, got '${text}'`);
   return Number(digits) * (FACTORS[unit.toLowerCase()] ?? 1);

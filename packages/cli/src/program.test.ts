@@ -1,0 +1,78 @@
+import { readFile } from 'node:fs/promises';
+import { expect, test } from 'vitest';
+import { withoutSecrets } from './command-line.ts';
+import { runCli } from './testing/cli.ts';
+
+const HELP = {
+  upload: [
+    '--endpoint',
+    '--app-id',
+    '--secret-id',
+    '--secret-key',
+    '--sign-url',
+    '--integrity',
+    '--slice-size',
+    '--concurrency',
+    '--overwrite',
+    '--on-conflict',
+    '--no-resume',
+    '--json',
+    'COS_SLICE_ENDPOINT',
+    'COS_SIGN_URL',
+    'COS_SECRET_KEY',
+  ],
+  serve: [
+    '--root',
+    '--port',
+    '--host',
+    '--bucket',
+    '--app-id',
+    '--secret-id',
+    '--secret-key',
+    '--public-read',
+    '--slice-size',
+    'COS_SECRET_KEY',
+  ],
+  sign: ['--once', '--expires', '--bind', '--no-bind', '--json', 'COS_SECRET_KEY'],
+};
+
+test.each(Object.entries(HELP))(
+  '%s --help names its flags and variables, examples and exit codes',
+  async (command, words) => {
+    const { code, stdout, stderr } = await runCli([command, '--help']);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    for (const word of [...words, 'Examples:', 'Exit codes:', '130']) expect(stdout).toContain(word);
+  },
+);
+
+test('--help leads to the commands, --version tells the version', async () => {
+  const help = await runCli(['--help']);
+  expect(help).toMatchObject({ code: 0, stderr: '' });
+  for (const command of Object.keys(HELP)) expect(help.stdout).toContain(command);
+  const { version } = JSON.parse(await readFile(new URL('../package.json', import.meta.url), 'utf8'));
+  expect(await runCli(['--version'])).toEqual({ code: 0, stdout: `${version}\n`, stderr: '' });
+});
+
+test('without a command it shows its help, as an error', async () => {
+  const { code, stdout, stderr } = await runCli([]);
+  expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+  expect(stderr).toContain('Usage: cos-slice');
+});
+
+test('an unknown command is one line that may know what was meant', async () => {
+  const { code, stdout, stderr } = await runCli(['uplaod', 'a', 'b']);
+  expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+  expect(stderr).toMatch(/^cos-slice: unknown command 'uplaod' .*upload.*--help\n$/);
+});
+
+test.each([
+  [['upload', 'a b.bin', 'demo/x'], "cos-slice upload 'a b.bin' demo/x"],
+  [['upload', 'a', 'b', '--secret-key', 'KEY', '--json'], 'cos-slice upload a b --json'],
+  [['upload', '--secret-key=KEY=', 'a', "it's"], "cos-slice upload a 'it'\\''s'"],
+  [['upload', 'a', 'b', '--sign-url', 'https://me:KEY@host/'], 'cos-slice upload a b'],
+  [['upload', 'a', 'b', '--sign-url=https://host/?token=KEY'], 'cos-slice upload a b'],
+  [['upload', 'a', 'b', '--sign-url=https://host/sign'], 'cos-slice upload a b --sign-url https://host/sign'],
+  [['upload', '--', '--secret-key', 'b'], 'cos-slice upload -- --secret-key b'],
+])('%j is told without secrets', (argv, told) => {
+  expect(withoutSecrets(argv)).toBe(told);
+});
