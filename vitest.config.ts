@@ -17,6 +17,7 @@ export default defineConfig({
       node('core', 'packages/core'),
       node('node', 'packages/node'),
       node('server', 'packages/server'),
+      node('browser', 'packages/browser'),
       node('cli', 'packages/cli'),
       node('tests', 'tests'),
     ],

@@ -1,0 +1,26 @@
+// One ESM file with everything in it, for pages without a bundler; and the hash worker as a file, for pages whose
+// Content-Security-Policy forbids workers from Blob URLs.
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+
+const path = (name) => fileURLToPath(new URL(`../${name}`, import.meta.url));
+
+await build({
+  entryPoints: [path('dist/index.js')],
+  outfile: path('dist/cos-slice.min.js'),
+  bundle: true,
+  minify: true,
+  format: 'esm',
+  target: 'es2022',
+  legalComments: 'none',
+});
+
+await build({
+  entryPoints: [path('src/hash/worker.js')],
+  outfile: path('dist/hash-worker.js'),
+  bundle: true,
+  minify: true,
+  format: 'iife',
+  target: 'es2022',
+  legalComments: 'none',
+});

@@ -1,0 +1,92 @@
+import { CosSliceError, type ResumeRecord, type ResumeStore } from '@cos-slice/core';
+import { createStore, del, delMany, entries, get, set, type UseStore } from 'idb-keyval';
+
+export interface IndexedDbStoreOptions {
+  /** Name of the database. Default `cos-slice`. */
+  readonly name?: string;
+  /** Records older than this are dropped. Default 7 days, as long as servers keep sessions. */
+  readonly maxAgeMs?: number;
+  /** The oldest records beyond this number are dropped. Default 500. */
+  readonly maxRecords?: number;
+}
+
+const WEEK_MS = 7 * 24 * 3600 * 1000;
+
+/**
+ * Remembers unfinished uploads in IndexedDB, in pages and workers. A browser that has none, refuses it or is full makes an
+ * upload forgetful, never fail. `lock` uses the Web Locks of the origin, where there are any.
+ */
+export function createIndexedDbStore(options: IndexedDbStoreOptions = {}): ResumeStore {
+  const { name = 'cos-slice', maxAgeMs = WEEK_MS, maxRecords = 500 } = options;
+  const pruned = new Set<string>();
+  // Opened when it is first needed: IndexedDB may be missing.
+  let opened: UseStore | undefined;
+  const database = (): UseStore => {
+    opened ??= createStore(name, 'uploads');
+    return opened;
+  };
+
+  const prune = async (): Promise<void> => {
+    const records = await entries<string, ResumeRecord>(database());
+    const newestFirst = records.sort(([, a], [, b]) => b.savedAtMs - a.savedAtMs);
+    const expired = Date.now() - maxAgeMs;
+    const surplus = newestFirst.filter(([, record], index) => index >= maxRecords || record.savedAtMs < expired);
+    await delMany(
+      surplus.map(([key]) => key),
+      database(),
+    );
+  };
+
+  return {
+    async load(key) {
+      const record = await attempt(() => get<ResumeRecord>(key, database()));
+      if (record?.version !== 1 || record.savedAtMs < Date.now() - maxAgeMs) return undefined;
+      return record;
+    },
+    async save(key, record) {
+      await attempt(async () => {
+        await set(key, record, database());
+        // Once per upload is enough.
+        if (pruned.has(key)) return;
+        pruned.add(key);
+        await prune();
+      });
+    },
+    async remove(key) {
+      pruned.delete(key);
+      await attempt(() => del(key, database()));
+    },
+    lock: (key) => lock(`${name}:${key}`),
+  };
+}
+
+async function attempt<T>(act: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await act();
+  } catch {
+    return undefined;
+  }
+}
+
+function lock(name: string): Promise<() => Promise<void>> {
+  const { locks } = navigator;
+  // Only secure contexts have them.
+  if (!locks) return Promise.resolve(async () => {});
+  return new Promise((resolve, reject) => {
+    const request = locks.request(name, { ifAvailable: true }, (held) => {
+      if (!held) {
+        const what =
+          'this file is being uploaded to the same path already, here or in another tab: wait for it or cancel it';
+        reject(new CosSliceError('locked', what));
+        return undefined;
+      }
+      return new Promise<void>((release) => {
+        resolve(async () => {
+          release();
+          await request;
+        });
+      });
+    });
+    request.catch(reject);
+  });
+}
