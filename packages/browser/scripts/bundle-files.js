@@ -1,7 +1,9 @@
 // One ESM file with everything in it, for pages without a bundler; and the hash worker as a file, for pages whose
 // Content-Security-Policy forbids workers from Blob URLs.
+import { writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
+import { bundleWorker } from './worker-bundle.js';
 
 const path = (name) => fileURLToPath(new URL(`../${name}`, import.meta.url));
 
@@ -15,12 +17,4 @@ await build({
   legalComments: 'none',
 });
 
-await build({
-  entryPoints: [path('src/hash/worker.js')],
-  outfile: path('dist/hash-worker.js'),
-  bundle: true,
-  minify: true,
-  format: 'iife',
-  target: 'es2022',
-  legalComments: 'none',
-});
+await writeFile(path('dist/hash-worker.js'), await bundleWorker());

@@ -1,21 +1,9 @@
-// Bundles the hash worker as text, for a worker from a Blob URL: that works with every bundler and from a CDN.
+// Puts the hash worker into the source as text, for a worker from a Blob URL: that works with every bundler and from a CDN.
 import { writeFile } from 'node:fs/promises';
-import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
+import { bundleWorker } from './worker-bundle.js';
 
-const path = (name) => fileURLToPath(new URL(`../${name}`, import.meta.url));
-
-const { outputFiles } = await build({
-  entryPoints: [path('src/hash/worker.js')],
-  bundle: true,
-  minify: true,
-  format: 'iife',
-  target: 'es2022',
-  legalComments: 'none',
-  write: false,
-});
-const [{ text }] = outputFiles;
+const text = JSON.stringify(await bundleWorker());
 await writeFile(
-  path('src/hash/worker-source.gen.ts'),
-  `export const workerSource: string =\n  ${JSON.stringify(text.trim())};\n`,
+  new URL('../src/hash/worker-source.gen.ts', import.meta.url),
+  `export const workerSource: string =\n  ${text};\n`,
 );

@@ -4,7 +4,6 @@ export {
   CosSliceError,
   cosEndpoint,
   createLimiter,
-  createUpload,
   type ErrorCode,
   type Integrity,
   isCosSliceError,
@@ -32,10 +31,5 @@ export {
   type UploadResult,
   type UploadSnapshot,
 } from '@cos-slice/core';
-export { type BlobSource, createBlobSource } from './blob-source.ts';
-export { type BrowserHasher, createWorkerHasher, type StartHashWorker } from './hash/hasher.ts';
-export { createIndexedDbStore, type IndexedDbStoreOptions } from './indexed-db-store.ts';
-export { createBrowserNetwork } from './network.ts';
-export { createFetchTransport } from './transport/fetch-transport.ts';
-export { createXhrTransport } from './transport/xhr-transport.ts';
+export type { StartHashWorker } from './hash/hasher.ts';
 export { type UploadBlobOptions, uploadBlob } from './upload-blob.ts';

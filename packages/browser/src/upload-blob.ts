@@ -1,5 +1,6 @@
 import {
   createUpload,
+  type Hasher,
   type Integrity,
   type ResumeStore,
   type Transport,
@@ -7,8 +8,7 @@ import {
   type UploadOptions,
 } from '@cos-slice/core';
 import { type BlobSource, createBlobSource } from './blob-source.ts';
-import { type BrowserHasher, createWorkerHasher, type StartHashWorker } from './hash/hasher.ts';
-import { createIndexedDbStore } from './indexed-db-store.ts';
+import type { BrowserHasher, StartHashWorker } from './hash/hasher.ts';
 import { createBrowserNetwork } from './network.ts';
 import { createFetchTransport } from './transport/fetch-transport.ts';
 import { createXhrTransport } from './transport/xhr-transport.ts';
@@ -28,8 +28,8 @@ export interface UploadBlobOptions extends UploadOptions {
 /** What the uploads of a page share. */
 const transports = { xhr: createXhrTransport(), fetch: createFetchTransport() };
 const network = createBrowserNetwork();
-let sharedHasher: BrowserHasher | undefined;
-let sharedStore: ResumeStore | undefined;
+let sharedHasher: Promise<BrowserHasher> | undefined;
+let sharedStore: Promise<ResumeStore> | undefined;
 
 /**
  * Uploads a `Blob` or `File` from a page or a worker. It starts by itself; await `done`. After a reload, call it again with the
@@ -46,19 +46,25 @@ let sharedStore: ResumeStore | undefined;
 export function uploadBlob(blob: Blob, options: UploadBlobOptions): Upload {
   const { transport: wanted, hashWorker, ...rest } = options;
   const integrity = options.integrity ?? 'none';
-  sharedStore ??= createIndexedDbStore();
-  sharedHasher ??= createWorkerHasher();
-  const hasher = hashWorker ? createWorkerHasher(hashWorker) : sharedHasher;
+  let own: Promise<BrowserHasher> | undefined;
+  const hasher = (): Promise<BrowserHasher> => {
+    if (!hashWorker) {
+      sharedHasher ??= loadHasher();
+      return sharedHasher;
+    }
+    own ??= loadHasher(hashWorker);
+    return own;
+  };
   const source = createBlobSource(blob);
   const kind = wanted ?? (typeof XMLHttpRequest === 'function' ? 'xhr' : 'fetch');
   return createUpload(
     async () => {
       // Before anything is sent, not after the session has been opened.
-      if (integrity !== 'none') await hasher.ready();
+      if (integrity !== 'none') await (await hasher()).ready();
       return source;
     },
-    { ...rest, integrity, resume: options.resume ?? sharedStore },
-    { transport: distrusting(transports[kind], source), hasher, network },
+    { ...rest, integrity, resume: options.resume ?? lazyStore },
+    { transport: distrusting(transports[kind], source), hasher: lazyHasher(hasher), network },
   );
 }
 
@@ -76,3 +82,28 @@ function distrusting(transport: Transport<Blob>, source: BlobSource): Transport<
     },
   };
 }
+
+async function loadHasher(startWorker?: StartHashWorker): Promise<BrowserHasher> {
+  const { createWorkerHasher } = await import('./hash/hasher.ts');
+  return createWorkerHasher(startWorker);
+}
+
+/** Pages that neither hash nor resume do not load the code for it. */
+function lazyHasher(load: () => Promise<BrowserHasher>): Hasher<Blob> {
+  return {
+    digest: async (...args) => (await load()).digest(...args),
+    uploadParts: async (...args) => (await load()).uploadParts(...args),
+  };
+}
+
+const store = (): Promise<ResumeStore> => {
+  sharedStore ??= import('./indexed-db-store.ts').then(({ createIndexedDbStore }) => createIndexedDbStore());
+  return sharedStore;
+};
+
+const lazyStore: ResumeStore = {
+  load: async (key) => (await store()).load(key),
+  save: async (key, record) => (await store()).save(key, record),
+  remove: async (key) => (await store()).remove(key),
+  lock: async (key) => (await (await store()).lock?.(key)) ?? (async () => {}),
+};

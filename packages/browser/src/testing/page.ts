@@ -7,18 +7,14 @@ import {
   sourceContract,
   transportContract,
 } from '@cos-slice/core/testing';
+import { createLimiter, remoteSigner, type Upload, type UploadBlobOptions, uploadBlob } from '../index.ts';
 import {
   createBlobSource,
   createFetchTransport,
   createIndexedDbStore,
-  createLimiter,
   createWorkerHasher,
   createXhrTransport,
-  remoteSigner,
-  type Upload,
-  type UploadBlobOptions,
-  uploadBlob,
-} from '../index.ts';
+} from '../ports.ts';
 import { contentBlocks } from './content.ts';
 
 export interface ContractOutcome {
