@@ -337,13 +337,16 @@ describe('an interrupted upload', () => {
     expect(await ended).toMatchObject({ code: 130 });
   });
 
-  test('with --no-resume: the next run starts over and is not blocked', async () => {
+  test('with --no-resume: says so, and --on-conflict restart starts over', async () => {
     const { args, running, file } = await slow('forget.bin', ['--no-resume']);
     running.child.kill('SIGINT');
     const { stderr } = await running.ended;
     expect(stderr).toContain('to start over, run: ');
     world.delayMs = 0;
-    expect(await runCli(args, { env: world.env })).toMatchObject({ code: 0, stderr: '' });
+    expect(await runCli([...args, '--on-conflict', 'restart'], { env: world.env })).toMatchObject({
+      code: 0,
+      stderr: '',
+    });
     expect(await world.stored('demo/forget.bin')).toBe(await digestOf(file));
   });
 
