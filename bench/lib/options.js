@@ -1,0 +1,68 @@
+// @ts-check
+import { parseArgs } from 'node:util';
+
+export const MIB = 1024 * 1024;
+
+const HELP = `usage: npm run bench -- [options]
+  --json FILE       write the figures to FILE
+  --runs N          runs of each candidate, interleaved (default 5)
+  --size MIB        file for the Node client, in MiB (default 1024)
+  --disk-size MIB   file for end to end and server (default 256)
+  --far-size MIB    file for the far networks (default 64)
+  --only A,B        sections: node, end-to-end, server, far, browser, growth
+  --plots DIR       write the plots to DIR
+  --minutes N       no new round of a section beyond its share of this (default 10)`;
+
+/**
+ * @typedef {object} BenchOptions
+ * @property {string | undefined} json
+ * @property {string | undefined} plots
+ * @property {number} runs
+ * @property {number} sizeBytes
+ * @property {number} diskSizeBytes
+ * @property {number} farSizeBytes
+ * @property {string[] | undefined} only
+ * @property {number} minutes
+ */
+
+/**
+ * @param {string[]} args
+ * @returns {BenchOptions}
+ */
+export function readOptions(args) {
+  const { values } = parseArgs({
+    args,
+    options: {
+      json: { type: 'string' },
+      plots: { type: 'string' },
+      runs: { type: 'string', default: '5' },
+      size: { type: 'string', default: '1024' },
+      'disk-size': { type: 'string', default: '256' },
+      'far-size': { type: 'string', default: '64' },
+      only: { type: 'string' },
+      minutes: { type: 'string', default: '10' },
+      help: { type: 'boolean' },
+    },
+  });
+  if (values.help) {
+    console.log(HELP);
+    process.exit();
+  }
+  return {
+    json: values.json,
+    plots: values.plots,
+    runs: positive('runs', values.runs),
+    sizeBytes: positive('size', values.size) * MIB,
+    diskSizeBytes: positive('disk-size', values['disk-size']) * MIB,
+    farSizeBytes: positive('far-size', values['far-size']) * MIB,
+    only: values.only?.split(','),
+    minutes: positive('minutes', values.minutes),
+  };
+}
+
+/** @param {string} name @param {string} text */
+function positive(name, text) {
+  const number = Number(text);
+  if (Number.isFinite(number) && number > 0) return number;
+  throw new Error(`--${name} must be a positive number, got ${text}\n${HELP}`);
+}
