@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 import { EXIT, reportFailure } from './failure.ts';
 import { run } from './program.ts';
 

@@ -16,7 +16,7 @@ const KILL_AT = 0.4;
 /** Loopback is too fast to watch, and to be killed at a chosen moment. */
 const LINK_BYTES_PER_SEC = 32 * MIB;
 const PATIENCE_MS = 150_000;
-const CLI = fileURLToPath(new URL('../dist/index.js', import.meta.url));
+const CLI = fileURLToPath(new URL('../bin/cos-slice.js', import.meta.url));
 const ACCOUNT = {
   COS_APP_ID: '10055004',
   COS_SECRET_ID: 'tour',

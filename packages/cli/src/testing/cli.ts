@@ -3,8 +3,9 @@ import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
-export const CLI: string = fileURLToPath(new URL('../../dist/index.js', import.meta.url));
-if (!existsSync(CLI)) throw new Error('these tests run the built command line: npm run build');
+export const CLI: string = fileURLToPath(new URL('../../bin/cos-slice.js', import.meta.url));
+if (!existsSync(new URL('../../dist/index.js', import.meta.url)))
+  throw new Error('these tests run the built command line: npm run build');
 
 export interface Ended {
   readonly code: number | null;

@@ -1,0 +1,3 @@
+#!/usr/bin/env node
+// A file that is there before the build: npm links commands when it installs.
+import '../dist/index.js';
