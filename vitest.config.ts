@@ -19,6 +19,7 @@ export default defineConfig({
       node('server', 'packages/server'),
       node('browser', 'packages/browser'),
       node('cli', 'packages/cli'),
+      node('uppy-plugin', 'packages/uppy-plugin'),
       node('tests', 'tests'),
     ],
   },

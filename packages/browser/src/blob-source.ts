@@ -87,9 +87,7 @@ function unreadable(error: unknown): CosSliceError {
     return new CosSliceError(
       'source-changed',
       'the file changed since it was picked, or may not be read: pick it again',
-      {
-        cause: error,
-      },
+      { cause: error },
     );
   }
   return new CosSliceError('source-unreadable', 'the file cannot be read, it may have been moved: pick it again', {

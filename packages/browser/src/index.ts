@@ -9,6 +9,7 @@ export {
   isCosSliceError,
   type Limiter,
   type OptionIssue,
+  parseOptions,
   type Remedy,
   RemoteSignerError,
   type RemoteSignerOptions,

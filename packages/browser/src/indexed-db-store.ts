@@ -11,6 +11,10 @@ export interface IndexedDbStoreOptions {
 }
 
 const WEEK_MS = 7 * 24 * 3600 * 1000;
+/** Of hash checkpoints, the one part of a record that grows with the file. */
+const MAX_CHECKPOINT_LENGTH = 32 * 1024 * 1024;
+/** Some browsers leave requests to their database without an answer; uploads must not wait for it. */
+const PATIENCE_MS = 3000;
 
 /**
  * Remembers unfinished uploads in IndexedDB, in pages and workers. A browser that has none, refuses it or is full makes an
@@ -30,7 +34,11 @@ export function createIndexedDbStore(options: IndexedDbStoreOptions = {}): Resum
     const records = await entries<string, ResumeRecord>(database());
     const newestFirst = records.sort(([, a], [, b]) => b.savedAtMs - a.savedAtMs);
     const expired = Date.now() - maxAgeMs;
-    const surplus = newestFirst.filter(([, record], index) => index >= maxRecords || record.savedAtMs < expired);
+    let checkpoints = 0;
+    const surplus = newestFirst.filter(([, record], index) => {
+      checkpoints += checkpointLength(record);
+      return index >= maxRecords || record.savedAtMs < expired || checkpoints > MAX_CHECKPOINT_LENGTH;
+    });
     await delMany(
       surplus.map(([key]) => key),
       database(),
@@ -44,6 +52,7 @@ export function createIndexedDbStore(options: IndexedDbStoreOptions = {}): Resum
       return record;
     },
     async save(key, record) {
+      if (checkpointLength(record) > MAX_CHECKPOINT_LENGTH) return;
       await attempt(async () => {
         await set(key, record, database());
         // Once per upload is enough.
@@ -60,17 +69,27 @@ export function createIndexedDbStore(options: IndexedDbStoreOptions = {}): Resum
   };
 }
 
+function checkpointLength({ hash }: ResumeRecord): number {
+  return hash?.data.length ?? 0;
+}
+
 async function attempt<T>(act: () => Promise<T>): Promise<T | undefined> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const patience = new Promise<undefined>((resolve) => {
+    timer = setTimeout(resolve, PATIENCE_MS);
+  });
   try {
-    return await act();
+    return await Promise.race([act(), patience]);
   } catch {
     return undefined;
+  } finally {
+    clearTimeout(timer);
   }
 }
 
 function lock(name: string): Promise<() => Promise<void>> {
-  const { locks } = navigator;
   // Only secure contexts have them.
+  const locks = typeof navigator === 'undefined' ? undefined : navigator.locks;
   if (!locks) return Promise.resolve(async () => {});
   return new Promise((resolve, reject) => {
     const request = locks.request(name, { ifAvailable: true }, (held) => {
@@ -87,6 +106,7 @@ function lock(name: string): Promise<() => Promise<void>> {
         });
       });
     });
-    request.catch(reject);
+    // Origins that may not store anything have no locks either.
+    request.catch(() => resolve(async () => {}));
   });
 }

@@ -1,7 +1,9 @@
 import {
+  CosSliceError,
   createUpload,
   type Hasher,
   type Integrity,
+  isCosSliceError,
   type ResumeStore,
   type Transport,
   type Upload,
@@ -29,7 +31,7 @@ export interface UploadBlobOptions extends UploadOptions {
 const transports = { xhr: createXhrTransport(), fetch: createFetchTransport() };
 const network = createBrowserNetwork();
 let sharedHasher: Promise<BrowserHasher> | undefined;
-let sharedStore: Promise<ResumeStore> | undefined;
+let sharedStore: Promise<ResumeStore | undefined> | undefined;
 
 /**
  * Uploads a `Blob` or `File` from a page or a worker. It starts by itself; await `done`. After a reload, call it again with the
@@ -64,19 +66,22 @@ export function uploadBlob(blob: Blob, options: UploadBlobOptions): Upload {
       return source;
     },
     { ...rest, integrity, resume: options.resume ?? lazyStore },
-    { transport: distrusting(transports[kind], source), hasher: lazyHasher(hasher), network },
+    { transport: watching(transports[kind], source), hasher: lazyHasher(hasher), network },
   );
 }
 
-/** Some browsers stall on slices of files: after a timeout, the slice is read into memory and sent from there. */
-function distrusting(transport: Transport<Blob>, source: BlobSource): Transport<Blob> {
+/** What the failure of a request says about the file that it sent a slice of. */
+function watching(transport: Transport<Blob>, source: BlobSource): Transport<Blob> {
   return {
     reportsProgress: transport.reportsProgress,
     async send(request, context) {
       try {
         return await transport.send(request, context);
       } catch (error) {
-        if (request.content && (error as { code?: unknown })?.code === 'timeout') source.distrust(request.content.body);
+        // Some browsers stall on slices of files: the next attempt reads the slice into memory and sends it from there.
+        if (request.content && isCosSliceError(error, 'timeout')) source.distrust(request.content.body);
+        // Browsers call a file that has changed a network error: it must not be tried again and again.
+        if (request.content && isCosSliceError(error, 'network')) await source.verify?.();
         throw error;
       }
     },
@@ -84,8 +89,20 @@ function distrusting(transport: Transport<Blob>, source: BlobSource): Transport<
 }
 
 async function loadHasher(startWorker?: StartHashWorker): Promise<BrowserHasher> {
-  const { createWorkerHasher } = await import('./hash/hasher.ts');
-  return createWorkerHasher(startWorker);
+  try {
+    const { createWorkerHasher } = await import('./hash/hasher.ts');
+    return createWorkerHasher(startWorker);
+  } catch (error) {
+    // Not for ever: the next upload tries again.
+    sharedHasher = undefined;
+    throw new CosSliceError(
+      'hashing-failed',
+      "the code for hashing cannot be loaded: check the network, or use integrity 'none'",
+      {
+        cause: error,
+      },
+    );
+  }
 }
 
 /** Pages that neither hash nor resume do not load the code for it. */
@@ -96,14 +113,25 @@ function lazyHasher(load: () => Promise<BrowserHasher>): Hasher<Blob> {
   };
 }
 
-const store = (): Promise<ResumeStore> => {
-  sharedStore ??= import('./indexed-db-store.ts').then(({ createIndexedDbStore }) => createIndexedDbStore());
+/** Without the code for it, an upload is forgetful. Service workers, for one, must not load code late. */
+async function loadStore(): Promise<ResumeStore | undefined> {
+  try {
+    const { createIndexedDbStore } = await import('./indexed-db-store.ts');
+    return createIndexedDbStore();
+  } catch {
+    sharedStore = undefined;
+    return undefined;
+  }
+}
+
+const store = (): Promise<ResumeStore | undefined> => {
+  sharedStore ??= loadStore();
   return sharedStore;
 };
 
 const lazyStore: ResumeStore = {
-  load: async (key) => (await store()).load(key),
-  save: async (key, record) => (await store()).save(key, record),
-  remove: async (key) => (await store()).remove(key),
-  lock: async (key) => (await (await store()).lock?.(key)) ?? (async () => {}),
+  load: async (key) => (await store())?.load(key),
+  save: async (key, record) => (await store())?.save(key, record),
+  remove: async (key) => (await store())?.remove(key),
+  lock: async (key) => (await (await store())?.lock?.(key)) ?? (async () => {}),
 };

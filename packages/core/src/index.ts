@@ -1,6 +1,6 @@
 export * from './errors.ts';
 export type { Config, Integrity, RetryOptions, TimeoutOptions, UploadOptions } from './options.ts';
-export { cosEndpoint, SINGLE_REQUEST_LIMIT_BYTES } from './options.ts';
+export { cosEndpoint, parseOptions, SINGLE_REQUEST_LIMIT_BYTES } from './options.ts';
 export type * from './ports.ts';
 export { createSigner, type SignerOptions } from './signing/create-signer.ts';
 export { RemoteSignerError, type RemoteSignerOptions, remoteSigner } from './signing/remote-signer.ts';

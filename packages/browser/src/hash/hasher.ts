@@ -1,4 +1,11 @@
-import { CosSliceError, type FileHash, type HashCheckpoint, type HashContext, type Hasher } from '@cos-slice/core';
+import {
+  CosSliceError,
+  type FileHash,
+  type HashCheckpoint,
+  type HashContext,
+  type Hasher,
+  isCosSliceError,
+} from '@cos-slice/core';
 
 export interface BrowserHasher extends Hasher<Blob> {
   /** Makes sure that hashing works here. @throws CosSliceError `hashing-failed` */
@@ -39,6 +46,9 @@ export function createWorkerHasher(startWorker?: StartHashWorker): BrowserHasher
     waiting.clear();
   };
   const start = async (): Promise<Worker> => {
+    if (typeof Worker === 'undefined') {
+      throw new CosSliceError('hashing-failed', "service workers cannot hash: use integrity 'none' there");
+    }
     const worker = startWorker ? startWorker() : await startFromSource();
     worker.onmessage = ({ data }: MessageEvent<Answer>) => take(data);
     worker.onerror = (event) => {
@@ -126,6 +136,7 @@ function toError({ name, message }: { readonly name: string; readonly message: s
 }
 
 function unusable(cause: unknown): CosSliceError {
+  if (isCosSliceError(cause)) return cause;
   const what =
     "hashing cannot start on this page: its Content-Security-Policy must allow worker-src blob: (or pass hashWorker) and script-src 'wasm-unsafe-eval'; or use integrity 'none'";
   return new CosSliceError('hashing-failed', what, { cause });

@@ -1,0 +1,10 @@
+import { defineConfig } from 'tsdown';
+
+export default defineConfig({
+  entry: ['src/index.ts'],
+  unbundle: true,
+  dts: true,
+  sourcemap: true,
+  platform: 'neutral',
+  outExtensions: () => ({ js: '.js', dts: '.d.ts' }),
+});

@@ -1,0 +1,31 @@
+// Compiled, never run: what users write must type-check, strictly and with library checks on.
+import CosSlice, { type CosSliceFile } from '@cos-slice/uppy-plugin';
+import Uppy from '@uppy/core';
+
+const uppy = new Uppy<{ album: string }>();
+
+uppy.use(CosSlice, {
+  endpoint: 'https://sh.file.myqcloud.com/files/v2',
+  appId: '10055004',
+  bucket: 'films',
+  signUrl: '/sign',
+  path: (file) => `inbox/${file.name}`,
+  integrity: 'sha1',
+  concurrency: { min: 1, max: 4 },
+  allowedMetaFields: ['album'],
+});
+
+// @ts-expect-error there is no such level
+uppy.use(CosSlice, { endpoint: '', appId: '', bucket: '', signUrl: '', integrity: 'crc32' });
+// @ts-expect-error a bucket is needed
+uppy.use(CosSlice, { endpoint: '', appId: '', signUrl: '' });
+
+uppy.on('cos-slice:state', (file, state) => {
+  const left: number | undefined = state.progress.etaMs;
+  const kept: CosSliceFile | undefined = file.cosSlice;
+  const session: string | undefined = kept?.session;
+  console.log(file.id, left, session);
+});
+
+uppy.getPlugin('CosSlice')?.getUpload('id')?.pause();
+uppy.getPlugin('CosSlice')?.setOptions({ concurrency: 2 });
