@@ -330,8 +330,9 @@ describe('an interrupted upload', () => {
   test('twice: ends at once', async () => {
     const file = await world.file('twice.bin', 20 * MIB);
     world.delayMs = Number.POSITIVE_INFINITY;
+    const before = world.arrivals;
     const { child, ended } = startCli(['upload', file, 'demo/twice.bin'], { env: world.env });
-    await new Promise((resolve) => setTimeout(resolve, 1000));
+    while (world.arrivals === before) await new Promise((resolve) => setTimeout(resolve, 10));
     child.kill('SIGINT');
     child.kill('SIGINT');
     expect(await ended).toMatchObject({ code: 130 });

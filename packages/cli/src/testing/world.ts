@@ -17,6 +17,8 @@ export interface World {
   /** All settings as variables. */
   readonly env: NodeJS.ProcessEnv;
   readonly requests: RequestInfo[];
+  /** Requests that have come in, answered or not. */
+  arrivals: number;
   /** How long each request waits before it is answered; Infinity: for ever. */
   delayMs: number;
   /** Writes a file of random content. @returns its path */
@@ -37,6 +39,7 @@ export async function createWorld(): Promise<World> {
     onRequest: (info) => requests.push(info),
   });
   const http = createServer((req, res) => {
+    world.arrivals += 1;
     if (world.delayMs === 0) void slices.handle(req, res);
     else if (world.delayMs < Number.POSITIVE_INFINITY) setTimeout(() => void slices.handle(req, res), world.delayMs);
   });
@@ -48,6 +51,7 @@ export async function createWorld(): Promise<World> {
     origin,
     endpoint,
     requests,
+    arrivals: 0,
     delayMs: 0,
     env: {
       COS_SLICE_ENDPOINT: endpoint,
