@@ -1,17 +1,30 @@
 // @ts-check
 // Everything in one run on one machine: peers, raw limits and ours take turns, so that all of them meet the same weather.
-import { writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { createContext } from './lib/context.js';
 import { describeMachine } from './lib/machine.js';
 import { readOptions } from './lib/options.js';
+import { drawBars, drawCurves } from './lib/plots.js';
 import { formatRatios, formatRows } from './lib/table.js';
 import { TARGETS } from './lib/targets.js';
+import { browserClient } from './sections/browser.js';
+import { farNetworks } from './sections/far.js';
+import { growth } from './sections/growth.js';
 import { nodeClient } from './sections/node-client.js';
+import { endToEnd, serverAlone } from './sections/on-disk.js';
 
 /** @import { Context, Findings } from './lib/context.js' */
 
 /** @type {readonly { key: string, title: string, run(context: Context): Promise<Findings> }[]} */
-const SECTIONS = [{ key: 'node', title: 'Node client to a sink', run: nodeClient }];
+const SECTIONS = [
+  { key: 'node', title: 'Node client to a sink', run: nodeClient },
+  { key: 'end-to-end', title: 'End to end, on disk', run: endToEnd },
+  { key: 'server', title: 'Server alone', run: serverAlone },
+  { key: 'far', title: '200 Mbit/s, 100 ms', run: farNetworks },
+  { key: 'browser', title: 'Browser', run: browserClient },
+  { key: 'growth', title: 'Growth: planning alone', run: growth },
+];
 
 const options = readOptions(process.argv.slice(2));
 const context = await createContext(options);
@@ -22,11 +35,12 @@ const all = { rows: [], ratios: {}, notes: [] };
 try {
   for (const { key, title, run } of SECTIONS) {
     if (options.only && !options.only.includes(key)) continue;
-    const { rows, ratios, notes } = await run(context);
+    const { rows, ratios, notes, curves } = await run(context);
     all.rows.push(...rows);
     all.notes.push(...notes);
     Object.assign(all.ratios, ratios);
-    console.log(`\n${formatRows(title, rows)}`);
+    if (rows.length > 0) console.log(`\n${formatRows(title, rows)}`);
+    await plot(`${key}.svg`, curves ? drawCurves('How cost grows', curves) : drawBars(title, rows));
   }
 } finally {
   await context.close();
@@ -40,4 +54,11 @@ if (options.json !== undefined) {
   const settings = { runs, sizeBytes, diskSizeBytes, farSizeBytes, minutes, notes: all.notes };
   const text = JSON.stringify({ machine: { ...machine, ...settings }, rows: all.rows, ratios: all.ratios }, null, 2);
   await writeFile(options.json, `${text}\n`);
+}
+
+/** @param {string} name @param {string} image */
+async function plot(name, image) {
+  if (options.plots === undefined) return;
+  await mkdir(options.plots, { recursive: true });
+  await writeFile(join(options.plots, name), image);
 }

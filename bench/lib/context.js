@@ -5,6 +5,7 @@ import { join } from 'node:path';
 
 /** @import { BenchOptions } from './options.js' */
 /** @import { Row } from './samples.js' */
+/** @import { Curve } from '../sections/growth.js' */
 
 /**
  * What a section gives.
@@ -13,6 +14,7 @@ import { join } from 'node:path';
  * @property {Row[]} rows
  * @property {Record<string, number | null>} ratios
  * @property {string[]} notes
+ * @property {Curve[]} [curves]
  */
 
 /**

@@ -15,17 +15,21 @@ import { readFileSync } from 'node:fs';
  * @returns {Promise<Measured>}
  */
 export async function measure(work) {
-  const rssBefore = rssMiB();
-  const cpuBefore = process.cpuUsage();
-  const startedAtMs = performance.now();
+  const meter = startMeter();
   await work();
-  const wallMs = performance.now() - startedAtMs;
-  const cpu = process.cpuUsage(cpuBefore);
-  return { wallMs, cpuMs: (cpu.user + cpu.system) / 1000, rssGrowthMiB: peakRssMiB() - rssBefore };
+  return meter();
 }
 
-function rssMiB() {
-  return process.memoryUsage.rss() / 1024 / 1024;
+/** @returns {() => Measured} what this process has used since */
+export function startMeter() {
+  const rssBefore = process.memoryUsage.rss() / 1024 / 1024;
+  const cpuBefore = process.cpuUsage();
+  const startedAtMs = performance.now();
+  return () => {
+    const wallMs = performance.now() - startedAtMs;
+    const { user, system } = process.cpuUsage(cpuBefore);
+    return { wallMs, cpuMs: (user + system) / 1000, rssGrowthMiB: peakRssMiB() - rssBefore };
+  };
 }
 
 /**

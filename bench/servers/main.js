@@ -1,0 +1,64 @@
+// @ts-check
+// A server in a process of its own, which tells what it costs.
+import { open } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import { join } from 'node:path';
+import { createSliceServer, fileStore } from '@cos-slice/server';
+import { FileStore } from '@tus/file-store';
+import { Server as TusServer } from '@tus/server';
+import { ACCOUNT } from '../lib/account.js';
+import { readJob } from '../lib/job.js';
+import { startMeter } from '../lib/usage.js';
+
+/** @type {{ kind: 'cos-slice' | 'tus' | 'plain', dir: string }} */
+const { kind, dir } = readJob();
+
+const port = await { 'cos-slice': startOurs, tus: startTus, plain: startPlain }[kind]();
+let meter = startMeter();
+process.on('message', (/** @type {{ type: 'start' | 'stop' }} */ { type }) => {
+  if (type === 'start') meter = startMeter();
+  process.send?.({ type: 'usage', ...meter() });
+});
+process.on('disconnect', () => process.exit());
+process.send?.({ type: 'ready', port });
+
+async function startOurs() {
+  const server = createSliceServer({ store: fileStore(dir), accounts: [ACCOUNT] });
+  return (await server.listen()).port;
+}
+
+async function startTus() {
+  const tus = new TusServer({ path: '/files', datastore: new FileStore({ directory: dir }) });
+  return listen(createServer((req, res) => void tus.handle(req, res)));
+}
+
+/**
+ * The limit of a server: node:http, and bodies put where they belong in one file, whatever they contain. One write for each
+ * body, since a pipeline of 64 KiB writes is slower than servers that do work.
+ */
+async function startPlain() {
+  const handle = await open(join(dir, 'plain.bin'), 'w');
+  return listen(
+    createServer((req, res) => {
+      const at = Number(new URL(req.url ?? '', 'http://plain').searchParams.get('at') ?? 0);
+      /** @type {Buffer[]} */
+      const chunks = [];
+      req.on('data', (chunk) => chunks.push(chunk));
+      req.on('end', async () => {
+        await handle.writev(chunks, at);
+        res.end('{"code":0,"message":"SUCCESS","data":{"session":"plain"}}');
+      });
+    }),
+  );
+}
+
+/** @param {import('node:http').Server} server @returns {Promise<number>} */
+function listen(server) {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      resolve(typeof address === 'object' && address ? address.port : 0);
+    });
+  });
+}
