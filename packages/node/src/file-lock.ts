@@ -151,11 +151,12 @@ async function bootId(): Promise<string | undefined> {
   return text?.trim();
 }
 
-/** Clock ticks after boot, from Linux's /proc; undefined elsewhere. */
+/** Clock ticks after boot, from Linux's /proc; undefined elsewhere, and for a process that is dead but not yet reaped. */
 async function startTimeOf(pid: number): Promise<string | undefined> {
-  const text = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined);
+  const text = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
   // The second field is the command in parentheses, which may hold anything.
-  return text?.slice(text.lastIndexOf(')') + 2).split(' ')[19];
+  const [state = 'Z', ...fields] = text.slice(text.lastIndexOf(')') + 2).split(' ');
+  return state === 'Z' || state === 'X' ? undefined : fields[18];
 }
 
 function locked(subject: string, holder: string): CosSliceError {

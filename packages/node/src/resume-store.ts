@@ -97,7 +97,7 @@ function parseRecord(text: string): ResumeRecord | undefined {
 async function sweep(dir: string, maxAgeMs: number): Promise<void> {
   try {
     for await (const entry of await opendir(dir)) {
-      if (!/^[0-9a-f]{64}\..*(json|tmp|lock)$/.test(entry.name)) continue;
+      if (!/^[0-9a-f]{64}\./.test(entry.name)) continue;
       const file = join(dir, entry.name);
       const { mtimeMs } = await stat(file);
       const limitMs = entry.name.endsWith('.json') ? maxAgeMs : Math.max(maxAgeMs, DAY_MS);

@@ -5,6 +5,8 @@ import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type ByteRange, CosSliceError, type Source } from '@cos-slice/core';
 
+/** Up to this size, all bytes are in the identity. */
+const WHOLE_BYTES = 1024 * 1024;
 const EDGE_BYTES = 64 * 1024;
 const MIDDLE_SAMPLES = 4;
 const MIDDLE_SAMPLE_BYTES = 16 * 1024;
@@ -19,8 +21,9 @@ export interface FileSource extends Source<Uint8Array> {
  * Opens a regular file for uploading. Slices are read into buffers that `release` hands to the next ones, so that memory
  * follows the concurrency and not the file; they lie in shared memory, where a hashing worker sees them without a copy.
  *
- * `identity` covers size, time of modification, both ends and a few places in the middle. The time is in it because an edit
- * in the middle of a file of the same size is otherwise invisible: touching a file costs a new upload, never a mixed one.
+ * `identity` covers size, time of modification, both ends and a few places in the middle (all of a file up to 1 MiB). The
+ * time is in it because an edit in the middle of a file of the same size is otherwise invisible: touching a file costs a new
+ * upload, never a mixed one.
  *
  * @param file path, or `file:` URL
  * @throws CosSliceError `source-unreadable`
@@ -99,7 +102,7 @@ export async function openFileSource(file: string | URL): Promise<FileSource> {
     release: giveBuffer,
     async identity(signal) {
       const hash = createHash('sha256').update(`${sizeBytes} ${opened.mtimeNs}\n`);
-      const buffer = new Uint8Array(EDGE_BYTES);
+      const buffer = new Uint8Array(Math.min(sizeBytes, WHOLE_BYTES));
       for (const { offset, length } of samples(sizeBytes)) {
         signal.throwIfAborted();
         const part = buffer.subarray(0, length);
@@ -120,12 +123,13 @@ function toPath(file: string | URL): string {
   throw new CosSliceError('source-unreadable', `a ${file.protocol} URL cannot be uploaded: give a path or a file: URL`);
 }
 
-/** Head, tail, and a few places between; they overlap in small files. */
+/** Head, tail and a few places between; all of a small file. */
 function samples(sizeBytes: number): ByteRange[] {
-  const at = (offset: number, length: number): ByteRange => {
-    const start = Math.max(0, Math.min(Math.floor(offset), sizeBytes - length));
-    return { offset: start, length: Math.min(length, sizeBytes - start) };
-  };
+  if (sizeBytes <= WHOLE_BYTES) return [{ offset: 0, length: sizeBytes }];
+  const at = (offset: number, length: number): ByteRange => ({
+    offset: Math.min(Math.floor(offset), sizeBytes - length),
+    length,
+  });
   const middle = Array.from({ length: MIDDLE_SAMPLES }, (_, index) =>
     at((sizeBytes * (index + 1)) / (MIDDLE_SAMPLES + 1), MIDDLE_SAMPLE_BYTES),
   );

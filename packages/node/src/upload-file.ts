@@ -3,6 +3,8 @@ import {
   CosSliceError,
   createUpload,
   type Hasher,
+  type Integrity,
+  type OptionIssue,
   type ResumeStore,
   type Source,
   type Transport,
@@ -52,7 +54,7 @@ export function uploadFile(source: UploadSource, options: UploadOptions): Upload
   shared ??= { transport: createUndiciTransport(), hasher: createHasher(), resume: createFileResumeStore() };
   const { transport, hasher, resume } = shared;
   const integrity = options.integrity ?? 'md5';
-  if (isSizedStream(source)) checkStream(source, integrity);
+  checkSource(source, integrity);
   const network = createNetwork(options.endpoint);
   return createUpload(
     () => openSource(source),
@@ -80,21 +82,29 @@ function watched(transport: Transport<Uint8Array>, network: EndpointNetwork): Tr
 }
 
 function isSizedStream(source: UploadSource): source is SizedStream {
-  return typeof source === 'object' && 'stream' in source;
+  return typeof source === 'object' && source !== null && 'stream' in source;
 }
 
-function checkStream({ stream, sizeBytes }: SizedStream, integrity: string): void {
-  const issues = [];
-  if (!(stream instanceof Readable) && typeof stream?.getReader !== 'function') {
-    issues.push({ option: 'stream', message: 'must be a Readable or a ReadableStream' });
-  }
-  if (!Number.isSafeInteger(sizeBytes) || sizeBytes < 0) {
-    issues.push({ option: 'sizeBytes', message: 'must be the length of the stream in bytes' });
-  }
-  if (integrity === 'sha1') {
-    issues.push({ option: 'integrity', message: 'sha1 reads the content twice, a stream can be read once: use md5' });
+function checkSource(source: UploadSource, integrity: Integrity): void {
+  const issues: OptionIssue[] = [];
+  if (isSizedStream(source)) {
+    const { stream, sizeBytes } = source;
+    if (!(stream instanceof Readable) && typeof stream?.getReader !== 'function') {
+      issues.push({ option: 'stream', message: 'must be a Readable or a ReadableStream' });
+    }
+    if (!Number.isSafeInteger(sizeBytes) || sizeBytes < 0) {
+      issues.push({ option: 'sizeBytes', message: 'must be the length of the stream in bytes' });
+    }
+    if (integrity === 'sha1') {
+      issues.push({ option: 'integrity', message: 'sha1 reads the content twice, a stream can be read once: use md5' });
+    }
+  } else if (
+    typeof source !== 'string' &&
+    !(source instanceof URL || source instanceof Uint8Array || source instanceof ArrayBuffer)
+  ) {
+    issues.push({ option: 'source', message: 'must be a path, a file: URL, bytes, or { stream, sizeBytes }' });
   }
   if (issues.length === 0) return;
   const text = issues.map(({ option, message }) => `${option} ${message}`).join('; ');
-  throw new CosSliceError('invalid-options', `invalid source: ${text}`, { issues });
+  throw new CosSliceError('invalid-options', `invalid options: ${text}`, { issues });
 }

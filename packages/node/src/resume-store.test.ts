@@ -1,0 +1,179 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { ResumeRecord } from '@cos-slice/core';
+import { resumeStoreContract } from '@cos-slice/core/testing';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { createFileResumeStore } from './resume-store.ts';
+
+const KEY = 'http://127.0.0.1/files/v2/1/b/a.bin';
+const DAY_MS = 24 * 3600 * 1000;
+let root: string;
+let dir: string;
+let dirs = 0;
+beforeAll(async () => {
+  root = await mkdtemp(join(tmpdir(), 'cos-slice-'));
+});
+afterAll(() => rm(root, { recursive: true }));
+beforeEach(() => {
+  dir = join(root, `${dirs++}`, 'state');
+});
+const record = (changes: Partial<ResumeRecord> = {}): ResumeRecord => ({
+  version: 1,
+  identity: 'i',
+  sizeBytes: 1,
+  sliceSizeBytes: 1,
+  savedAtMs: Date.now(),
+  ...changes,
+});
+
+describe('contract', () => {
+  for (const { name, run } of resumeStoreContract) {
+    test(name, () =>
+      run(async () => {
+        const own = join(root, `contract-${dirs++}`);
+        return () => createFileResumeStore({ dir: own });
+      }),
+    );
+  }
+});
+
+test('files are for the user only, and no part of a file is ever left', async () => {
+  const store = createFileResumeStore({ dir });
+  await Promise.all(Array.from({ length: 20 }, (_, n) => store.save(KEY, record({ session: `${n}` }))));
+  const names = await readdir(dir);
+  expect(names).toHaveLength(1);
+  expect((await stat(join(dir, names[0] ?? ''))).mode & 0o777).toBe(0o600);
+  expect((await stat(dir)).mode & 0o777).toBe(0o700);
+});
+
+test('a corrupt record counts as absent and is removed', async () => {
+  const store = createFileResumeStore({ dir });
+  await store.save(KEY, record());
+  const [name = ''] = await readdir(dir);
+  for (const text of ['', '{"version":1', 'null', '[]', '{"version":2}', JSON.stringify({ ...record(), hash: null })]) {
+    await writeFile(join(dir, name), text);
+    expect(await store.load(KEY)).toBeUndefined();
+    expect(await readdir(dir)).toEqual([]);
+  }
+});
+
+test('expired records go, the ones of other uploads by and by', async () => {
+  const store = createFileResumeStore({ dir, maxAgeMs: DAY_MS });
+  await store.save('old', record({ savedAtMs: Date.now() - 2 * DAY_MS }));
+  await store.save('abandoned', record({ savedAtMs: Date.now() - 2 * DAY_MS }));
+  for (const name of await readdir(dir)) {
+    const then = new Date(Date.now() - 2 * DAY_MS);
+    await utimes(join(dir, name), then, then);
+  }
+  await store.save('fresh', record());
+  await writeFile(join(dir, 'notes.json'), 'not ours');
+  const later = createFileResumeStore({ dir, maxAgeMs: DAY_MS });
+  expect(await later.load('old')).toBeUndefined();
+  for (let left = 50; left > 0 && (await readdir(dir)).length > 2; left -= 1) await delay(20);
+  expect(await readdir(dir)).toHaveLength(2);
+  expect(await later.load('fresh')).toBeDefined();
+});
+
+test('a place that cannot be written makes it forgetful, not fail', async () => {
+  const file = join(root, 'a-file');
+  await writeFile(file, '');
+  const store = createFileResumeStore({ dir: join(file, 'state') });
+  await store.save(KEY, record());
+  expect(await store.load(KEY)).toBeUndefined();
+  await store.remove(KEY);
+  const unlock = await store.lock?.(KEY);
+  await expect(store.lock?.(KEY)).rejects.toMatchObject({ code: 'locked' });
+  await unlock?.();
+  await (await store.lock?.(KEY))?.();
+});
+
+describe('locks between processes', () => {
+  interface Holder {
+    readonly pid: number;
+    readonly held: boolean;
+    kill(signal: NodeJS.Signals): Promise<void>;
+  }
+  /** Another process that asks for the lock and keeps it. */
+  const hold = async (): Promise<Holder> => {
+    const script = `
+      import { createFileResumeStore } from '@cos-slice/node';
+      const store = createFileResumeStore({ dir: ${JSON.stringify(dir)} });
+      const unlock = await store.lock(${JSON.stringify(KEY)}).catch((error) => console.log(error.code));
+      if (unlock) {
+        console.log('held');
+        process.once('SIGTERM', () => unlock().then(() => process.exit()));
+        setInterval(() => {}, 1000);
+      }`;
+    const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
+      cwd: import.meta.dirname,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const [said] = await once(child.stdout, 'data');
+    return {
+      pid: child.pid ?? 0,
+      held: String(said).trim() === 'held',
+      async kill(signal) {
+        child.kill(signal);
+        await once(child, 'exit');
+      },
+    };
+  };
+
+  test('a held lock is refused with the pid, and free once released', async () => {
+    const store = createFileResumeStore({ dir });
+    const holder = await hold();
+    await expect(store.lock?.(KEY)).rejects.toMatchObject({
+      code: 'locked',
+      message: expect.stringContaining(`pid ${holder.pid}`),
+    });
+    await holder.kill('SIGTERM');
+    await (await store.lock?.(KEY))?.();
+    expect(await readdir(dir)).toEqual([]);
+  });
+
+  test('the lock of a killed process is taken over at once, by one', async () => {
+    const holder = await hold();
+    await holder.kill('SIGKILL');
+    expect(await readdir(dir)).toHaveLength(1);
+    const heirs = (await Promise.all([hold(), hold(), hold()])).filter(({ held }) => held);
+    expect(heirs).toHaveLength(1);
+    await heirs[0]?.kill('SIGKILL');
+    const unlock = await createFileResumeStore({ dir }).lock?.(KEY);
+    await unlock?.();
+    expect(await readdir(dir)).toEqual([]);
+  });
+
+  test('a process id that was given to another process does not keep a lock', async () => {
+    const holder = await hold();
+    const [name = ''] = await readdir(dir);
+    const lock = JSON.parse(await readFile(join(dir, name), 'utf8'));
+    await writeFile(join(dir, name), JSON.stringify({ ...lock, startedAt: '1' }));
+    await (await createFileResumeStore({ dir }).lock?.(KEY))?.();
+    await holder.kill('SIGKILL');
+  });
+
+  test("another machine's lock counts as long as its heartbeat", async () => {
+    const holder = await hold();
+    const [name = ''] = await readdir(dir);
+    const file = join(dir, name);
+    await writeFile(file, JSON.stringify({ ...JSON.parse(await readFile(file, 'utf8')), host: 'elsewhere', pid: 1 }));
+    const store = createFileResumeStore({ dir });
+    await expect(store.lock?.(KEY)).rejects.toMatchObject({ code: 'locked' });
+    const silent = new Date(Date.now() - 120_000);
+    await utimes(file, silent, silent);
+    await (await store.lock?.(KEY))?.();
+    await holder.kill('SIGKILL');
+  });
+
+  test('an unreadable lock is no lock', async () => {
+    const holder = await hold();
+    await holder.kill('SIGKILL');
+    const [name = ''] = await readdir(dir);
+    await writeFile(join(dir, name), '{"pid":');
+    await (await createFileResumeStore({ dir }).lock?.(KEY))?.();
+  });
+});

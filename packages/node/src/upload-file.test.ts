@@ -1,0 +1,172 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm, truncate, writeFile } from 'node:fs/promises';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { PassThrough, Readable } from 'node:stream';
+import { patternBytes } from '@cos-slice/core/testing';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type UploadSource, uploadFile } from './upload-file.ts';
+
+const MIB = 1024 * 1024;
+
+interface DiscardServer {
+  readonly endpoint: string;
+  /** Content bytes by operation, in order of arrival. */
+  readonly seen: { op: string; bodyBytes: number }[];
+  readonly server: Server;
+}
+
+/** Speaks just enough of the protocol to take everything and keep nothing. */
+async function startDiscardServer(): Promise<DiscardServer> {
+  const seen: DiscardServer['seen'] = [];
+  const server = createServer(async (request, response) => {
+    let head = '';
+    let bodyBytes = 0;
+    for await (const chunk of request as AsyncIterable<Buffer>) {
+      if (head.length < 2000) head += chunk.toString('latin1', 0, 2000);
+      bodyBytes += chunk.length;
+    }
+    const field = (name: string): string => new RegExp(`name="${name}"\r\n\r\n([^\r]*)`).exec(head)?.[1] ?? '';
+    const op = field('op');
+    seen.push({ op, bodyBytes });
+    const location = { access_url: 'http://a/', source_url: 'http://s/', url: 'http://u/', resource_path: '/r' };
+    const data =
+      {
+        upload_slice_init: { session: 's', slice_size: MIB },
+        upload_slice_data: { session: 's', offset: Number(field('offset')), datalen: MIB, datamd5: field('datamd5') },
+      }[op] ?? location;
+    response.end(JSON.stringify({ code: 0, message: 'SUCCESS', data, request_id: 'r' }));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return { endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}/files/v2`, seen, server };
+}
+
+let dir: string;
+let discard: DiscardServer;
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'cos-slice-'));
+  discard = await startDiscardServer();
+});
+afterAll(async () => {
+  discard.server.close();
+  await rm(dir, { recursive: true });
+});
+const options = () => ({
+  endpoint: discard.endpoint,
+  appId: '1',
+  bucket: 'b',
+  path: 'a.bin',
+  signer: () => 'c2ln',
+  resume: false as const,
+});
+
+test('uploads paths, file URLs, bytes and streams of both kinds', async () => {
+  const bytes = patternBytes(3 * MIB);
+  const path = join(dir, 'a.bin');
+  await writeFile(path, bytes);
+  const sources: UploadSource[] = [
+    path,
+    new URL(`file://${path}`),
+    bytes,
+    bytes.buffer,
+    Buffer.from(bytes),
+    { stream: Readable.from([bytes]), sizeBytes: bytes.length },
+    { stream: new Blob([bytes]).stream(), sizeBytes: bytes.length },
+  ];
+  for (const source of sources) {
+    discard.seen.length = 0;
+    const result = await uploadFile(source, options()).done;
+    expect(result.sentBytes).toBe(bytes.length);
+    expect(discard.seen.filter(({ op }) => op === 'upload_slice_data')).toHaveLength(3);
+  }
+});
+
+test('a stream that cannot work is refused at once, with every issue', () => {
+  const upload = () =>
+    uploadFile({ stream: new PassThrough(), sizeBytes: Number.NaN }, { ...options(), integrity: 'sha1' });
+  expect(upload).toThrow(
+    expect.objectContaining({
+      code: 'invalid-options',
+      issues: [expect.objectContaining({ option: 'sizeBytes' }), expect.objectContaining({ option: 'integrity' })],
+    }),
+  );
+});
+
+test('something else than a source is refused at once', () => {
+  for (const source of [undefined, null, 42, {}, [1], { path: 'a' }]) {
+    expect(() => uploadFile(source as never, options())).toThrow(expect.objectContaining({ code: 'invalid-options' }));
+  }
+});
+
+test('a file that is not there fails the upload', async () => {
+  await expect(uploadFile(join(dir, 'none'), options()).done).rejects.toMatchObject({ code: 'source-unreadable' });
+});
+
+/** Runs an ES module in a process of its own, from the built package. */
+async function run(script: string): Promise<{ output: string; exitCode: number; exitDelayMs: number }> {
+  const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
+    cwd: import.meta.dirname,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  let output = '';
+  let saidAtMs = Date.now();
+  child.stdout.on('data', (chunk) => {
+    output += chunk;
+    saidAtMs = Date.now();
+  });
+  const [exitCode] = await once(child, 'close');
+  return { output, exitCode, exitDelayMs: Date.now() - saidAtMs };
+}
+
+describe('the process', () => {
+  test('keeps its memory flat over a large file, and ends when the upload has', async () => {
+    const path = join(dir, 'large.bin');
+    await writeFile(path, '');
+    await truncate(path, 1024 * MIB);
+    const { output, exitCode, exitDelayMs } = await run(`
+      import { uploadFile } from '@cos-slice/node';
+      let peakBytes = 0;
+      const sample = () => { peakBytes = Math.max(peakBytes, process.memoryUsage.rss()); };
+      const startBytes = process.memoryUsage.rss();
+      setInterval(sample, 10).unref();
+      const { sentBytes } = await uploadFile(${JSON.stringify(path)}, {
+        ...${JSON.stringify(options())}, signer: () => 'c2ln', concurrency: 8,
+      }).done;
+      sample();
+      console.log(JSON.stringify({ sentBytes, grownMiB: (peakBytes - startBytes) / 1048576 }));`);
+    expect(exitCode).toBe(0);
+    const { sentBytes, grownMiB } = JSON.parse(output);
+    expect(sentBytes).toBe(1024 * MIB);
+    // Eight slices, two workers (about 15 MiB each), undici, and what the collector has not got round to.
+    expect(grownMiB).toBeLessThan(160);
+    expect(exitDelayMs).toBeLessThan(1000);
+  });
+
+  test('ends when an upload is cancelled while it connects', async () => {
+    const { output, exitCode, exitDelayMs } = await run(`
+      import { spawn } from 'node:child_process';
+      import { connect } from 'node:net';
+      import { once } from 'node:events';
+      import { uploadFile } from '@cos-slice/node';
+      const child = spawn(process.execPath, ['-e', \`
+        const server = require('net').createServer().listen({ port: 0, host: '127.0.0.1', backlog: 1 }, () => {
+          require('fs').writeSync(1, String(server.address().port));
+          Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20000);
+        });\`], { stdio: ['ignore', 'pipe', 'ignore'] });
+      const [port] = await once(child.stdout, 'data');
+      const fillers = Array.from({ length: 8 }, () => connect(Number(port), '127.0.0.1').on('error', () => {}));
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      const controller = new AbortController();
+      setTimeout(() => controller.abort(new Error('enough')), 200);
+      await uploadFile(new Uint8Array(3000000), {
+        ...${JSON.stringify(options())}, signer: () => 'c2ln', endpoint: 'http://127.0.0.1:' + port, signal: controller.signal,
+      }).done.catch((error) => console.log(error.message));
+      for (const filler of fillers) filler.destroy();
+      child.stdout.destroy(); child.unref(); process.on('exit', () => child.kill('SIGKILL'));`);
+    expect([output.trim(), exitCode]).toEqual(['enough', 0]);
+    expect(exitDelayMs).toBeLessThan(1000);
+  });
+});
