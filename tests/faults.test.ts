@@ -31,7 +31,7 @@ async function underFaults(
         endpoint: `${proxy.url}/files/v2`,
         path: 'dir/file.bin',
         resume: createFileResumeStore({ dir: join(folder, 'state') }),
-        retry: { baseDelayMs: 20, maxDelayMs: 300 },
+        retry: { attempts: 50, baseDelayMs: 20, maxDelayMs: 300 },
         timeouts: { connectMs: 1000, responseMs: 700, noProgressMs: 700 },
         ...more,
       });

@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
+import { truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { type Reflector, startReflector } from '../../../tests/support/reflector.ts';
 import { contentBlocks } from './testing/content.ts';
-import type { UploadOrder, UploadOutcome } from './testing/page.ts';
+import type { PageApi, UploadOrder, UploadOutcome } from './testing/page.ts';
 import { createSetting, launchChromium, type Setting } from './testing/setting.ts';
 
 const MIB = 1024 * 1024;
@@ -122,6 +122,22 @@ describe('a blob arrives byte for byte', () => {
     await expectStored(one, outcome);
   });
 
+  test('from a service worker', async () => {
+    const one = order('from-service-worker.bin', 9 * MIB);
+    const on = await open();
+    const outcome = await on.evaluate(async (it) => {
+      await navigator.serviceWorker.register('/page.js');
+      const { active } = await navigator.serviceWorker.ready;
+      return new Promise<UploadOutcome>((resolve) => {
+        const { port1, port2 } = new MessageChannel();
+        port1.onmessage = ({ data }) => resolve(data);
+        active?.postMessage(it, [port2]);
+      });
+    }, one);
+    await expectStored(one, outcome);
+    await on.context().close();
+  });
+
   test('at once, when the bucket holds it', async () => {
     await run(order('known/first.bin', 3 * MIB, { options: { integrity: 'sha1' } }));
     const outcome = await run(order('known/second.bin', 3 * MIB, { options: { integrity: 'sha1' } }));
@@ -181,6 +197,26 @@ describe('a page that goes away', () => {
     await again.context().close();
   };
 
+  test('while it hashes continues from the last checkpoint', async () => {
+    const sizeBytes = 320 * MIB;
+    const file = join(setting.root, 'hashing.bin');
+    await writeFile(file, 'all but empty');
+    await truncate(file, sizeBytes);
+    const one = order('hashing.bin', sizeBytes, { options: { integrity: 'sha1' } });
+    const on = await open();
+    await on.setInputFiles('#file', file);
+    await on.evaluate((it) => cosSlice.startPicked(it), one);
+    await on.waitForFunction((path) => cosSlice.hashedBytes(path) >= 96 * 1024 * 1024, one.path, { polling: 5 });
+    await on.reload();
+    await on.setInputFiles('#file', file);
+    await on.evaluate((it) => cosSlice.startPicked(it), one);
+    const outcome = await on.evaluate((path) => cosSlice.outcome(path), one.path);
+    expect(outcome.error).toBeUndefined();
+    expect(outcome.hashed.filter((bytes) => bytes > 0)[0]).toBeGreaterThanOrEqual(64 * MIB);
+    expect(await sha256(setting.file(one.path))).toBe(await sha256(file));
+    await on.context().close();
+  });
+
   test.each(['none', 'sha1'] as const)('by a reload continues, with integrity %s', async (integrity) => {
     await interrupted(
       `reload-${integrity}.bin`,
@@ -211,18 +247,31 @@ describe('a page that goes away', () => {
 });
 
 describe('trouble', () => {
-  test('a stalled slice is read into memory and sent again (unraid/webgui#2645)', async () => {
-    let stalled = 0;
-    setting.intercept = (req) => {
-      if (req.method !== 'POST' || stalled > 0 || Number(req.headers['content-length']) < MIB) return false;
-      stalled += 1;
-      // Never read, never answered.
-      return true;
-    };
-    const timeouts = { connectMs: 500, noProgressMs: 500, responseMs: 500 };
-    const one = order('stalled.bin', 6 * MIB, { options: { timeouts, retry: { baseDelayMs: 10 } } });
-    await expectStored(one, await run(one));
-    expect(stalled).toBe(1);
+  test('a slice that does not get on is read into memory and sent again (unraid/webgui#2645)', async () => {
+    const on = await open();
+    await on.evaluate(() => cosSlice.stallOnFileSlices());
+    const timeouts = { connectMs: 300, noProgressMs: 300, responseMs: 5000 };
+    const one = order('stalled.bin', 3 * MIB + 1, { options: { timeouts, retry: { baseDelayMs: 10 } } });
+    await expectStored(one, await run(one, on));
+    expect(await on.evaluate(() => Reflect.get(globalThis, 'stalled').count)).toBe(4);
+    await on.context().close();
+  });
+
+  test('a file that changes ends the upload at once, and is no network error (uppy#2860)', async () => {
+    const sizeBytes = 64 * MIB;
+    const file = join(setting.root, 'changing.bin');
+    await writeFile(file, Buffer.concat(contentBlocks(sizeBytes)));
+    const on = await open();
+    await on.setInputFiles('#file', file);
+    const one = order('changing.bin', sizeBytes, { options: { concurrency: 2 } });
+    await on.evaluate((it) => cosSlice.startPicked(it), one);
+    await untilStored(on, one.path, 3);
+    await writeFile(file, Buffer.alloc(sizeBytes));
+    const changedAtMs = performance.now();
+    const outcome = await on.evaluate((name) => cosSlice.outcome(name), one.path);
+    expect(outcome.error?.code).toBe('source-changed');
+    expect(performance.now() - changedAtMs).toBeLessThan(5000);
+    await on.context().close();
   });
 
   test('being offline waits and goes on', async () => {
@@ -244,6 +293,24 @@ describe('trouble', () => {
     };
     const outcome = await run(order('cors.bin', 3 * MIB, { options: { retry: { attempts: 1 } } }));
     expect(outcome.error).toMatchObject({ code: 'network', message: expect.stringContaining('CORS') });
+  });
+
+  test('a page that forbids workers from blob: URLs is told, and can bring one of its own', async () => {
+    setting.pageHeaders = { 'Content-Security-Policy': "worker-src 'self'" };
+    const on = await open();
+    const one = order('csp-worker.bin', 3 * MIB, { options: { integrity: 'sha1' } });
+    const outcome = await run(one, on);
+    expect(outcome.error).toMatchObject({ code: 'hashing-failed', message: expect.stringContaining('worker-src') });
+    await expectStored(one, await run({ ...one, hashWorker: '/hash-worker.js' }, on));
+    await on.context().close();
+  });
+
+  test.each(['throws', 'hangs'] as const)('a database that %s makes an upload forgetful, nothing else', async (how) => {
+    const on = await open();
+    await on.evaluate((it) => cosSlice.breakDatabase(it), how);
+    const one = order(`database-${how}.bin`, 3 * MIB);
+    await expectStored(one, await run(one, on));
+    await on.context().close();
   });
 
   test('a page that forbids WebAssembly is told before anything is sent', async () => {
@@ -274,22 +341,73 @@ describe('trouble', () => {
   });
 });
 
+describe('hashing', () => {
+  test('continues from a checkpoint, and starts over from one of another version', async () => {
+    const sizeBytes = 100 * MIB;
+    const resumed = await page.evaluate((bytes) => cosSlice.hashInTwoRuns(bytes), sizeBytes);
+    expect(resumed).toEqual({ checkpointBytes: 64 * MIB, firstBytes: 64 * MIB, same: true });
+    const restarted = await page.evaluate((bytes) => cosSlice.hashInTwoRuns(bytes, 0), sizeBytes);
+    expect(restarted).toEqual({ checkpointBytes: 64 * MIB, firstBytes: 0, same: true });
+  });
+
+  test('pauses, goes on, and is cancelled', async () => {
+    const one = order('pausing.bin', 512 * MIB, { repeated: true, options: { integrity: 'sha1' } });
+    const hashedBytes = () => page.evaluate((path) => cosSlice.hashedBytes(path), one.path);
+    const until = (bytes: number) =>
+      page.waitForFunction(([path, least]) => cosSlice.hashedBytes(path) > least, [one.path, bytes] as const, {
+        polling: 5,
+      });
+    await page.evaluate((it) => cosSlice.start(it), one);
+    await until(0);
+    await page.evaluate((path) => cosSlice.pause(path), one.path);
+    const pausedBytes = await hashedBytes();
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(await hashedBytes()).toBe(pausedBytes);
+    await page.evaluate((path) => cosSlice.resume(path), one.path);
+    await until(pausedBytes);
+    await page.evaluate((path) => cosSlice.cancel(path), one.path);
+    const outcome = await page.evaluate((path) => cosSlice.outcome(path), one.path);
+    expect(outcome.error?.code).toBe('AbortError');
+    expect(outcome.progress.requests).toBe(0);
+  });
+});
+
+describe('the store', () => {
+  const left = (...asked: Parameters<PageApi['recordsLeft']>) =>
+    page.evaluate(([options, records]) => cosSlice.recordsLeft(options, records), asked);
+
+  test('keeps the newest records, young ones, and a bounded amount of them', async () => {
+    expect(await left({ maxRecords: 2 }, [[30], [10], [20]])).toEqual([false, true, true]);
+    expect(await left({ maxAgeMs: 60_000 }, [[59_000], [61_000]])).toEqual([true, false]);
+    const large = 20 * MIB;
+    expect(await left({}, [[30, large], [20], [10, large]])).toEqual([false, true, true]);
+    expect(await left({}, [[10, 2 * large]])).toEqual([false]);
+  });
+});
+
 describe('the page stays free', () => {
   test('no task above 50 ms while a gigabyte is hashed and sent', async () => {
     const on = await open();
     const one = order('gigabyte.bin', 1024 * MIB, { repeated: true, options: { integrity: 'sha1' } });
-    const tasks = await on.evaluate(async (it) => {
-      const longest: number[] = [];
+    await browser.startTracing(on, { categories: ['-*', 'disabled-by-default-devtools.timeline'] });
+    const { longTasksMs, error } = await on.evaluate(async (it) => {
+      const longTasksMs: number[] = [];
       new PerformanceObserver((list) => {
-        for (const entry of list.getEntries()) longest.push(entry.duration);
+        for (const entry of list.getEntries()) longTasksMs.push(entry.duration);
       }).observe({ entryTypes: ['longtask'] });
-      const outcome = await cosSlice.upload(it);
+      const { error } = await cosSlice.upload(it);
       await new Promise((resolve) => setTimeout(resolve, 200));
-      return { longest, error: outcome.error };
+      return { longTasksMs, error };
     }, one);
-    console.log(`long tasks while 1 GiB was hashed and sent: ${tasks.longest.length}`);
-    expect(tasks.error).toBeUndefined();
-    expect(tasks.longest).toEqual([]);
+    // A machine that is busy with something else stretches tasks: what counts then is the time they had the processor.
+    const cpuMs = mainThreadTasksMs(JSON.parse((await browser.stopTracing()).toString()));
+    const longest = Math.max(...cpuMs);
+    console.log(
+      `long tasks while 1 GiB was hashed and sent: ${longTasksMs.length}; longest of ${cpuMs.length} tasks ${longest} ms of CPU`,
+    );
+    expect(error).toBeUndefined();
+    expect(cpuMs.length).toBeGreaterThan(1000);
+    expect(longest).toBeLessThan(50);
     await on.context().close();
   }, 180_000);
 
@@ -323,3 +441,19 @@ describe('the page stays free', () => {
     await on.context().close();
   }, 240_000);
 });
+
+interface TraceEvent {
+  readonly name: string;
+  readonly pid: number;
+  readonly tid: number;
+  /** Microseconds of CPU time. */
+  readonly tdur?: number;
+  readonly args: { readonly name?: string };
+}
+
+function mainThreadTasksMs({ traceEvents }: { traceEvents: TraceEvent[] }): number[] {
+  const named = traceEvents.filter(({ name, args }) => name === 'thread_name' && args.name === 'CrRendererMain');
+  const mainThreads = new Set(named.map(({ pid, tid }) => `${pid}:${tid}`));
+  const tasks = traceEvents.filter(({ name, pid, tid }) => name === 'RunTask' && mainThreads.has(`${pid}:${tid}`));
+  return tasks.map(({ tdur = 0 }) => tdur / 1000);
+}

@@ -30,6 +30,29 @@ export function createIndexedDbStore(options: IndexedDbStoreOptions = {}): Resum
     return opened;
   };
 
+  /** Until the database answers what it was asked last, it is not asked again. */
+  let silent = false;
+  const attempt = async <T>(act: () => Promise<T>): Promise<T | undefined> => {
+    if (silent) return undefined;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const patience = new Promise<undefined>((resolve) => {
+      timer = setTimeout(() => {
+        silent = true;
+        resolve(undefined);
+      }, PATIENCE_MS);
+    });
+    try {
+      const answer = act().finally(() => {
+        silent = false;
+      });
+      return await Promise.race([answer, patience]);
+    } catch {
+      return undefined;
+    } finally {
+      clearTimeout(timer);
+    }
+  };
+
   const prune = async (): Promise<void> => {
     const records = await entries<string, ResumeRecord>(database());
     const newestFirst = records.sort(([, a], [, b]) => b.savedAtMs - a.savedAtMs);
@@ -71,20 +94,6 @@ export function createIndexedDbStore(options: IndexedDbStoreOptions = {}): Resum
 
 function checkpointLength({ hash }: ResumeRecord): number {
   return hash?.data.length ?? 0;
-}
-
-async function attempt<T>(act: () => Promise<T>): Promise<T | undefined> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const patience = new Promise<undefined>((resolve) => {
-    timer = setTimeout(resolve, PATIENCE_MS);
-  });
-  try {
-    return await Promise.race([act(), patience]);
-  } catch {
-    return undefined;
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 function lock(name: string): Promise<() => Promise<void>> {

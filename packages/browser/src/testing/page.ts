@@ -1,4 +1,5 @@
 // What the tests' page can do. Bundled and loaded into Chromium, in the page or in a worker of it.
+import type { HashCheckpoint } from '@cos-slice/core';
 import {
   type ContractCase,
   type HasherSubject,
@@ -7,7 +8,14 @@ import {
   sourceContract,
   transportContract,
 } from '@cos-slice/core/testing';
-import { createLimiter, remoteSigner, type Upload, type UploadBlobOptions, uploadBlob } from '../index.ts';
+import {
+  isCosSliceError,
+  type ResumeRecord,
+  remoteSigner,
+  type Upload,
+  type UploadBlobOptions,
+  uploadBlob,
+} from '../index.ts';
 import {
   createBlobSource,
   createFetchTransport,
@@ -29,6 +37,8 @@ export interface UploadOrder {
   /** One block, repeated: as large as you like without the memory. */
   readonly repeated?: boolean;
   readonly signUrl: string;
+  /** URL of a script to hash in, instead of the one from a `blob:` URL. */
+  readonly hashWorker?: string;
   readonly options?: Partial<UploadBlobOptions>;
 }
 
@@ -37,8 +47,11 @@ export interface UploadOutcome {
   readonly error?: { readonly code: string; readonly message: string };
   readonly progress: Upload['state']['progress'];
   readonly fractions: readonly number[];
+  /** Bytes hashed, as shown while hashing. */
+  readonly hashed: readonly number[];
 }
 
+const MIB = 1024 * 1024;
 const bytesOf = async (blob: Blob): Promise<Uint8Array> => new Uint8Array(await blob.arrayBuffer());
 const toBlob = (bytes: Uint8Array): Blob => new Blob([bytes.slice()]);
 
@@ -94,39 +107,93 @@ async function outcomes<M>(cases: readonly ContractCase<M>[], makeSubject: M): P
 
 function makeBlob({ sizeBytes, repeated }: UploadOrder): Blob {
   if (!repeated) return new Blob(contentBlocks(sizeBytes));
-  const block = new Blob(contentBlocks(1024 * 1024));
+  const block = new Blob(contentBlocks(MIB));
   return new Blob(Array.from({ length: sizeBytes / block.size }, () => block));
 }
 
-const running = new Map<string, { upload: Upload; fractions: number[] }>();
+interface Running {
+  readonly upload: Upload;
+  readonly controller: AbortController;
+  readonly fractions: number[];
+  readonly hashed: number[];
+}
+
+const running = new Map<string, Running>();
+
+function entryOf(path: string): Running {
+  const entry = running.get(path);
+  if (!entry) throw new Error(`no upload to ${path}`);
+  return entry;
+}
 
 function start(order: UploadOrder, blob: Blob = makeBlob(order)): void {
   const { endpoint, path, signUrl, options } = order;
   const fractions: number[] = [];
+  const hashed: number[] = [];
+  const controller = new AbortController();
+  const { hashWorker } = order;
   const upload = uploadBlob(blob, {
     endpoint,
     path,
     appId: '10055004',
     bucket: 'demobucket',
     signer: remoteSigner(signUrl),
+    signal: controller.signal,
+    ...(hashWorker ? { hashWorker: () => new Worker(hashWorker) } : {}),
     ...options,
   });
-  upload.subscribe((state) => fractions.push(state.progress.fraction));
-  running.set(path, { upload, fractions });
+  upload.subscribe(({ phase, progress }) => {
+    fractions.push(progress.fraction);
+    if (phase === 'hashing') hashed.push(progress.hashedBytes);
+  });
+  running.set(path, { upload, controller, fractions, hashed });
 }
 
 async function outcome(path: string): Promise<UploadOutcome> {
-  const entry = running.get(path);
-  if (!entry) throw new Error(`no upload to ${path}`);
-  const { upload, fractions } = entry;
+  const { upload, fractions, hashed } = entryOf(path);
   try {
     const result = { ...(await upload.done) };
-    return { result, progress: upload.state.progress, fractions };
+    return { result, progress: upload.state.progress, fractions, hashed };
   } catch (error) {
-    const { code, message } = error as { code: string; message: string };
-    return { error: { code, message }, progress: upload.state.progress, fractions };
+    const { message } = error as Error;
+    const code = isCosSliceError(error) ? error.code : (error as Error).name;
+    return { error: { code, message }, progress: upload.state.progress, fractions, hashed };
   }
 }
+
+/** Hashes up to the first checkpoint, then the rest, and once more in one go. */
+async function hashInTwoRuns(sizeBytes: number, change: (data: string) => string) {
+  const { hasher } = hasherSubject();
+  const source = createBlobSource(makeBlob({ sizeBytes, repeated: true } as UploadOrder));
+  const controller = new AbortController();
+  const checkpoint = await new Promise<HashCheckpoint>((resolve) => {
+    const context = { signal: controller.signal, onProgress() {}, onCheckpoint: resolve };
+    hasher.uploadParts(source, MIB, context).catch(() => {});
+  });
+  controller.abort();
+  const run = async (from?: HashCheckpoint) => {
+    const progress: number[] = [];
+    const hash = await hasher.uploadParts(source, MIB, {
+      signal: new AbortController().signal,
+      ...(from ? { from } : {}),
+      onProgress: (bytes) => progress.push(bytes),
+      onCheckpoint() {},
+    });
+    return { hash: JSON.stringify(hash), firstBytes: progress[0] };
+  };
+  const resumed = await run({ hashedBytes: checkpoint.hashedBytes, data: change(checkpoint.data) });
+  const whole = await run();
+  return { checkpointBytes: checkpoint.hashedBytes, firstBytes: resumed.firstBytes, same: resumed.hash === whole.hash };
+}
+
+const record = (savedAtMs: number, dataLength = 0): ResumeRecord => ({
+  version: 1,
+  identity: 'i',
+  sizeBytes: 1,
+  sliceSizeBytes: MIB,
+  savedAtMs,
+  hash: { hashedBytes: 1, data: 'x'.repeat(dataLength) },
+});
 
 const api = {
   contract: (suite: string, urls: { reflectorUrl: string; refusedUrl: string }) => suites[suite]?.(urls),
@@ -142,10 +209,54 @@ const api = {
     if (!file) throw new Error('no file was picked');
     start(order, file);
   },
+  /** Plays a browser whose requests never get on when they carry a slice of a file. Counts them. */
+  stallOnFileSlices() {
+    const stalled = { count: 0 };
+    const slices = new WeakSet<Blob>();
+    const forms = new WeakSet<object>();
+    const { slice } = Blob.prototype;
+    Blob.prototype.slice = function (...args) {
+      const made = slice.apply(this, args);
+      slices.add(made);
+      return made;
+    };
+    const { append } = FormData.prototype;
+    FormData.prototype.append = function (...args: unknown[]) {
+      if (slices.has(args[1] as Blob)) forms.add(this);
+      append.apply(this, args as never);
+    };
+    const { send } = XMLHttpRequest.prototype;
+    XMLHttpRequest.prototype.send = function (body) {
+      if (!(body instanceof FormData) || !forms.has(body)) return send.call(this, body ?? null);
+      stalled.count += 1;
+      const { upload } = this;
+      setTimeout(() => upload.dispatchEvent(new ProgressEvent('progress', { loaded: 0, total: MIB })));
+    };
+    Object.assign(globalThis, { stalled });
+  },
+  /** Plays a browser whose database fails or never answers. */
+  breakDatabase(how: 'throws' | 'hangs') {
+    IDBFactory.prototype.open = () => {
+      if (how === 'throws') throw new DOMException('not here', 'SecurityError');
+      return new EventTarget() as IDBOpenDBRequest;
+    };
+  },
+  /** @returns which of the records saved one after the other are still there */
+  async recordsLeft(options: { maxAgeMs?: number; maxRecords?: number }, records: [ageMs: number, length?: number][]) {
+    const store = createIndexedDbStore({ name: `bounds-${Math.random()}`, ...options });
+    for (const [index, [ageMs, length]] of records.entries()) {
+      await store.save(`${index}`, record(Date.now() - ageMs, length));
+    }
+    const left = await Promise.all(records.map((_, index) => store.load(`${index}`)));
+    return left.map((one) => one !== undefined);
+  },
+  hashInTwoRuns: (sizeBytes: number, version?: number) =>
+    hashInTwoRuns(sizeBytes, (data) => (version === undefined ? data : data.replace(/^\d+/, String(version)))),
   storedSlices: (path: string) => running.get(path)?.upload.state.progress.slices.stored ?? 0,
-  pause: (path: string) => running.get(path)?.upload.pause(),
-  resume: (path: string) => running.get(path)?.upload.resume(),
-  createLimiter,
+  hashedBytes: (path: string) => running.get(path)?.upload.state.progress.hashedBytes ?? 0,
+  pause: (path: string) => entryOf(path).upload.pause(),
+  resume: (path: string) => entryOf(path).upload.resume(),
+  cancel: (path: string) => entryOf(path).controller.abort(),
 };
 
 export type PageApi = typeof api;
@@ -156,7 +267,7 @@ declare global {
 }
 globalThis.cosSlice = api;
 
-// In a worker, orders come as messages.
+// In a worker, of a page or of a site, orders come as messages.
 if (typeof document === 'undefined') {
   addEventListener('message', async ({ data, ports }: MessageEvent<UploadOrder>) => {
     const reply = await api.upload(data);

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -55,7 +55,10 @@ export interface Setting {
 /** A page, a signing endpoint and a slice server, each with an origin of its own as in real life. */
 export async function createSetting(): Promise<Setting> {
   const root = await mkdtemp(join(tmpdir(), 'cos-slice-browser-'));
-  const script = await bundle('./page.ts');
+  const scripts: Record<string, string> = {
+    '/page.js': await bundle('./page.ts'),
+    '/hash-worker.js': await readFile(new URL('../../dist/hash-worker.js', import.meta.url), 'utf8'),
+  };
   const requests: { method: string; op?: string | undefined }[] = [];
   const store: SliceServer = createSliceServer({
     store: fileStore(root),
@@ -75,7 +78,8 @@ export async function createSetting(): Promise<Setting> {
       return void res.setHeader('Content-Type', 'application/json').end(JSON.stringify({ signature }));
     }
     for (const [name, value] of Object.entries(setting.pageHeaders)) res.setHeader(name, value);
-    if (path === '/page.js') return void res.setHeader('Content-Type', 'text/javascript').end(script);
+    const script = scripts[path ?? ''];
+    if (script !== undefined) return void res.setHeader('Content-Type', 'text/javascript').end(script);
     res.setHeader('Content-Type', 'text/html; charset=utf-8');
     res.end('<!doctype html><title>test</title><input type="file" id="file"><script src="/page.js"></script>');
   });

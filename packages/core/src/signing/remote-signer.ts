@@ -83,7 +83,7 @@ async function requestSignature(settings: RemoteSignerOptions, claim: SignClaim,
   } catch (error) {
     if (signal.aborted) throw signal.reason;
     const what = 'the signing endpoint cannot be reached: check its URL, the network, and in pages its CORS headers';
-    throw new RemoteSignerError(what, { cause: error, remedy: 'backoff' });
+    throw new RemoteSignerError(what, { cause: error, remedy: 'backoff', unreachable: true });
   }
   const { status } = response;
   if (!response.ok) {

@@ -53,6 +53,9 @@ export async function beginUpload(exchange: Exchange, form: Form): Promise<Begun
 
 function resume(session: Session, init: SessionInit): Begun {
   if (session.sizeBytes !== init.sizeBytes || session.sha !== init.sha) throw new ProtocolError('otherNotFinished');
+  // Without a SHA-1 nothing but the size speaks for the same content, and that is not enough to mix slices: whoever knows
+  // the session goes on with it, everybody else has to start over.
+  if (init.sha === undefined && session.storedCount > 0) throw new ProtocolError('otherNotFinished');
   return { kind: 'resumable', session };
 }
 

@@ -85,6 +85,15 @@ describe('upload_slice_init', () => {
     expect(await init('b', { filesize: 10, sha })).toEqual([-4019, 409]);
     expect(await init('b', { filesize: 10 })).toEqual([-4020, 409]);
   });
+
+  it('does not take content of the same size for the same content once it holds some of it', async () => {
+    const test = await startServer();
+    const upload = createUploader(test.urlOf(PATH));
+    await upload.init();
+    await upload.data(0);
+    const again = await post(test.urlOf(PATH), { op: 'upload_slice_init', filesize: upload.bytes.length });
+    expect(again.json().code).toBe(-4020);
+  });
 });
 
 describe('upload_slice_data and upload_slice_list', () => {
