@@ -44,6 +44,8 @@ export interface Setting {
   readonly endpoint: string;
   /** Every request to the slice server, preflights included. */
   readonly requests: readonly { readonly method: string; readonly op?: string | undefined }[];
+  /** What the page's server has, by path; more may be added. */
+  readonly scripts: Map<string, string>;
   /** Looks at each request before the slice server does; true: it has dealt with it. */
   intercept: ((req: IncomingMessage, res: ServerResponse) => boolean) | undefined;
   file(path: string): string;
@@ -55,10 +57,10 @@ export interface Setting {
 /** A page, a signing endpoint and a slice server, each with an origin of its own as in real life. */
 export async function createSetting(): Promise<Setting> {
   const root = await mkdtemp(join(tmpdir(), 'cos-slice-browser-'));
-  const scripts: Record<string, string> = {
-    '/page.js': await bundle('./page.ts'),
-    '/hash-worker.js': await readFile(new URL('../../dist/hash-worker.js', import.meta.url), 'utf8'),
-  };
+  const scripts = new Map([
+    ['/page.js', await bundle('./page.ts')],
+    ['/hash-worker.js', await readFile(new URL('../../dist/hash-worker.js', import.meta.url), 'utf8')],
+  ]);
   const requests: { method: string; op?: string | undefined }[] = [];
   const store: SliceServer = createSliceServer({
     store: fileStore(root),
@@ -78,10 +80,14 @@ export async function createSetting(): Promise<Setting> {
       return void res.setHeader('Content-Type', 'application/json').end(JSON.stringify({ signature }));
     }
     for (const [name, value] of Object.entries(setting.pageHeaders)) res.setHeader(name, value);
-    const script = scripts[path ?? ''];
-    if (script !== undefined) return void res.setHeader('Content-Type', 'text/javascript').end(script);
+    const script = scripts.get(path ?? '');
+    if (script !== undefined) {
+      res.setHeader('Access-Control-Allow-Origin', '*');
+      return void res.setHeader('Content-Type', 'text/javascript').end(script);
+    }
     res.setHeader('Content-Type', 'text/html; charset=utf-8');
-    res.end('<!doctype html><title>test</title><input type="file" id="file"><script src="/page.js"></script>');
+    const tag = path === '/' ? '<script src="/page.js"></script>' : '';
+    res.end(`<!doctype html><title>test</title><input type="file" id="file">${tag}`);
   });
   const setting: Setting = {
     root,
@@ -89,6 +95,7 @@ export async function createSetting(): Promise<Setting> {
     signUrl: `${page.url}/sign`,
     endpoint: `${slices.url}/files/v2`,
     requests,
+    scripts,
     intercept: undefined,
     pageHeaders: {},
     file: (path) => join(root, ACCOUNT.appId, 'demobucket', path),
