@@ -1,0 +1,110 @@
+import type { UploadResult } from '@cos-slice/browser';
+import { byId, element, setText } from './element.ts';
+import { formatBytes } from './format.ts';
+import type { Languages } from './language.ts';
+
+interface Finished {
+  readonly name: string;
+  readonly path: string;
+  readonly url: string;
+  readonly sizeBytes: number;
+  readonly sha1?: string | undefined;
+  readonly instant: boolean;
+  readonly resumedBytes: number;
+  /** How the file on disk compares; absent until known. */
+  readonly disk?: 'same' | 'differs' | 'unknown';
+}
+
+const KEPT_AS = 'cos-slice-demo-finished';
+const MOST = 50;
+
+export interface FinishedFiles {
+  add(name: string, sizeBytes: number, result: UploadResult): void;
+}
+
+/** The list of finished files; it survives a reload. */
+export function createFinishedFiles(languages: Languages): FinishedFiles {
+  const list = byId('finished');
+  let files = readKept();
+
+  const keep = (): void => {
+    try {
+      sessionStorage.setItem(KEPT_AS, JSON.stringify(files));
+    } catch {
+      // A list that is not kept is no reason to fail.
+    }
+  };
+  const show = (): void => {
+    byId('done-hint').hidden = files.length > 0;
+    list.replaceChildren(...files.map((file) => row(file, languages)));
+  };
+
+  async function compare(file: Finished): Promise<void> {
+    const answer = await fetch(`/demo/digest?path=${encodeURIComponent(file.path)}`)
+      .then((response) => (response.ok ? response.json() : undefined))
+      .catch(() => undefined);
+    const sha1: string | undefined = answer?.sha1;
+    const same = sha1 === (file.sha1 ?? sha1) && answer?.sizeBytes === file.sizeBytes;
+    const disk = sha1 === undefined ? 'unknown' : same ? 'same' : 'differs';
+    files = files.map((one) => (one === file ? { ...file, sha1: file.sha1 ?? sha1, disk } : one));
+    keep();
+    show();
+  }
+
+  languages.watch(show);
+  return {
+    add(name, sizeBytes, { accessUrl, url, resourcePath, instant, resumedBytes, sha1 }) {
+      const path = resourcePath.split('/').slice(3).join('/');
+      const file: Finished = { name, path, url: accessUrl || url, sizeBytes, sha1, instant, resumedBytes };
+      files = [file, ...files].slice(0, MOST);
+      keep();
+      show();
+      void compare(file);
+    },
+  };
+}
+
+function row(file: Finished, { text }: Languages): HTMLElement {
+  const link = element(
+    'a',
+    { href: file.url, target: '_blank', rel: 'noopener', 'aria-label': text('open', { name: file.name }) },
+    file.name,
+  );
+  const head = element(
+    'p',
+    { class: 'finished-head' },
+    link,
+    element('span', { class: 'size' }, formatBytes(file.sizeBytes)),
+  );
+  if (file.instant) head.append(element('span', { class: 'badge instant' }, text('instant')));
+  else if (file.resumedBytes > 0) {
+    head.append(
+      element('span', { class: 'badge resumed' }, text('resumedBadge', { size: formatBytes(file.resumedBytes) })),
+    );
+  }
+  const digest = element(
+    'p',
+    { class: 'digest' },
+    element('abbr', {}, 'SHA-1'),
+    ' ',
+    element('code', {}, file.sha1 ?? '…'),
+  );
+  const disk = element('p', { class: `disk ${file.disk ?? ''}` });
+  const key = {
+    same: 'digestSame',
+    differs: 'digestDiffers',
+    unknown: 'digestUnknown',
+    checking: 'digestChecking',
+  } as const;
+  setText(disk, text(key[file.disk ?? 'checking']));
+  return element('li', { 'data-disk': file.disk ?? 'checking' }, head, digest, disk);
+}
+
+function readKept(): Finished[] {
+  try {
+    const kept = JSON.parse(sessionStorage.getItem(KEPT_AS) ?? '[]');
+    return Array.isArray(kept) ? kept : [];
+  } catch {
+    return [];
+  }
+}

@@ -1,0 +1,52 @@
+import { startChart } from './chart.ts';
+import { readConfig } from './config.ts';
+import { createCounters } from './counters.ts';
+import { byId } from './element.ts';
+import { startFaults } from './faults.ts';
+import { createFinishedFiles } from './finished-files.ts';
+import { createLanguages } from './language.ts';
+import { createMapView } from './map-view.ts';
+import type { TextKey } from './texts.ts';
+import { followUploads } from './uploads.ts';
+import { createUppy, reloadPage } from './uppy.ts';
+
+const languages = createLanguages();
+const uppy = createUppy(readConfig(), languages);
+const maps = createMapView(languages);
+const counters = createCounters(languages);
+const finished = createFinishedFiles(languages);
+
+// Everything that has changed is drawn at once, when the browser draws.
+let due = false;
+const redraw = (): void => {
+  if (due) return;
+  due = true;
+  requestAnimationFrame(() => {
+    due = false;
+    maps.show(uploads.entries());
+    counters.show(uploads.totals(), faults.preflights());
+  });
+};
+
+const uploads = followUploads(uppy, redraw);
+const faults = startFaults(languages, redraw);
+startChart(uploads, languages);
+languages.watch(redraw);
+new ResizeObserver(redraw).observe(byId('maps'));
+matchMedia('(prefers-color-scheme: dark)').addEventListener('change', redraw);
+byId('reload').addEventListener('click', () => reloadPage(uppy));
+
+const say = (key: TextKey, name = ''): void => {
+  byId('announcer').textContent = languages.text(key, { name });
+};
+uppy.on('upload-start', ([file]) => file && say('saidStarted', file.name));
+uppy.on('pause-all', () => say('saidPaused'));
+uppy.on('resume-all', () => say('saidResumed'));
+uppy.on('upload-pause', (_, paused) => say(paused ? 'saidPaused' : 'saidResumed'));
+uppy.on('upload-error', (file) => say('saidFailed', file?.name));
+uppy.on('restored', () => say('saidRestored'));
+uppy.on('upload-success', (file, { body }) => {
+  if (!file || !body) return;
+  finished.add(file.name, file.size ?? 0, body);
+  say(body.instant ? 'saidInstant' : 'saidDone', file.name);
+});

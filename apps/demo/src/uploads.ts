@@ -1,0 +1,117 @@
+import {
+  SLICE_RESUMED,
+  SLICE_STORED,
+  type UploadProgress,
+  type UploadResult,
+  type UploadSnapshot,
+} from '@cos-slice/browser';
+import type { DemoFile, DemoUppy } from './uppy.ts';
+
+/** A file on its way, or just arrived. */
+export interface Entry {
+  readonly id: string;
+  readonly name: string;
+  readonly sizeBytes: number;
+  readonly state: UploadSnapshot;
+  /** One byte per slice, `SLICE_*`. */
+  readonly map: Uint8Array;
+  readonly instant: boolean;
+}
+
+/** Sums over all files since the page was opened. */
+export interface Totals {
+  readonly slices: number;
+  readonly storedSlices: number;
+  readonly confirmedBytes: number;
+  readonly sentBytes: number;
+  readonly resentBytes: number;
+  readonly requests: number;
+  readonly signatures: number;
+}
+
+export interface Uploads {
+  /** Those on their way, and until the next one starts, those that have arrived. */
+  entries(): readonly Entry[];
+  totals(): Totals;
+  /** Places of the window, over all files. */
+  window(): number;
+  isBusy(): boolean;
+}
+
+type Summed = Pick<UploadProgress, 'sentBytes' | 'resentBytes' | 'requests' | 'signatures'>;
+
+const NOTHING: Summed = { sentBytes: 0, resentBytes: 0, requests: 0, signatures: 0 };
+/** With more slices than this, a map is made less often. */
+const MANY_SLICES = 50_000;
+const MANY_EVERY_MS = 500;
+
+/** Follows every upload of an Uppy. */
+export function followUploads(uppy: DemoUppy, onChange: () => void): Uploads {
+  const entries = new Map<string, Entry>();
+  /** Latest progress of each file, also of those that have gone. */
+  const latest = new Map<string, UploadProgress>();
+  /** What earlier attempts at the same file had counted: a retry counts from zero. */
+  let earlier = NOTHING;
+  const mapMadeAtMs = new Map<string, number>();
+  let window = 0;
+
+  const isOver = ({ state }: Entry): boolean => ['done', 'failed', 'cancelled'].includes(state.phase);
+
+  function mapOf(id: string, state: UploadSnapshot): Uint8Array {
+    const before = entries.get(id)?.map;
+    // A finished upload has no map of its own any more: what was resumed stays so.
+    if (state.phase === 'done' && before) return before.map((was) => (was === SLICE_RESUMED ? was : SLICE_STORED));
+    const often = state.progress.slices.total < MANY_SLICES;
+    if (before && !often && Date.now() - (mapMadeAtMs.get(id) ?? 0) < MANY_EVERY_MS) return before;
+    mapMadeAtMs.set(id, Date.now());
+    return state.sliceMap();
+  }
+
+  uppy.on('cos-slice:state', (file, state) => {
+    const known = latest.get(file.id);
+    if (known && state.progress.requests < known.requests) earlier = add(earlier, known);
+    latest.set(file.id, state.progress);
+    if (!entries.has(file.id)) for (const [id, entry] of entries) if (isOver(entry)) entries.delete(id);
+    window = state.progress.concurrency;
+    const map = mapOf(file.id, state);
+    const { sizeBytes } = state.progress;
+    entries.set(file.id, { id: file.id, name: file.name, sizeBytes, state, map, instant: false });
+    onChange();
+  });
+  uppy.on('upload-success', (file, { body }) => {
+    const entry = file && entries.get(file.id);
+    if (entry && (body as UploadResult | undefined)?.instant) entries.set(entry.id, { ...entry, instant: true });
+    onChange();
+  });
+  uppy.on('file-removed', ({ id }: DemoFile) => {
+    const entry = entries.get(id);
+    if (entry && entry.state.phase !== 'done') entries.delete(id);
+    onChange();
+  });
+
+  return {
+    entries: () => [...entries.values()],
+    totals() {
+      let sums = earlier;
+      let [slices, storedSlices, confirmedBytes] = [0, 0, 0];
+      for (const progress of latest.values()) {
+        sums = add(sums, progress);
+        slices += progress.slices.total;
+        storedSlices += progress.slices.stored;
+        confirmedBytes += progress.confirmedBytes;
+      }
+      return { ...sums, slices, storedSlices, confirmedBytes };
+    },
+    window: () => window,
+    isBusy: () => [...entries.values()].some((entry) => !isOver(entry)),
+  };
+}
+
+function add(one: Summed, other: Summed): Summed {
+  return {
+    sentBytes: one.sentBytes + other.sentBytes,
+    resentBytes: one.resentBytes + other.resentBytes,
+    requests: one.requests + other.requests,
+    signatures: one.signatures + other.signatures,
+  };
+}
