@@ -2,12 +2,14 @@ import { randomUUID } from 'node:crypto';
 import { link, mkdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { CosSliceError } from '@cos-slice/core';
 
 const HEARTBEAT_MS = 10_000;
 /** A holder that cannot be asked (another machine, no /proc) is given up when it has been silent for this long. */
 const SILENCE_MS = 60_000;
-const TAKEOVER_ATTEMPTS = 5;
+const ATTEMPTS = 10;
+const RETRY_MS = 20;
 
 export interface FileLocks {
   /**
@@ -51,11 +53,14 @@ export function createFileLocks(dir: string): FileLocks {
         const now = new Date();
         utimes(file, now, now).catch(() => {});
       }, HEARTBEAT_MS).unref();
+      let held = true;
       return async () => {
+        if (!held) return;
+        held = false;
         clearInterval(heartbeat);
         const holder = await readHolder(file);
         // Not ours when it was taken over, say while the machine slept.
-        if (holder !== undefined && holder?.token === token) await rm(file, { force: true }).catch(() => {});
+        if (holder && holder.token === token) await rm(file, { force: true }).catch(() => {});
         heldHere.delete(file);
       };
     },
@@ -73,16 +78,16 @@ async function acquireFile(dir: string, file: string, subject: string): Promise<
     } catch {
       return undefined;
     }
-    for (let attempt = 0; attempt < TAKEOVER_ATTEMPTS; attempt += 1) {
+    for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
       // A link appears whole or not at all: nobody ever reads a lock that is half written.
       const error = await link(mine, file).then(() => undefined, codeOf);
       if (error === undefined) return me.token;
       if (error !== 'EEXIST') return undefined;
       const holder = await readHolder(file);
       if (holder === undefined) continue;
-      if (holder !== null && (await isAlive(holder, file)))
-        throw locked(subject, `another process (pid ${holder.pid})`);
-      await removeStale(file, holder?.token, me.token);
+      if (await isAlive(holder, file)) throw locked(subject, `another process (pid ${holder?.pid})`);
+      if (await inherit(file, mine, tokenOf(holder), tokenOf(holder))) return me.token;
+      await delay(Math.random() * RETRY_MS);
     }
     throw locked(subject, 'another process');
   } finally {
@@ -90,18 +95,40 @@ async function acquireFile(dir: string, file: string, subject: string): Promise<
   }
 }
 
-/** Moves a dead lock aside before removing it, since another process may have replaced it since it was read. */
-async function removeStale(file: string, token: string | undefined, suffix: string): Promise<void> {
-  const aside = `${file}.${suffix}.stale`;
+/**
+ * Replaces a dead lock. Many may find it dead at once, and some of them late, when it has been replaced already; so each dead
+ * token has one heir, whoever makes its file first, and only the heir may replace the lock. An heir that died before it did
+ * has an heir in turn.
+ *
+ * @param deadToken in the lock
+ * @param ancestor whose heir to become: `deadToken`, or a dead heir
+ * @returns whether the lock is ours
+ */
+async function inherit(file: string, mine: string, deadToken: string, ancestor: string): Promise<boolean> {
+  const heir = `${file}.${ancestor}.heir`;
   try {
-    await rename(file, aside);
-    const moved = await readHolder(aside);
-    if (moved && moved.token !== token) await link(aside, file);
+    await link(mine, heir);
   } catch {
-    // Somebody else was faster; the next attempt sees whose it is.
-  } finally {
-    await rm(aside, { force: true }).catch(() => {});
+    const other = await readHolder(heir);
+    if (other === undefined || (await isAlive(other, heir))) return false;
+    const inherited = await inherit(file, mine, deadToken, tokenOf(other));
+    if (inherited) await rm(heir, { force: true });
+    return inherited;
   }
+  try {
+    const holder = await readHolder(file);
+    if (holder === undefined || tokenOf(holder) !== deadToken) return false;
+    await rename(mine, file);
+    return true;
+  } catch {
+    return false;
+  } finally {
+    await rm(heir, { force: true }).catch(() => {});
+  }
+}
+
+function tokenOf(holder: Holder | null): string {
+  return holder?.token ?? 'unreadable';
 }
 
 /** @returns undefined when there is no lock, null when it is unreadable */
@@ -109,13 +136,16 @@ async function readHolder(file: string): Promise<Holder | null | undefined> {
   try {
     const value: unknown = JSON.parse(await readFile(file, 'utf8'));
     const { pid, host, token } = value as Partial<Holder>;
-    return Number.isInteger(pid) && typeof host === 'string' && typeof token === 'string' ? (value as Holder) : null;
+    // The token becomes part of a file name.
+    const fits = Number.isInteger(pid) && typeof host === 'string' && /^[\w-]{1,64}$/.test(token ?? '');
+    return fits ? (value as Holder) : null;
   } catch (error) {
     return codeOf(error) === 'ENOENT' ? undefined : null;
   }
 }
 
-async function isAlive(holder: Holder, file: string): Promise<boolean> {
+async function isAlive(holder: Holder | null, file: string): Promise<boolean> {
+  if (holder === null) return false;
   const here = await describeSelf();
   if (holder.host === here.host) {
     if (holder.boot !== here.boot) return false;

@@ -135,15 +135,50 @@ describe('locks between processes', () => {
     expect(await readdir(dir)).toEqual([]);
   });
 
-  test('the lock of a killed process is taken over at once, by one', async () => {
+  test('the lock of a killed process is taken over at once', async () => {
     const holder = await hold();
     await holder.kill('SIGKILL');
     expect(await readdir(dir)).toHaveLength(1);
-    const heirs = (await Promise.all([hold(), hold(), hold()])).filter(({ held }) => held);
-    expect(heirs).toHaveLength(1);
-    await heirs[0]?.kill('SIGKILL');
-    const unlock = await createFileResumeStore({ dir }).lock?.(KEY);
-    await unlock?.();
+    await (await createFileResumeStore({ dir }).lock?.(KEY))?.();
+    expect(await readdir(dir)).toEqual([]);
+  });
+
+  test('of many processes that find a dead lock at once, exactly one gets it', async () => {
+    const holder = await hold();
+    await holder.kill('SIGKILL');
+    const [name = ''] = await readdir(dir);
+    const deadLock = await readFile(join(dir, name));
+    const script = `
+      import { createFileResumeStore } from '@cos-slice/node';
+      const store = createFileResumeStore({ dir: ${JSON.stringify(dir)} });
+      let unlock;
+      process.on('message', async (message) => {
+        if (message === 'lock') unlock = await store.lock(${JSON.stringify(KEY)}).catch(() => undefined);
+        else await unlock?.();
+        process.send(unlock !== undefined);
+      });`;
+    const rivals = Array.from({ length: 4 }, () =>
+      spawn(process.execPath, ['--input-type=module', '-e', script], {
+        cwd: import.meta.dirname,
+        stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+      }),
+    );
+    const all = (message: string): Promise<unknown[]> =>
+      Promise.all(
+        rivals.map((rival) => {
+          const answer = once(rival, 'message');
+          rival.send(message);
+          return answer.then(([held]) => held);
+        }),
+      );
+    const counts: number[] = [];
+    for (let round = 0; round < 30; round += 1) {
+      await writeFile(join(dir, name), deadLock);
+      counts.push((await all('lock')).filter(Boolean).length);
+      await all('unlock');
+    }
+    for (const rival of rivals) rival.kill();
+    expect(counts).toEqual(counts.map(() => 1));
     expect(await readdir(dir)).toEqual([]);
   });
 
