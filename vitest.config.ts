@@ -20,6 +20,7 @@ export default defineConfig({
       node('browser', 'packages/browser'),
       node('cli', 'packages/cli'),
       node('uppy-plugin', 'packages/uppy-plugin'),
+      node('demo', 'apps/demo'),
       node('tests', 'tests'),
     ],
   },

@@ -12,7 +12,7 @@ const CONCURRENCY = 8;
 /** Slices measured at one place of a large file. */
 const STRETCH = 100_000;
 /** Kept at once while memory is measured, so that what else is on the heap does not show. */
-const COPIES = 8;
+const COPIES = 64;
 
 /** @param {number} sizeBytes */
 function opening(sizeBytes) {

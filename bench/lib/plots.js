@@ -84,17 +84,17 @@ function niceCeiling(value) {
 /** @param {string} title @param {string} unit */
 function heading(title, unit) {
   const rest = unit === '' ? '' : ` <tspan fill-opacity="0.7" font-weight="normal">${unit}</tspan>`;
-  return `<text x="16" y="26" ${FONT} font-weight="bold" fill="${INK}">${escape(title)}${rest}</text>\n`;
+  return `<text x="16" y="26" ${FONT} font-weight="bold" fill="${INK}">${escapeXml(title)}${rest}</text>\n`;
 }
 
 /** @param {number} x @param {number} y @param {string} content @param {string} [anchor] @param {number} [opacity] */
 function text(x, y, content, anchor = 'start', opacity = 1) {
   const place = `x="${x.toFixed(1)}" y="${y.toFixed(1)}" text-anchor="${anchor}" fill-opacity="${opacity}"`;
-  return `<text ${place} ${FONT} fill="${INK}">${escape(content)}</text>`;
+  return `<text ${place} ${FONT} fill="${INK}">${escapeXml(content)}</text>`;
 }
 
 /** @param {string} content */
-function escape(content) {
+function escapeXml(content) {
   return content.replace(/&/g, '&amp;').replace(/</g, '&lt;');
 }
 
