@@ -504,8 +504,7 @@ function onFailed(before: ActiveState, event: UploadEvent & { type: 'failed' }):
     return fail(state, error);
   }
   // Without a network nothing was tried.
-  if (!state.online && (error.code === 'network' || error.code === 'timeout'))
-    return retry({ retryAtMs: nowMs }, state.failures);
+  if (!state.online) return retry({ retryAtMs: nowMs }, state.failures);
 
   const { retry: policy } = state.job;
   const doubtful = !state.contacted && (error.unreachable === true || error.code === 'bad-reply');
