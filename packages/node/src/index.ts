@@ -39,5 +39,5 @@ export { createFileResumeStore, defaultStateDir, type FileResumeStoreOptions } f
 export { createBytesSource } from './source-bytes.ts';
 export { type FileSource, openFileSource } from './source-file.ts';
 export { type ByteStream, createStreamSource, type WebByteStream } from './source-stream.ts';
-export { createUndiciTransport, type UndiciTransportOptions } from './transport.ts';
+export { createHttpTransport, type HttpTransportOptions } from './transport.ts';
 export { type SizedStream, type UploadSource, uploadFile } from './upload-file.ts';

@@ -1,44 +1,32 @@
-import { randomBytes } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import type { WireRequest } from '@cos-slice/core';
 
-/** Large enough to cost nothing, small enough that progress is told within a slice. */
-const STEP_BYTES = 256 * 1024;
-
+/** A form in the pieces it is sent in; the content is a view, never a copy. */
 export interface MultipartBody {
   readonly contentType: string;
   readonly contentLength: number;
-  /**
-   * The body in pieces; the content's are views, never copies.
-   *
-   * @param onTaken called with the content bytes taken so far, when the next piece is asked for
-   */
-  pieces(onTaken: (contentBytes: number) => void): Iterable<Uint8Array>;
+  /** The fields, and the content's part up to its bytes. */
+  readonly head: Uint8Array;
+  readonly content: Uint8Array | undefined;
+  readonly tail: Uint8Array;
 }
 
 /** Frames fields and content as `multipart/form-data`. */
 export function encodeMultipart(request: WireRequest<Uint8Array>): MultipartBody {
-  const boundary = `cos-slice-${randomBytes(18).toString('base64url')}`;
-  const { fields, content } = request;
+  const boundary = `cos-slice-${randomUUID()}`;
+  const { fields } = request;
   let head = '';
   for (const [name, value] of fields) head += `${partHeader(boundary, name)}${value}\r\n`;
-  if (content !== undefined) head += partHeader(boundary, content.name);
+  if (request.content !== undefined) head += partHeader(boundary, request.content.name);
   const headBytes = Buffer.from(head);
-  const tailBytes = Buffer.from(`${content === undefined ? '' : '\r\n'}--${boundary}--\r\n`);
-  const bytes = content?.body;
+  const tail = Buffer.from(`${request.content === undefined ? '' : '\r\n'}--${boundary}--\r\n`);
+  const content = request.content?.body;
   return {
     contentType: `multipart/form-data; boundary=${boundary}`,
-    contentLength: headBytes.length + (bytes?.length ?? 0) + tailBytes.length,
-    *pieces(onTaken) {
-      yield headBytes;
-      if (bytes !== undefined) {
-        for (let start = 0; start < bytes.length; start += STEP_BYTES) {
-          const end = Math.min(start + STEP_BYTES, bytes.length);
-          yield bytes.subarray(start, end);
-          onTaken(end);
-        }
-      }
-      yield tailBytes;
-    },
+    contentLength: headBytes.length + (content?.length ?? 0) + tail.length,
+    head: headBytes,
+    content,
+    tail,
   };
 }
 

@@ -20,17 +20,6 @@ export function toTransportError(error: unknown, url: URL): CosSliceError {
     return network(`the name ${hostname} cannot be resolved now (${code}): check the network and the DNS`, true);
   }
   if (UNREACHABLE.has(code)) return network(`${host} cannot be reached (${code}): check the network`, true);
-  if (code === 'UND_ERR_CONNECT_TIMEOUT') {
-    return new CosSliceError(
-      'timeout',
-      `${host} did not accept a connection in time: check the endpoint and firewalls`,
-      {
-        cause: error,
-        remedy: 'backoff',
-        phase: 'connect',
-      },
-    );
-  }
   if (isTlsCode(code)) {
     return new CosSliceError(
       'network',
@@ -38,13 +27,13 @@ export function toTransportError(error: unknown, url: URL): CosSliceError {
       { cause: error },
     );
   }
-  if (isNoHttp(error, code)) {
+  if (isNoHttp(code)) {
     return new CosSliceError('bad-reply', `${host} does not answer with HTTP: check the endpoint's port`, {
       cause: error,
       remedy: 'backoff',
     });
   }
-  if (code === 'UND_ERR_INVALID_ARG') {
+  if (code === 'ERR_INVALID_CHAR' || code === 'ERR_UNESCAPED_CHARACTERS') {
     return new CosSliceError('bad-request', `the request to ${host} cannot be sent: ${messageOf(error)}`, {
       cause: error,
     });
@@ -54,14 +43,19 @@ export function toTransportError(error: unknown, url: URL): CosSliceError {
   );
 }
 
+/** What a connection that is not made in time fails with. */
+export function connectTimeout({ host }: URL): CosSliceError {
+  const what = `${host} did not accept a connection in time: check the endpoint and firewalls`;
+  return new CosSliceError('timeout', what, { remedy: 'backoff', phase: 'connect' });
+}
+
 function isTlsCode(code: string): boolean {
   return /^ERR_(TLS|SSL)_|^EPROTO$|CERT|^UNABLE_TO_|^HOSTNAME_MISMATCH$|^INVALID_(CA|PURPOSE)$/.test(code);
 }
 
 /** A reply that ends early is a parser error too, but the network's fault. */
-function isNoHttp(error: unknown, code: string): boolean {
-  if (code === 'UND_ERR_HEADERS_OVERFLOW') return true;
-  return error instanceof Error && error.name === 'HTTPParserError' && code !== 'HPE_INVALID_EOF_STATE';
+function isNoHttp(code: string): boolean {
+  return code.startsWith('HPE_') && code !== 'HPE_INVALID_EOF_STATE';
 }
 
 function codeOf(error: unknown): string {

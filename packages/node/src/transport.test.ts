@@ -1,13 +1,14 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { Agent } from 'node:http';
 import { connect, createServer as createTcpServer, type Server, type Socket } from 'node:net';
 import { CosSliceError, type SendContext, type WireRequest } from '@cos-slice/core';
 import { patternBytes, transportContract } from '@cos-slice/core/testing';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { type Reflector, startReflector } from '../../../tests/support/reflector.ts';
-import { createUndiciTransport } from './transport.ts';
+import { createHttpTransport } from './transport.ts';
 
-const transport = createUndiciTransport();
+const transport = createHttpTransport();
 const REFUSED_URL = 'http://127.0.0.1:1';
 let reflector: Reflector;
 beforeAll(async () => {
@@ -154,10 +155,10 @@ describe('against raw servers', () => {
   });
 });
 
-test('a second transport with its own dispatcher does not share connections', async () => {
-  const { Agent } = await import('undici');
-  const dispatcher = new Agent();
-  const own = createUndiciTransport({ dispatcher });
+test('an agent of its own carries the requests', async () => {
+  const agent = new Agent({ keepAlive: true });
+  const own = createHttpTransport({ agent });
   expect((await own.send(request(`${reflector.url}/echo`), context())).status).toBe(200);
-  await dispatcher.close();
+  expect(Object.keys(agent.freeSockets)).toHaveLength(1);
+  agent.destroy();
 });

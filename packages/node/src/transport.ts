@@ -1,161 +1,158 @@
+import { type ClientRequest, Agent as HttpAgent, type IncomingMessage, request as requestHttp } from 'node:http';
+import { Agent as HttpsAgent, request as requestHttps } from 'node:https';
+import { TLSSocket } from 'node:tls';
 import { CosSliceError, type Transport, type WireRequest, type WireResponse } from '@cos-slice/core';
-import { Agent, buildConnector, type Dispatcher } from 'undici';
 import { encodeMultipart, type MultipartBody } from './multipart.ts';
-import { toTransportError } from './transport-errors.ts';
+import { createSteps, type Steps } from './steps.ts';
+import { connectTimeout, toTransportError } from './transport-errors.ts';
 
 const MAX_REPLY_BYTES = 64 * 1024 * 1024;
+/** Less than servers usually allow idle connections, so that few are found closed. */
+const IDLE_MS = 4_000;
 
-export interface UndiciTransportOptions {
-  /**
-   * Carries the requests: a `ProxyAgent`, an `Agent` with its own certificates. It is yours to close, and its connect timeout
-   * is its own. Default: an agent that keeps connections alive for a few seconds and never keeps the process alive.
-   */
-  readonly dispatcher?: Dispatcher;
+export interface HttpTransportOptions {
+  /** Makes the connections: through a proxy, or with certificates of their own. It is yours to destroy. */
+  readonly agent?: HttpAgent | HttpsAgent;
 }
 
-/** Sends requests with undici: slices go from their buffer to the socket without a copy, the signature in `Authorization`. */
-export function createUndiciTransport(options: UndiciTransportOptions = {}): Transport<Uint8Array> {
-  const agents = createAgents();
-  let active = 0;
+/**
+ * Sends requests with node:http: slices go from their buffer to the socket without a copy, the signature in `Authorization`.
+ * Idle connections are kept for a few seconds and never keep the process alive.
+ */
+export function createHttpTransport(options: HttpTransportOptions = {}): Transport<Uint8Array> {
+  // Without a cap on connections: the limiter is the cap.
+  const kept = { keepAlive: true, timeout: IDLE_MS };
+  const http = options.agent ?? new HttpAgent(kept);
+  const https = options.agent ?? new HttpsAgent(kept);
+  const steps = createSteps();
   return {
     reportsProgress: true,
     async send(request, context) {
       context.signal.throwIfAborted();
-      active += 1;
-      try {
-        return await exchange(options.dispatcher ?? agents.get(context.connectMs), request, context);
-      } finally {
-        active -= 1;
-        if (active === 0) agents.dropConnecting();
-      }
+      const url = new URL(request.url);
+      const body = request.method === 'POST' ? encodeMultipart(request) : undefined;
+      const how = { method: request.method, headers: headersOf(request, body) };
+      const open = (): ClientRequest =>
+        url.protocol === 'https:'
+          ? requestHttps(url, { ...how, agent: https })
+          : requestHttp(url, { ...how, agent: http });
+      return exchange(open, url, body, steps, context);
     },
   };
 }
 
 type Context = Parameters<Transport<Uint8Array>['send']>[1];
 
-function exchange(dispatcher: Dispatcher, request: WireRequest<Uint8Array>, context: Context): Promise<WireResponse> {
-  const url = new URL(request.url);
+function exchange(
+  open: () => ClientRequest,
+  url: URL,
+  body: MultipartBody | undefined,
+  steps: Steps,
+  context: Context,
+): Promise<WireResponse> {
   const { signal } = context;
-  const body = request.method === 'POST' ? encodeMultipart(request) : undefined;
   return new Promise((resolve, reject) => {
+    let request: ClientRequest;
+    try {
+      request = open();
+    } catch (error) {
+      return reject(toTransportError(error, url));
+    }
     let settled = false;
-    let controller: Dispatcher.DispatchController | undefined;
-    let status = 0;
-    let headers: Record<string, string | string[] | undefined> = {};
-    let replyBytes = 0;
-    const chunks: Uint8Array[] = [];
-
+    let connectTimer: NodeJS.Timeout | undefined;
     const settle = (act: () => void): void => {
       if (settled) return;
       settled = true;
+      clearTimeout(connectTimer);
       signal.removeEventListener('abort', onAbort);
       act();
     };
-    const fail = (error: unknown): void => settle(() => reject(error));
+    const fail = (error: CosSliceError): void => {
+      settle(() => reject(error));
+      request.destroy();
+    };
     const onAbort = (): void => {
-      fail(signal.reason);
-      controller?.abort(ended);
+      settle(() => reject(signal.reason));
+      request.destroy();
+    };
+    const connected = (): void => {
+      clearTimeout(connectTimer);
+      if (!settled) context.onConnected();
     };
     signal.addEventListener('abort', onAbort, { once: true });
-
-    dispatcher.dispatch(
-      {
-        origin: url.origin,
-        path: url.pathname + url.search,
-        method: request.method,
-        headers: requestHeaders(request, body),
-        body: body === undefined ? null : asBody(body.pieces((bytes) => settled || context.onSent(bytes))),
-        // The core times every attempt; undici's own timers would fire on a slice that waits behind a slow link.
-        headersTimeout: 0,
-        bodyTimeout: 0,
-      },
-      {
-        onRequestStart(started) {
-          // Aborted while the connection was made: undici has no way to take a request back before this moment.
-          if (settled) return started.abort(ended);
-          controller = started;
-          context.onConnected();
-        },
-        onResponseStart(_controller, statusCode, responseHeaders) {
-          status = statusCode;
-          headers = responseHeaders;
-        },
-        onResponseData(current, chunk) {
-          replyBytes += chunk.length;
-          if (replyBytes <= MAX_REPLY_BYTES) return void chunks.push(chunk);
-          fail(
-            new CosSliceError('bad-reply', `${url.host} sent a reply of more than 64 MiB: check the endpoint`, {
-              httpStatus: status,
-            }),
-          );
-          current.abort(ended);
-        },
-        onResponseEnd() {
-          const text = new TextDecoder().decode(Buffer.concat(chunks));
-          settle(() => resolve({ status, header: (name) => headerOf(headers, name), body: text }));
-        },
-        onResponseError(_controller, error) {
-          fail(toTransportError(error, url));
-        },
-      },
-    );
+    request.on('error', (error) => fail(toTransportError(error, url)));
+    request.on('socket', (socket) => {
+      if (!socket.connecting) return connected();
+      connectTimer = setTimeout(() => fail(connectTimeout(url)), context.connectMs);
+      socket.once(socket instanceof TLSSocket ? 'secureConnect' : 'connect', connected);
+    });
+    request.on('response', (response) => {
+      readReply(response, url, fail, (reply) => {
+        settle(() => resolve(reply));
+        // Answered before all was sent: the rest is of no use, and so is the connection.
+        if (!request.destroyed && !request.writableFinished) request.destroy();
+      });
+    });
+    if (body === undefined) request.end();
+    else sendBody(request, body, steps, (sentBytes) => settled || context.onSent(sentBytes));
   });
 }
 
-/** What undici is given when an exchange ends early; nobody sees it. */
-const ended = new Error('The exchange has ended');
+/** What is written in one turn goes out in one system call, together with the headers: a slice in a single step does. */
+function sendBody(
+  request: ClientRequest,
+  { head, content, tail }: MultipartBody,
+  steps: Steps,
+  onSent: (contentBytes: number) => void,
+): void {
+  request.write(head);
+  if (content === undefined || content.length === 0) {
+    request.end(tail);
+    return;
+  }
+  const step = (start: number): void => {
+    const end = Math.min(start + steps.bytes, content.length);
+    const startedAtMs = performance.now();
+    request.write(content.subarray(start, end), (error) => {
+      if (error) return steps.brokeOff();
+      steps.took(performance.now() - startedAtMs);
+      onSent(end);
+      if (end < content.length) step(end);
+    });
+    if (end === content.length) request.end(tail);
+  };
+  step(0);
+}
 
-function requestHeaders(request: WireRequest<Uint8Array>, body: MultipartBody | undefined): Record<string, string> {
+function readReply(
+  response: IncomingMessage,
+  url: URL,
+  fail: (error: CosSliceError) => void,
+  done: (reply: WireResponse) => void,
+): void {
+  const { statusCode: status = 0, headers } = response;
+  const chunks: Uint8Array[] = [];
+  let replyBytes = 0;
+  response.on('data', (chunk: Uint8Array) => {
+    replyBytes += chunk.length;
+    if (replyBytes <= MAX_REPLY_BYTES) return void chunks.push(chunk);
+    const what = `${url.host} sent a reply of more than 64 MiB: check the endpoint`;
+    fail(new CosSliceError('bad-reply', what, { httpStatus: status }));
+  });
+  response.on('error', (error) => fail(toTransportError(error, url)));
+  response.on('end', () => {
+    const body = new TextDecoder().decode(Buffer.concat(chunks));
+    done({ status, header: (name) => textOf(headers[name.toLowerCase()]), body });
+  });
+}
+
+function headersOf(request: WireRequest<Uint8Array>, body: MultipartBody | undefined): Record<string, string> {
   return {
-    authorization: request.signature,
-    ...(body && { 'content-type': body.contentType, 'content-length': String(body.contentLength) }),
+    Authorization: request.signature,
+    ...(body && { 'Content-Type': body.contentType, 'Content-Length': String(body.contentLength) }),
   };
 }
 
-/** undici takes any iterable as a body and pulls the next piece when the socket has drained; its types do not say so. */
-function asBody(pieces: Iterable<Uint8Array>): NonNullable<Dispatcher.RequestOptions['body']> {
-  return pieces as unknown as Uint8Array;
-}
-
-function headerOf(headers: Record<string, string | string[] | undefined>, name: string): string | undefined {
-  const value = headers[name.toLowerCase()];
+function textOf(value: string | string[] | undefined): string | undefined {
   return Array.isArray(value) ? value.join(', ') : value;
-}
-
-interface Agents {
-  get(connectMs: number): Agent;
-  /** Destroys connections that are being made and that nobody waits for, so that they do not keep the process alive. */
-  dropConnecting(): void;
-}
-
-/** One agent per connect timeout, since undici has it per agent. Without a cap on connections: the limiter is the cap. */
-function createAgents(): Agents {
-  const agents = new Map<number, Agent>();
-  const connecting = new Set<{ destroy(): void }>();
-  return {
-    get(connectMs) {
-      let agent = agents.get(connectMs);
-      if (agent === undefined) {
-        const connect = buildConnector({ timeout: connectMs });
-        agent = new Agent({
-          pipelining: 1,
-          connect(options, callback) {
-            // The connector returns its socket, though its types do not say so.
-            const socket = connect(options, (...result) => {
-              if (socket) connecting.delete(socket);
-              callback(...result);
-            }) as unknown as { destroy(): void } | undefined;
-            if (socket) connecting.add(socket);
-          },
-        });
-        agents.set(connectMs, agent);
-      }
-      return agent;
-    },
-    dropConnecting() {
-      for (const socket of connecting) socket.destroy();
-      connecting.clear();
-    },
-  };
 }

@@ -140,7 +140,7 @@ describe('the process', () => {
     expect(exitCode).toBe(0);
     const { sentBytes, grownMiB } = JSON.parse(output);
     expect(sentBytes).toBe(1024 * MIB);
-    // Eight slices, two workers (about 15 MiB each), undici, and what the collector has not got round to.
+    // Eight slices, two workers (about 15 MiB each), sockets, and what the collector has not got round to.
     expect(grownMiB).toBeLessThan(160);
     expect(exitDelayMs).toBeLessThan(1000);
   });

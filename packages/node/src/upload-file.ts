@@ -17,7 +17,7 @@ import { createFileResumeStore } from './resume-store.ts';
 import { createBytesSource } from './source-bytes.ts';
 import { openFileSource } from './source-file.ts';
 import { type ByteStream, createStreamSource } from './source-stream.ts';
-import { createUndiciTransport } from './transport.ts';
+import { createHttpTransport } from './transport.ts';
 
 /** A stream and how many bytes it will yield. */
 export interface SizedStream {
@@ -51,7 +51,7 @@ let shared: Shared | undefined;
  * console.log((await upload.done).accessUrl);
  */
 export function uploadFile(source: UploadSource, options: UploadOptions): Upload {
-  shared ??= { transport: createUndiciTransport(), hasher: createHasher(), resume: createFileResumeStore() };
+  shared ??= { transport: createHttpTransport(), hasher: createHasher(), resume: createFileResumeStore() };
   const { transport, hasher, resume } = shared;
   const integrity = options.integrity ?? 'md5';
   checkSource(source, integrity);
