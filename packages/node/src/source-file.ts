@@ -4,6 +4,7 @@ import { type FileHandle, open, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type ByteRange, CosSliceError, type Source } from '@cos-slice/core';
+import { createBufferPool } from './buffer-pool.ts';
 
 /** Up to this size, all bytes are in the identity. */
 const WHOLE_BYTES = 1024 * 1024;
@@ -47,18 +48,7 @@ export async function openFileSource(file: string | URL): Promise<FileSource> {
     throw error;
   }
   const sizeBytes = Number(opened.size);
-  const free: Uint8Array[] = [];
-
-  const takeBuffer = (length: number): Uint8Array => {
-    const index = free.findIndex((buffer) => buffer.length >= length);
-    const [buffer] = index < 0 ? [] : free.splice(index, 1);
-    // None is large enough: the slice size has grown, and the old buffers are of no more use.
-    if (buffer === undefined) free.length = 0;
-    return (buffer ?? new Uint8Array(new SharedArrayBuffer(length))).subarray(0, length);
-  };
-  const giveBuffer = (content: Uint8Array): void => {
-    free.push(new Uint8Array(content.buffer));
-  };
+  const buffers = createBufferPool();
 
   const changed = (what: string, cause?: unknown): CosSliceError =>
     new CosSliceError(
@@ -88,18 +78,18 @@ export async function openFileSource(file: string | URL): Promise<FileSource> {
     sizeBytes,
     async slice(range, signal) {
       signal.throwIfAborted();
-      const content = takeBuffer(range.length);
+      const content = buffers.take(range.length);
       try {
         await fill(content, range.offset);
         await verify();
         signal.throwIfAborted();
         return content;
       } catch (error) {
-        giveBuffer(content);
+        buffers.give(content);
         throw error;
       }
     },
-    release: giveBuffer,
+    release: buffers.give,
     async identity(signal) {
       const hash = createHash('sha256').update(`${sizeBytes} ${opened.mtimeNs}\n`);
       const buffer = new Uint8Array(Math.min(sizeBytes, WHOLE_BYTES));

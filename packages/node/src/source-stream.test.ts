@@ -82,6 +82,21 @@ test('a stored slice is gone, the others stay', async () => {
   expect(equal(await source.slice(range(2), live()), range(2))).toBe(true);
 });
 
+test('as many buffers are used as slices are under way', async () => {
+  const source = createStreamSource(Readable.from(chunksOf(BYTES)), BYTES.length);
+  const buffers = new Set<unknown>();
+  for (let index = 0; index < 5; index += 1) {
+    const content = await source.slice(range(index), live());
+    const again = await source.slice(range(index), live());
+    buffers.add(content.buffer);
+    source.stored?.(range(index));
+    source.release?.(content);
+    expect(equal(again, range(index))).toBe(true);
+    source.release?.(again);
+  }
+  expect(buffers.size).toBe(1);
+});
+
 test('slices asked out of order arrive', async () => {
   const source = createStreamSource(Readable.from(chunksOf(BYTES)), BYTES.length);
   expect(equal(await source.slice(range(3), live()), range(3))).toBe(true);

@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream';
 import { type ByteRange, CosSliceError, type Source } from '@cos-slice/core';
+import { createBufferPool } from './buffer-pool.ts';
 
 /** Slices may be asked a little out of order; a longer way ahead means that the bytes between are not wanted. */
 const MAX_GAP_BYTES = 64 * 1024 * 1024;
@@ -14,9 +15,13 @@ export interface WebByteStream {
 
 export type ByteStream = Readable | WebByteStream;
 
+/** Bytes that were read. They are given up when all are stored and nobody uses them. */
 interface Piece {
   readonly offset: number;
   readonly bytes: Uint8Array;
+  unstoredBytes: number;
+  /** Slices that are views on it and have not been released. */
+  users: number;
 }
 
 /**
@@ -27,6 +32,7 @@ interface Piece {
  */
 export function createStreamSource(stream: ByteStream, sizeBytes: number): Source<Uint8Array> {
   const reader = toReader(stream);
+  const buffers = createBufferPool();
   let pieces: Piece[] = [];
   /** Bytes read so far. */
   let position = 0;
@@ -59,8 +65,7 @@ export function createStreamSource(stream: ByteStream, sizeBytes: number): Sourc
   };
 
   const take = async (length: number): Promise<Uint8Array> => {
-    // In shared memory, where a hashing worker sees it without a copy.
-    const bytes = new Uint8Array(new SharedArrayBuffer(length));
+    const bytes = buffers.take(length);
     let filled = 0;
     while (filled < length) {
       const chunk = await nextChunk();
@@ -83,12 +88,20 @@ export function createStreamSource(stream: ByteStream, sizeBytes: number): Sourc
     const offset = position;
     const bytes = await take(length);
     // `pieces` may have been replaced meanwhile.
-    pieces.push({ offset, bytes });
+    pieces.push({ offset, bytes, unstoredBytes: length, users: 0 });
+  };
+
+  const dropUnused = (): void => {
+    pieces = pieces.filter((piece) => {
+      const used = piece.unstoredBytes > 0 || piece.users > 0;
+      if (!used) buffers.give(piece.bytes);
+      return used;
+    });
   };
 
   const readUpTo = async ({ offset, length }: ByteRange): Promise<void> => {
     if (offset - position > MAX_GAP_BYTES) {
-      while (position < offset) await take(Math.min(offset - position, 1024 * 1024));
+      while (position < offset) buffers.give(await take(Math.min(offset - position, 1024 * 1024)));
     }
     if (position < offset) await keep(offset - position);
     if (position < offset + length) await keep(offset + length - position);
@@ -119,8 +132,18 @@ export function createStreamSource(stream: ByteStream, sizeBytes: number): Sourc
         `the stream is past byte ${range.offset}, which is needed again: start over with a new stream, or upload a file`,
       );
     },
+    release(content) {
+      const piece = pieces.find(({ bytes }) => bytes.buffer === content.buffer);
+      if (piece !== undefined) piece.users -= 1;
+      dropUnused();
+    },
     stored({ offset, length }) {
-      pieces = pieces.filter((piece) => piece.offset < offset || piece.offset + piece.bytes.length > offset + length);
+      for (const piece of pieces) {
+        const start = Math.max(offset, piece.offset);
+        const end = Math.min(offset + length, piece.offset + piece.bytes.length);
+        piece.unstoredBytes -= Math.max(0, end - start);
+      }
+      dropUnused();
     },
     async identity() {
       return undefined;
@@ -135,16 +158,16 @@ export function createStreamSource(stream: ByteStream, sizeBytes: number): Sourc
 /** @returns the bytes of a range, as a view when they lie in one piece; undefined when some are not kept */
 function cut(pieces: readonly Piece[], { offset, length }: ByteRange): Uint8Array | undefined {
   const parts: Uint8Array[] = [];
-  let at = offset;
-  while (at < offset + length) {
-    const piece = pieces.find((each) => each.offset <= at && at < each.offset + each.bytes.length);
-    if (piece === undefined) return undefined;
-    const part = piece.bytes.subarray(at - piece.offset, offset + length - piece.offset);
-    parts.push(part);
-    at += part.length;
+  let last: Piece | undefined;
+  for (let at = offset; at < offset + length; at += parts.at(-1)?.length ?? 0) {
+    last = pieces.find((each) => each.unstoredBytes > 0 && each.offset <= at && at < each.offset + each.bytes.length);
+    if (last === undefined) return undefined;
+    parts.push(last.bytes.subarray(at - last.offset, offset + length - last.offset));
   }
   const [only] = parts;
-  return parts.length === 1 ? only : Buffer.concat(parts);
+  if (last === undefined || only === undefined || parts.length > 1) return Buffer.concat(parts);
+  last.users += 1;
+  return only;
 }
 
 async function untilAborted(work: Promise<void>, signal: AbortSignal): Promise<void> {
