@@ -33,6 +33,7 @@ export {
   type UploadResult,
   type UploadSnapshot,
 } from '@cos-slice/core';
+export { createDispatcherTransport } from './dispatcher-transport.ts';
 export { createHasher } from './hasher.ts';
 export { createNetwork, type EndpointNetwork } from './network.ts';
 export { createFileResumeStore, defaultStateDir, type FileResumeStoreOptions } from './resume-store.ts';
@@ -40,4 +41,4 @@ export { createBytesSource } from './source-bytes.ts';
 export { type FileSource, openFileSource } from './source-file.ts';
 export { type ByteStream, createStreamSource, type WebByteStream } from './source-stream.ts';
 export { createHttpTransport, type HttpTransportOptions } from './transport.ts';
-export { type SizedStream, type UploadSource, uploadFile } from './upload-file.ts';
+export { type SizedStream, type UploadFileOptions, type UploadSource, uploadFile } from './upload-file.ts';

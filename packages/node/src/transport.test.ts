@@ -4,8 +4,10 @@ import { Agent } from 'node:http';
 import { connect, createServer as createTcpServer, type Server, type Socket } from 'node:net';
 import { CosSliceError, type SendContext, type WireRequest } from '@cos-slice/core';
 import { patternBytes, transportContract } from '@cos-slice/core/testing';
+import { Agent as UndiciAgent } from 'undici';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { type Reflector, startReflector } from '../../../tests/support/reflector.ts';
+import { createDispatcherTransport } from './dispatcher-transport.ts';
 import { createHttpTransport } from './transport.ts';
 
 const transport = createHttpTransport();
@@ -16,11 +18,17 @@ beforeAll(async () => {
 });
 afterAll(() => reflector.close());
 
-describe('contract', () => {
+const undiciAgent = new UndiciAgent({ connect: { timeout: 2_000 } });
+afterAll(() => undiciAgent.destroy());
+
+describe.each([
+  ['node:http', transport],
+  ['a dispatcher of undici', createDispatcherTransport(undiciAgent)],
+])('the contract, with %s', (_name, candidate) => {
   for (const { name, run } of transportContract<Uint8Array>()) {
     test(name, () =>
       run(async () => ({
-        transport,
+        transport: candidate,
         reflectorUrl: reflector.url,
         refusedUrl: REFUSED_URL,
         content: (bytes) => bytes,

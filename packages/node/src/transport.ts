@@ -11,7 +11,7 @@ const MAX_REPLY_BYTES = 64 * 1024 * 1024;
 const IDLE_MS = 4_000;
 
 export interface HttpTransportOptions {
-  /** Makes the connections: through a proxy, or with certificates of their own. It is yours to destroy. */
+  /** Makes the connections, with certificates of its own for example. It is yours to destroy. */
   readonly agent?: HttpAgent | HttpsAgent;
 }
 

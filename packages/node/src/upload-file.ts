@@ -11,6 +11,8 @@ import {
   type Upload,
   type UploadOptions,
 } from '@cos-slice/core';
+import type { Dispatcher } from 'undici';
+import { createDispatcherTransport } from './dispatcher-transport.ts';
 import { createHasher } from './hasher.ts';
 import { createNetwork, type EndpointNetwork } from './network.ts';
 import { createFileResumeStore } from './resume-store.ts';
@@ -27,6 +29,14 @@ export interface SizedStream {
 
 /** Path or `file:` URL, bytes in memory, or a stream of known length. */
 export type UploadSource = string | URL | Uint8Array | ArrayBuffer | SizedStream;
+
+export interface UploadFileOptions extends UploadOptions {
+  /**
+   * A dispatcher of undici to send through: a `ProxyAgent`, or an `Agent` with certificates of its own. It is yours to close.
+   * Default: node:http.
+   */
+  readonly dispatcher?: Dispatcher;
+}
 
 /** What all uploads of this process share: connections, hashing workers, the place where uploads are remembered. */
 interface Shared {
@@ -50,15 +60,17 @@ let shared: Shared | undefined;
  * });
  * console.log((await upload.done).accessUrl);
  */
-export function uploadFile(source: UploadSource, options: UploadOptions): Upload {
+export function uploadFile(source: UploadSource, options: UploadFileOptions): Upload {
   shared ??= { transport: createHttpTransport(), hasher: createHasher(), resume: createFileResumeStore() };
-  const { transport, hasher, resume } = shared;
+  const { hasher, resume } = shared;
+  const { dispatcher, ...rest } = options;
+  const transport = dispatcher ? createDispatcherTransport(dispatcher) : shared.transport;
   const integrity = options.integrity ?? 'md5';
   checkSource(source, integrity);
   const network = createNetwork(options.endpoint);
   return createUpload(
     () => openSource(source),
-    { ...options, integrity, resume: options.resume ?? resume },
+    { ...rest, integrity, resume: options.resume ?? resume },
     { transport: watched(transport, network), hasher, network },
   );
 }
