@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { createSigner } from '@cos-slice/core';
 
 /** Every how many requests a fault strikes; different, so that all of them together still let something through. */
-const EVERY = { drop: 3, busy: 4, stall: 9 };
+const EVERY = { drop: 3, busy: 4, stall: 12 };
 const RETRY_AFTER_SEC = 1;
 const SLOW_BYTES_PER_SEC = 3 * 1024 * 1024;
 /** With `expire`, the age at which a signature is too old. */
@@ -112,9 +112,15 @@ export function createFaults({ store, prefix, account, bucket, onChange }) {
       const sizeBytes = Number(req.headers['content-length'] ?? 0);
       const isSlice = sizeBytes >= SLICE_MIN_BYTES;
 
-      if (isDue('stall')) {
+      // Browsers repeat by themselves what was lost on a connection that had been used before.
+      if (on.drop) res.shouldKeepAlive = false;
+      // One at a time, and then something else: or the last slices would hang again and again.
+      if (stalled.size === 0 && isDue('stall')) {
         stalled.add(socket);
-        socket.once('close', () => stalled.delete(socket));
+        socket.once('close', () => {
+          stalled.delete(socket);
+          seen.stall = 0;
+        });
         return;
       }
       if (isDue('busy')) return refuse(req, res);

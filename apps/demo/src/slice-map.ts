@@ -80,7 +80,7 @@ function drawSlice(
   palette: Palette,
 ): void {
   const side = pitch - gap;
-  const radius = Math.min(3, side / 4);
+  const radius = Math.min(4, side / 4);
   context.fillStyle = palette[state] ?? '';
   context.beginPath();
   context.roundRect(x, y, side, side, radius);

@@ -31,7 +31,7 @@ export function createUppy(config: DemoConfig, languages: Languages): DemoUppy {
       target: '#dashboard',
       inline: true,
       width: '100%',
-      height: 380,
+      height: 420,
       theme: 'auto',
       proudlyDisplayPoweredByUppy: false,
       showLinkToFileUploadResult: false,
@@ -51,7 +51,7 @@ export function createUppy(config: DemoConfig, languages: Languages): DemoUppy {
       singleRequestMax: 0,
       concurrency: { min: 1, max: 6 },
       // Short, for servers that are made to hang.
-      timeouts: { connectMs: 5000, noProgressMs: 4000, responseMs: 10_000 },
+      timeouts: { connectMs: 5000, noProgressMs: 4000, responseMs: 5000 },
     })
     .use(GoldenRetriever, { indexedDB });
 
