@@ -15,6 +15,8 @@ await build({
   format: 'esm',
   target: 'es2022',
   legalComments: 'none',
+  // Modules of types only.
+  logOverride: { 'ignored-bare-import': 'silent' },
 });
 
 await writeFile(path('dist/hash-worker.js'), await bundleWorker());
