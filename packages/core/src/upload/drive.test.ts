@@ -958,3 +958,164 @@ test('an upload that has ended leaves no timer behind', async () => {
   await clock.runUntil(start().done);
   expect(clock.sleepers).toBe(0);
 });
+
+describe('what a lost answer leaves behind', () => {
+  const lost = new CosSliceError('network', 'lost', { remedy: 'backoff' });
+
+  test.each([
+    ['ours', SLICE, undefined],
+    ["somebody else's", SLICE + 1, 'exists'],
+  ])('an object at the path after a lost answer is %s by its size', async (_name, filesize, expected) => {
+    const { start, transport, clock } = setUp({
+      size: SLICE,
+      answer: ({ fields }, index) => {
+        if (fields.op === 'upload_slice_list') return ok({ ...FOUND, filesize });
+        return index === 0 ? lost : refuse(-177, 409);
+      },
+    });
+    expect(await clock.runUntil(code(start().done))).toBe(expected);
+    expect(transport.transcript).toEqual(['upload', 'upload', 'upload_slice_list']);
+  });
+
+  test('an object that was there before is nobody else but in the way', async () => {
+    const { start, transport, clock } = setUp({ size: SLICE, answer: () => refuse(-177, 409) });
+    expect(await clock.runUntil(code(start().done))).toBe('exists');
+    expect(transport.transcript).toEqual(['upload']);
+  });
+
+  test('an object in the way that the server then does not list stays in the way', async () => {
+    const { start, clock } = setUp({
+      size: SLICE,
+      answer: ({ fields }, index) => {
+        if (fields.op === 'upload_slice_list') return refuse(-197, 404);
+        return index === 0 ? lost : refuse(-177, 409);
+      },
+    });
+    expect(await clock.runUntil(code(start().done))).toBe('exists');
+  });
+
+  test('finish after a lost answer finds its own object in the way', async () => {
+    let finishes = 0;
+    const { start, transport, clock } = setUp({
+      answer: ({ fields }) => {
+        if (fields.op === 'upload_slice_list') return ok({ ...FOUND, filesize: 10 * SLICE });
+        if (fields.op !== 'upload_slice_finish') return undefined;
+        finishes += 1;
+        return finishes === 1 ? lost : refuse(-177, 409);
+      },
+    });
+    await clock.runUntil(start().done);
+    expect(transport.transcript.at(-1)).toBe('upload_slice_list');
+  });
+
+  test('finish that meets an object for the first time is refused', async () => {
+    const { start, clock } = setUp({
+      answer: ({ fields }) => (fields.op === 'upload_slice_finish' ? refuse(-177, 409) : undefined),
+    });
+    expect(await clock.runUntil(code(start().done))).toBe('exists');
+  });
+
+  test('a session that is gone at finish, with nothing at the path, is opened again, once', async () => {
+    const { start, transport, clock } = setUp({
+      answer: ({ fields }) => (fields.op === 'upload_slice_finish' ? refuse(-197, 404) : undefined),
+    });
+    expect(await clock.runUntil(code(start().done))).toBe('session-lost');
+    expect(transport.transcript.filter((line) => line === 'upload_slice_init')).toHaveLength(2);
+  });
+
+  test('a finish that is refused again and again although nothing is missing gives its reason', async () => {
+    const { start, transport, clock } = setUp({
+      answer: ({ fields }) => {
+        if (fields.op === 'upload_slice_finish') return refuse(-175, 400);
+        return fields.op === 'upload_slice_list' ? listed([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]) : undefined;
+      },
+    });
+    const error = await clock.runUntil(start().done.catch((failure) => failure));
+    expect(error).toMatchObject({ code: 'bad-request', wireCode: -175 });
+    expect(transport.transcript.filter((line) => line === 'upload_slice_finish')).toHaveLength(4);
+  });
+});
+
+describe('what the server says is there', () => {
+  test('in the old style the slice that completes the object ends the upload', async () => {
+    const { start, transport, clock } = setUp({
+      options: { concurrency: 1 },
+      answer: ({ fields }) =>
+        fields.offset === String(9 * SLICE) ? ok({ session: 's1', offset: 9 * SLICE, ...FOUND }) : undefined,
+    });
+    const result = await clock.runUntil(start().done);
+    expect(result).toMatchObject({ accessUrl: 'http://dl/o', instant: false });
+    expect(transport.transcript).not.toContain('upload_slice_finish');
+  });
+
+  test('a location in the middle of an upload ends nothing', async () => {
+    const { start, transport, clock } = setUp({
+      answer: ({ fields }) => (fields.offset === '0' ? ok({ session: 's1', offset: 0, ...FOUND }) : undefined),
+    });
+    await clock.runUntil(start().done);
+    expect(transport.transcript.at(-1)).toBe('upload_slice_finish');
+  });
+
+  test.each([
+    ['of our SHA-1', { sha: SHA }, {}, true],
+    ['of another SHA-1', { sha: 'd'.repeat(40) }, {}, false],
+    ['of another size', { sha: SHA, filesize: 3 }, {}, false],
+    ['after an earlier run had called finish', {}, { finishing: true }, true],
+    ['of another size, after an earlier run had called finish', { filesize: 3 }, { finishing: true }, false],
+  ])('an object %s, where it may be replaced, counts: %#', async (_name, said, recorded, counts) => {
+    const store = memoryStore(new Map([[KEY, record({ sha: SHA, ...recorded })]]));
+    const { start, transport, clock } = setUp({
+      answer: ({ fields }) => (fields.op === 'upload_slice_list' ? ok({ ...FOUND, ...said }) : undefined),
+    });
+    await clock.runUntil(start({ resume: store, overwrite: true }).done);
+    expect(transport.transcript.length === 1).toBe(counts);
+  });
+
+  test('a session that is not the recorded one is left to the server to judge', async () => {
+    const store = memoryStore(new Map([[KEY, record({ session: 's0' })]]));
+    const { start, transport, clock } = setUp({
+      answer: ({ fields }) => {
+        if (fields.op === 'upload_slice_list') return listed([0, 1]);
+        return fields.op === 'upload_slice_init' ? refuse(-4020, 409) : undefined;
+      },
+    });
+    expect(await clock.runUntil(code(start({ resume: store }).done))).toBe('conflict');
+    expect(transport.transcript).toEqual(['upload_slice_list', 'upload_slice_init']);
+  });
+
+  test('a server that contradicts itself is called out', async () => {
+    const { start, transport, clock } = setUp({
+      answer: ({ fields }) => (fields.op === 'upload_slice_init' ? refuse(-4019, 409) : undefined),
+    });
+    expect(await clock.runUntil(code(start().done))).toBe('bad-reply');
+    expect(transport.transcript.length).toBeLessThan(12);
+  });
+
+  test('a conflict that comes back after the restart is final', async () => {
+    const { start, transport, clock } = setUp({
+      answer: ({ fields }) => (fields.op === 'upload_slice_init' ? refuse(-4020, 409) : undefined),
+    });
+    expect(await clock.runUntil(code(start({ onConflict: 'restart' }).done))).toBe('conflict');
+    expect(transport.transcript).toEqual(['upload_slice_init', 'delete', 'upload_slice_init']);
+  });
+
+  test('a checkpoint of an earlier run is handed to the hasher, unless the slices differ', async () => {
+    for (const [sliceSizeBytes, expected] of [
+      [SLICE, { hashedBytes: SLICE, data: 'half' }],
+      [2 * SLICE, undefined],
+    ] as const) {
+      const { session: _session, ...unopened } = record({ sliceSizeBytes, hash: { hashedBytes: SLICE, data: 'half' } });
+      const seen: unknown[] = [];
+      const { start, clock } = setUp({
+        hasher: {
+          uploadParts: async (_source, _size, { from }) => {
+            seen.push(from);
+            return { sha: SHA, parts: [] };
+          },
+        },
+      });
+      await clock.runUntil(start({ integrity: 'sha1', resume: memoryStore(new Map([[KEY, unopened]])) }).done);
+      expect(seen).toEqual([expected]);
+    }
+  });
+});
