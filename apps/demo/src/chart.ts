@@ -68,11 +68,11 @@ export function startChart(uploads: Uploads, languages: Languages): void {
 }
 
 function panel(root: HTMLElement, kind: 'tall' | 'low', languages: Languages, key: 'throughput' | 'window') {
-  const canvas = element('canvas', { class: `plot ${kind}`, role: 'img' });
+  const canvas = element('canvas', { role: 'img' });
   const name = element('span');
   const value = element('b');
   languages.watch(() => setText(name, languages.text(key)));
-  root.append(element('p', { class: 'plot-head' }, name, value), canvas);
+  root.append(element('p', { class: 'plot-head' }, name, value), element('div', { class: `plot ${kind}` }, canvas));
   return { canvas, value };
 }
 

@@ -73,7 +73,7 @@ export function createMapView(languages: Languages): { show(entries: readonly En
     setText(emptyText, languages.text('mapEmpty'));
     if (shown.length === 0) {
       if (!empty.isConnected) box.replaceChildren(empty);
-      pattern.draw(new Uint8Array(4096));
+      pattern.draw(new Uint8Array(240));
     } else {
       empty.remove();
     }

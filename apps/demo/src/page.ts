@@ -23,6 +23,7 @@ const redraw = (): void => {
   due = true;
   requestAnimationFrame(() => {
     due = false;
+    document.body.dataset.ready = '';
     maps.show(uploads.entries());
     counters.show(uploads.totals(), faults.preflights());
   });

@@ -3,7 +3,6 @@ import { SLICE_IN_FLIGHT, SLICE_RESUMED, SLICE_RETRYING, SLICE_STORED, SLICE_WAI
 /** Where the cells of a map go. Lengths in CSS pixels. */
 export interface Grid {
   readonly columns: number;
-  readonly rows: number;
   /** Width and height of a cell, its gap included. */
   readonly pitch: number;
   readonly gap: number;
@@ -16,15 +15,19 @@ const SMALLEST_PITCH = 6;
 
 /** The largest cells with which everything fits; slices share cells when even the smallest are too many. */
 export function layOut(slices: number, width: number, height: number): Grid {
-  for (let pitch = LARGEST_PITCH; pitch >= SMALLEST_PITCH; pitch -= 1) {
-    const columns = Math.max(1, Math.floor(width / pitch));
-    const rows = Math.max(1, Math.floor(height / pitch));
-    if (columns * rows >= slices || pitch === SMALLEST_PITCH) {
-      const perCell = Math.max(1, Math.ceil(slices / (columns * rows)));
-      return { columns, rows, pitch, gap: pitch >= 10 ? 2 : 1, perCell };
-    }
-  }
-  throw new Error('the smallest pitch always fits');
+  const perCell = Math.max(1, Math.ceil(slices / capacity(SMALLEST_PITCH, width, height)));
+  const cells = Math.ceil(slices / perCell);
+  let pitch = LARGEST_PITCH;
+  while (pitch > SMALLEST_PITCH && capacity(pitch, width, height) < cells) pitch -= 1;
+  return { columns: columnsOf(pitch, width), pitch, gap: pitch >= 10 ? 2 : 1, perCell };
+}
+
+function columnsOf(pitch: number, width: number): number {
+  return Math.max(1, Math.floor(width / pitch));
+}
+
+function capacity(pitch: number, width: number, height: number): number {
+  return columnsOf(pitch, width) * Math.max(1, Math.floor(height / pitch));
 }
 
 /** How many slices are in each state; index: `SLICE_*`. */

@@ -38,9 +38,15 @@ export interface Uploads {
   isBusy(): boolean;
 }
 
-type Summed = Pick<UploadProgress, 'sentBytes' | 'resentBytes' | 'requests' | 'signatures'>;
-
-const NOTHING: Summed = { sentBytes: 0, resentBytes: 0, requests: 0, signatures: 0 };
+const NOTHING: Totals = {
+  slices: 0,
+  storedSlices: 0,
+  confirmedBytes: 0,
+  sentBytes: 0,
+  resentBytes: 0,
+  requests: 0,
+  signatures: 0,
+};
 /** With more slices than this, a map is made less often. */
 const MANY_SLICES = 50_000;
 const MANY_EVERY_MS = 500;
@@ -50,7 +56,7 @@ export function followUploads(uppy: DemoUppy, onChange: () => void): Uploads {
   const entries = new Map<string, Entry>();
   /** Latest progress of each file, also of those that have gone. */
   const latest = new Map<string, UploadProgress>();
-  /** What earlier attempts at the same file had counted: a retry counts from zero. */
+  /** What earlier uploads of the same files had counted: each counts from zero. */
   let earlier = NOTHING;
   const mapMadeAtMs = new Map<string, number>();
   let window = 0;
@@ -69,7 +75,7 @@ export function followUploads(uppy: DemoUppy, onChange: () => void): Uploads {
 
   uppy.on('cos-slice:state', (file, state) => {
     const known = latest.get(file.id);
-    if (known && state.progress.requests < known.requests) earlier = add(earlier, known);
+    if (known && state.progress.requests < known.requests) earlier = add(earlier, countsOf(known));
     latest.set(file.id, state.progress);
     if (!entries.has(file.id)) for (const [id, entry] of entries) if (isOver(entry)) entries.delete(id);
     window = state.progress.concurrency;
@@ -91,27 +97,22 @@ export function followUploads(uppy: DemoUppy, onChange: () => void): Uploads {
 
   return {
     entries: () => [...entries.values()],
-    totals() {
-      let sums = earlier;
-      let [slices, storedSlices, confirmedBytes] = [0, 0, 0];
-      for (const progress of latest.values()) {
-        sums = add(sums, progress);
-        slices += progress.slices.total;
-        storedSlices += progress.slices.stored;
-        confirmedBytes += progress.confirmedBytes;
-      }
-      return { ...sums, slices, storedSlices, confirmedBytes };
-    },
+    totals: () => [...latest.values()].reduce((sums, progress) => add(sums, countsOf(progress, true)), earlier),
     window: () => window,
     isBusy: () => [...entries.values()].some((entry) => !isOver(entry)),
   };
 }
 
-function add(one: Summed, other: Summed): Summed {
-  return {
-    sentBytes: one.sentBytes + other.sentBytes,
-    resentBytes: one.resentBytes + other.resentBytes,
-    requests: one.requests + other.requests,
-    signatures: one.signatures + other.signatures,
-  };
+/** @param current false for an upload that another one has followed: if it did not end well, what it stored counts there */
+function countsOf(progress: UploadProgress, current = false): Totals {
+  const { sentBytes, resentBytes, requests, signatures, confirmedBytes, slices, phase } = progress;
+  const counts = { ...NOTHING, sentBytes, resentBytes, requests, signatures };
+  if (!current && phase !== 'done') return counts;
+  return { ...counts, slices: slices.total, storedSlices: slices.stored, confirmedBytes };
+}
+
+function add(one: Totals, other: Totals): Totals {
+  return Object.fromEntries(
+    (Object.keys(NOTHING) as (keyof Totals)[]).map((name) => [name, one[name] + other[name]]),
+  ) as unknown as Totals;
 }

@@ -31,7 +31,7 @@ export function createUppy(config: DemoConfig, languages: Languages): DemoUppy {
       target: '#dashboard',
       inline: true,
       width: '100%',
-      height: 420,
+      height: 436,
       theme: 'auto',
       proudlyDisplayPoweredByUppy: false,
       showLinkToFileUploadResult: false,

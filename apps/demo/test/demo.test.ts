@@ -1,10 +1,13 @@
+import { spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { mkdtemp, open, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { launchChromium } from '../../../packages/browser/src/testing/setting.ts';
 import { buildPage } from '../scripts/bundle.js';
 import { type Demo, startDemo } from '../server/demo.js';
@@ -109,4 +112,105 @@ test('200 MB, paused, resumed, reloaded and through every fault, arrive byte for
   }
   await turn('slow', false);
   await expectFinished('film.mp4', source);
+
+  // Added again, it is there at once.
+  await page.locator('.uppy-Dashboard-Item').waitFor({ state: 'detached' });
+  await add(source);
+  await page.locator('#finished .badge.instant').waitFor({ timeout: 30_000 });
 }, 240_000);
+
+test('the page is usable at 360 px, in both languages, and nothing moves while files are uploaded', async () => {
+  await page.setViewportSize({ width: 360, height: 740 });
+  await page.evaluate(() => {
+    const shifts: number[] = [];
+    Object.assign(window, { shifts });
+    new PerformanceObserver((list) => {
+      for (const entry of list.getEntries() as (PerformanceEntry & { value: number; hadRecentInput: boolean })[]) {
+        if (!entry.hadRecentInput) shifts.push(entry.value);
+      }
+    }).observe({ type: 'layout-shift', buffered: false });
+  });
+  const source = await makeFile('narrow.bin', 12 * MB);
+  await add(source);
+  await expectFinished('narrow.bin', source);
+  expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(360);
+  const moved = await page.evaluate(() =>
+    (window as unknown as { shifts: number[] }).shifts.reduce((a, b) => a + b, 0),
+  );
+  expect(moved).toBeLessThan(0.05);
+
+  await page.getByRole('button', { name: '中文' }).click();
+  await page.getByRole('heading', { name: '分片图' }).waitFor();
+  expect(await page.locator('html').getAttribute('lang')).toBe('zh-CN');
+  expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(360);
+});
+
+test('the map says in words what it shows, and the keyboard reaches every switch', async () => {
+  const source = await makeFile('words.bin', 4_000_000);
+  await add(source);
+  await expectFinished('words.bin', source);
+  const label = 'words.bin: 4 slices. 4 stored, 0 resumed, 0 in flight, 0 retrying, 0 waiting.';
+  await page.getByRole('img', { name: label }).waitFor();
+  await page.locator('#fault-drop').focus();
+  await page.keyboard.press('Space');
+  await expect.poll(() => demo.faults.state().faults.drop).toBe(true);
+  for (const fault of ['busy', 'stall', 'slow', 'expire', 'lose']) {
+    await page.keyboard.press('Tab');
+    expect(await page.evaluate(() => document.activeElement?.id)).toBe(`fault-${fault}`);
+  }
+});
+
+test('names that the protocol refuses are made to fit it', async () => {
+  await page.evaluate(() => {
+    const data = new DataTransfer();
+    data.items.add(new File(['hello'], '目录 a?b "c".txt', { type: 'text/plain' }));
+    const input = document.querySelector<HTMLInputElement>('.uppy-Dashboard-input');
+    if (!input) throw new Error('no input');
+    input.files = data.files;
+    input.dispatchEvent(new Event('change', { bubbles: true }));
+  });
+  await page.locator('#finished li[data-disk=same]').waitFor();
+  expect((await stat(join(demo.filesDir, '目录 a_b _c_.txt'))).size).toBe(5);
+});
+
+test('signatures are for the demo bucket and the path asked for only', async () => {
+  const ask = (claim: object, type = 'application/json'): Promise<Response> =>
+    fetch(`${demo.url}/sign`, { method: 'POST', headers: { 'Content-Type': type }, body: JSON.stringify(claim) });
+  const claim = { appId: '1250000000', bucket: 'demo', path: 'a.bin', effect: 'multi', nowSec: 9_999_999_999 };
+  const { signature } = (await (await ask(claim)).json()) as { signature: string };
+  const text = Buffer.from(signature, 'base64').subarray(20).toString();
+  expect(text).toContain('f=/1250000000/demo/a.bin');
+  expect(Number(/&e=(\d+)/.exec(text)?.[1])).toBeLessThan(Date.now() / 1000 + 3600);
+  expect((await ask({ ...claim, bucket: 'other' })).status).toBe(403);
+  expect((await ask({ ...claim, appId: '1' })).status).toBe(403);
+  expect((await ask({ ...claim, path: '' })).status).toBe(400);
+  // What a form of another page can send.
+  expect((await ask(claim, 'text/plain')).status).toBe(415);
+  const elsewhere = `${demo.url}/files/v2/1250000000/demo/b.bin?sign=${encodeURIComponent(signature)}`;
+  const form = new FormData();
+  form.append('op', 'upload_slice_list');
+  expect((await fetch(elsewhere, { method: 'POST', body: form })).status).toBe(403);
+});
+
+test('the command says where it is and where uploads land, and ends when interrupted', async () => {
+  const main = fileURLToPath(new URL('../server/main.js', import.meta.url));
+  const env = { ...process.env, PORT: '0', DEMO_DIR: join(dir, 'command') };
+  const child = spawn(process.execPath, [main], { env, stdio: ['ignore', 'pipe', 'inherit'] });
+  const lines: string[] = [];
+  for await (const line of createInterface({ input: child.stdout })) {
+    lines.push(line);
+    if (line.startsWith('ready ')) break;
+  }
+  expect(lines[0]).toBe(`uploads land in ${join(dir, 'command/1250000000/demo')}`);
+  const url = lines[1]?.slice('ready '.length) ?? '';
+  expect(url).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/);
+  // An open page does not keep it from ending.
+  const events = await fetch(`${url}/demo/events`);
+  expect((await fetch(url)).status).toBe(200);
+  const ended = new Promise((resolve) => {
+    child.once('exit', (code) => resolve(code));
+  });
+  child.kill('SIGINT');
+  expect(await ended).toBe(0);
+  await events.body?.cancel().catch(() => {});
+});
