@@ -64,15 +64,14 @@ export function uploadFile(source: UploadSource, options: UploadFileOptions): Up
   shared ??= { transport: createHttpTransport(), hasher: createHasher(), resume: createFileResumeStore() };
   const { hasher, resume } = shared;
   const { dispatcher, ...rest } = options;
-  const transport = dispatcher ? createDispatcherTransport(dispatcher) : shared.transport;
   const integrity = options.integrity ?? 'md5';
   checkSource(source, integrity);
+  const open = (): Promise<Source<Uint8Array>> => openSource(source);
+  const filled = { ...rest, integrity, resume: options.resume ?? resume };
+  // A proxy may be reachable where the network interfaces say that nothing is.
+  if (dispatcher) return createUpload(open, filled, { transport: createDispatcherTransport(dispatcher), hasher });
   const network = createNetwork(options.endpoint);
-  return createUpload(
-    () => openSource(source),
-    { ...rest, integrity, resume: options.resume ?? resume },
-    { transport: watched(transport, network), hasher, network },
-  );
+  return createUpload(open, filled, { transport: watched(shared.transport, network), hasher, network });
 }
 
 async function openSource(source: UploadSource): Promise<Source<Uint8Array>> {

@@ -392,6 +392,8 @@ class Drive<C> implements Upload {
   ): UploadEvent {
     const slice = command.type === 'send' ? { slice: command.slice } : {};
     if (operation.op === 'slice' && reply.kind === 'stored') this.#openedSource.stored?.(operation.range);
+    // Answers get lost: what the list says is stored is stored.
+    if (reply.kind === 'listed') for (const range of reply.stored) this.#openedSource.stored?.(range);
     return { type: 'replied', run: command.run, reply, ...slice };
   }
 
