@@ -24,7 +24,8 @@ interface Task {
 
 /** Worker threads that are started when needed, end when idle, and keep the process alive only while they work. */
 export function createHashPool(): HashPool {
-  const maxWorkers = Math.min(MAX_WORKERS, availableParallelism());
+  // One core is left to the thread that sends; a worker more would only cost memory.
+  const maxWorkers = Math.max(1, Math.min(MAX_WORKERS, availableParallelism() - 1));
   const queue: Task[] = [];
   const idle: Array<(task: Task) => void> = [];
   let workers = 0;
