@@ -10,7 +10,7 @@ const { initialState, transition } = await import(new URL('state.js', dist).href
 const MIB = 1024 * 1024;
 const CONCURRENCY = 8;
 /** Slices measured at one place of a large file. */
-const STRETCH = 100_000;
+const STRETCH = 50_000;
 /** Kept at once while memory is measured, so that what else is on the heap does not show. */
 const COPIES = 64;
 
