@@ -12,7 +12,10 @@ import { createMD5, createSHA1 } from 'hash-wasm';
  *   { type: 'cancel' })} Job
  */
 
-const READ_BYTES = 4 * 1024 * 1024;
+const CHUNK_BYTES = 1024 * 1024;
+/** Streams are read for so long at most: some browsers keep all that a stream has in memory. */
+const WINDOW_BYTES = 16 * 1024 * 1024;
+const PROGRESS_EVERY_BYTES = 4 * 1024 * 1024;
 const CHECKPOINT_EVERY_BYTES = 64 * 1024 * 1024;
 const CHECKPOINT_VERSION = 1;
 /** Where hash-wasm's saved SHA-1 state holds the five chaining words, little-endian. */
@@ -54,7 +57,8 @@ async function hashParts({ id, blob, sliceSizeBytes, from }) {
   if (!resumed) hash.init();
   const states = resumed ? resumed.states : [];
   let at = resumed ? from.hashedBytes : 0;
-  let saidAt = at;
+  let toldAt = at;
+  let savedAt = at;
   postMessage({ id, progress: at });
 
   /** @param {Uint8Array} bytes */
@@ -64,13 +68,17 @@ async function hashParts({ id, blob, sliceSizeBytes, from }) {
       hash.update(bytes.subarray(used, used + length));
       used += length;
       at += length;
-      if (at % sliceSizeBytes === 0 && at < blob.size) states.push(toHex(hash.save().subarray(STATE_FROM, STATE_TO)));
+      if (at % sliceSizeBytes !== 0 || at >= blob.size) continue;
+      const state = hash.save();
+      states.push(toHex(state.subarray(STATE_FROM, STATE_TO)));
+      if (at - savedAt < CHECKPOINT_EVERY_BYTES) continue;
+      savedAt = at;
+      const data = [CHECKPOINT_VERSION, sliceSizeBytes, toHex(state), states.join('')].join(':');
+      postMessage({ id, checkpoint: { hashedBytes: at, data } });
     }
+    if (at - toldAt < PROGRESS_EVERY_BYTES && at < blob.size) return;
+    toldAt = at;
     postMessage({ id, progress: at });
-    if (at - saidAt < CHECKPOINT_EVERY_BYTES || at % sliceSizeBytes !== 0) return;
-    saidAt = at;
-    const data = [CHECKPOINT_VERSION, sliceSizeBytes, toHex(hash.save()), states.join('')].join(':');
-    postMessage({ id, checkpoint: { hashedBytes: at, data } });
   };
   await readAll(blob, at, id, take);
   const sha = hash.digest('hex');
@@ -113,22 +121,50 @@ function resume(hash, { hashedBytes, data }, sliceSizeBytes, sizeBytes) {
 }
 
 /**
- * Reads on while what was read is hashed.
- *
  * @param {Blob} blob
  * @param {number} from
  * @param {number} id
  * @param {(bytes: Uint8Array) => void} take
  */
 async function readAll(blob, from, id, take) {
-  const read = (/** @type {number} */ at) => blob.slice(at, at + READ_BYTES).arrayBuffer();
-  let next = from < blob.size ? read(from) : undefined;
-  for (let at = from; next; at += READ_BYTES) {
-    const bytes = new Uint8Array(await next);
-    next = at + READ_BYTES < blob.size ? read(at + READ_BYTES) : undefined;
-    next?.catch(() => {});
-    if (cancelled.has(id)) throw new Error('cancelled');
-    take(bytes);
+  const read = hasByteStreams() ? readStream : readChunks;
+  for (let at = from; at < blob.size; at += WINDOW_BYTES) {
+    await read(blob.slice(at, at + WINDOW_BYTES), (bytes) => {
+      if (cancelled.has(id)) throw new Error('cancelled');
+      take(bytes);
+    });
+  }
+}
+
+/** Whether blobs can be read into a buffer of ours, which is several times as fast as `arrayBuffer`, in a tenth of the memory. */
+function hasByteStreams() {
+  try {
+    new Blob().stream().getReader({ mode: 'byob' });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** @param {Blob} blob @param {(bytes: Uint8Array) => void} take */
+async function readStream(blob, take) {
+  const reader = blob.stream().getReader({ mode: 'byob' });
+  let buffer = new ArrayBuffer(CHUNK_BYTES);
+  // Not until `done`: in Chromium the read after the last byte now and then never ends.
+  for (let left = blob.size; left > 0; ) {
+    const { done, value } = await reader.read(new Uint8Array(buffer));
+    if (done) throw new DOMException('the file is shorter than it was', 'NotReadableError');
+    left -= value.length;
+    take(value);
+    buffer = value.buffer;
+  }
+  reader.cancel().catch(() => {});
+}
+
+/** @param {Blob} blob @param {(bytes: Uint8Array) => void} take */
+async function readChunks(blob, take) {
+  for (let at = 0; at < blob.size; at += CHUNK_BYTES) {
+    take(new Uint8Array(await blob.slice(at, at + CHUNK_BYTES).arrayBuffer()));
   }
 }
 
