@@ -26,6 +26,7 @@ export interface FinishedFiles {
 export function createFinishedFiles(languages: Languages): FinishedFiles {
   const list = byId('finished');
   let files = readKept();
+  const rows = new Map<Finished, HTMLElement>();
 
   const keep = (): void => {
     try {
@@ -34,9 +35,19 @@ export function createFinishedFiles(languages: Languages): FinishedFiles {
       // A list that is not kept is no reason to fail.
     }
   };
+  /** Rows that are there stay the elements they are: one of them may hold the focus. */
   const show = (): void => {
     byId('done-hint').hidden = files.length > 0;
-    list.replaceChildren(...files.map((file) => row(file, languages)));
+    for (const [file, root] of rows) {
+      if (files.includes(file)) continue;
+      root.remove();
+      rows.delete(file);
+    }
+    for (const [at, file] of files.entries()) {
+      const root = rows.get(file) ?? row(file, languages);
+      rows.set(file, root);
+      if (list.children[at] !== root) list.insertBefore(root, list.children[at] ?? null);
+    }
   };
 
   async function compare(file: Finished): Promise<void> {
@@ -46,12 +57,26 @@ export function createFinishedFiles(languages: Languages): FinishedFiles {
     const sha1: string | undefined = answer?.sha1;
     const same = sha1 === (file.sha1 ?? sha1) && answer?.sizeBytes === file.sizeBytes;
     const disk = sha1 === undefined ? 'unknown' : same ? 'same' : 'differs';
-    files = files.map((one) => (one === file ? { ...file, sha1: file.sha1 ?? sha1, disk } : one));
+    const compared: Finished = { ...file, sha1: file.sha1 ?? sha1, disk };
+    files = files.map((one) => (one === file ? compared : one));
+    const root = rows.get(file);
+    if (root) {
+      rows.delete(file);
+      rows.set(compared, root);
+      const [, ...facts] = row(compared, languages).children;
+      for (const [at, fact] of facts.entries()) root.children[at + 1]?.replaceWith(fact);
+      root.dataset.disk = disk;
+    }
     keep();
     show();
   }
 
-  languages.watch(show);
+  languages.watch(() => {
+    for (const root of rows.values()) root.remove();
+    rows.clear();
+    show();
+  });
+  for (const file of files) if (!file.disk) void compare(file);
   return {
     add(name, sizeBytes, { accessUrl, url, resourcePath, instant, resumedBytes, sha1 }) {
       const path = resourcePath.split('/').slice(3).join('/');

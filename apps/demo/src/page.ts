@@ -16,17 +16,23 @@ const maps = createMapView(languages);
 const counters = createCounters(languages);
 const finished = createFinishedFiles(languages);
 
-// Everything that has changed is drawn at once, when the browser draws.
+const REDRAW_EVERY_MS = 100;
+
+// Everything that has changed is drawn at once, and no more often than eyes can follow.
+let drawnAtMs = Number.NEGATIVE_INFINITY;
 let due = false;
 const redraw = (): void => {
   if (due) return;
   due = true;
-  requestAnimationFrame(() => {
+  const draw = (): void => {
     due = false;
+    drawnAtMs = performance.now();
     document.body.dataset.ready = '';
     maps.show(uploads.entries());
     counters.show(uploads.totals(), faults.preflights());
-  });
+  };
+  const waitMs = drawnAtMs + REDRAW_EVERY_MS - performance.now();
+  setTimeout(() => requestAnimationFrame(draw), Math.max(0, waitMs));
 };
 
 const uploads = followUploads(uppy, redraw);

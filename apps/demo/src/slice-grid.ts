@@ -10,7 +10,7 @@ export interface Grid {
   readonly perCell: number;
 }
 
-const LARGEST_PITCH = 28;
+const LARGEST_PITCH = 32;
 const SMALLEST_PITCH = 6;
 
 /** The largest cells with which everything fits; slices share cells when even the smallest are too many. */

@@ -63,7 +63,7 @@ const en = {
   times: '{count}×',
   timesLabel: 'happened {count} times',
   reload: 'Reload this page now',
-  reloadHint: 'The upload continues by itself after the reload.',
+  reloadHint: 'The upload continues by itself; files above 2 GiB have to be selected again first.',
   serverGone: 'The demo server does not answer.',
 
   doneTitle: 'Finished files',
@@ -152,7 +152,7 @@ const zh: Record<TextKey, string> = {
   times: '{count} 次',
   timesLabel: '已发生 {count} 次',
   reload: '立即刷新本页',
-  reloadHint: '刷新后上传会自动继续。',
+  reloadHint: '上传会自动继续；超过 2 GiB 的文件需要先重新选择。',
   serverGone: '演示服务器没有应答。',
 
   doneTitle: '已完成的文件',
