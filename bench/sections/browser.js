@@ -47,7 +47,7 @@ export async function browserClient(context) {
   const site = await startSite(root);
   let run = 0;
   try {
-    const notes = await inRounds(context, { name: 'Browser', share: 0.1 }, async () => {
+    const notes = await inRounds(context, { name: 'Browser', share: 0.09 }, async () => {
       for (const { name, ...order } of CANDIDATES) {
         run += 1;
         // A fresh browser each time: none inherits the other's caches, workers or garbage.

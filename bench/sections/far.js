@@ -57,7 +57,7 @@ export async function farNetworks(context) {
   const samples = new Samples();
   const rowName = (/** @type {string} */ network, /** @type {string} */ name) => `${network}: ${name}`;
 
-  const notes = await inRounds(context, { name: 'Far networks', share: 0.22 }, async () => {
+  const notes = await inRounds(context, { name: 'Far networks', share: 0.21 }, async () => {
     const jobs = Object.entries(NETWORKS).flatMap(([network, profile]) =>
       CANDIDATES.filter(({ name }) => profile.stallMs === undefined || !ONCE.includes(name)).map((candidate) => ({
         network,

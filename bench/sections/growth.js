@@ -35,7 +35,7 @@ export async function growth(context) {
   const get = (/** @type {string} */ key) => median(values.get(key) ?? []);
   const run = (/** @type {object} */ job) => runJob('growth/main.js', job, { nodeOptions: ['--expose-gc'] });
 
-  const notes = await inRounds(context, { name: 'Growth', share: 0.12 }, async () => {
+  const notes = await inRounds(context, { name: 'Growth', share: 0.08 }, async () => {
     for (const [label, sizeBytes] of Object.entries(SIZES)) {
       const { micros, stateMiB } = await run({ kind: 'plan', sizeBytes });
       add(`plan ${label}`, micros);

@@ -68,7 +68,7 @@ export async function nodeClient(context) {
     });
     samples.add(candidate.name, measured, bytes);
   };
-  const notes = await inRounds(context, { name: 'Node client', share: 0.44 }, async (round) => {
+  const notes = await inRounds(context, { name: 'Node client', share: 0.4 }, async (round) => {
     // Each round starts elsewhere, so that no candidate always follows the same one.
     const from = (round * 4) % CANDIDATES.length;
     for (const candidate of [...CANDIDATES.slice(from), ...CANDIDATES.slice(0, from)]) {

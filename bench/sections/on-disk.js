@@ -51,7 +51,7 @@ export async function endToEnd(context) {
   const sizeBytes = context.options.diskSizeBytes;
   const file = await makeTestFile(join(context.dir, 'end-to-end.bin'), sizeBytes);
   const samples = new Samples();
-  const notes = await inRounds(context, { name: 'End to end', share: 0.12 }, async () => {
+  const notes = await inRounds(context, { name: 'End to end', share: 0.13 }, async () => {
     for (const { name, client, variant, server: kind } of PAIRS) {
       const measured = await withServer(context, kind, async (server) => {
         await server.ask({ type: 'start' });
@@ -98,7 +98,7 @@ export async function serverAlone(context) {
   const samples = new Samples();
   const nameOf = (/** @type {string} */ kind) =>
     kind === 'plain' ? 'node:http that writes bodies to a file' : `@cos-slice/server ${kind}`;
-  const notes = await inRounds(context, { name: 'Server', share: 0.08 }, async () => {
+  const notes = await inRounds(context, { name: 'Server', share: 0.07 }, async () => {
     for (const kind of LOADS) {
       const measured = await withServer(context, kind === 'plain' ? 'plain' : 'cos-slice', async (server) => {
         await server.ask({ type: 'start' });
