@@ -45,7 +45,8 @@ export async function attemptRequest<C>(
   };
   const watch = async (): Promise<void> => {
     for (let leftMs = deadlineMs - clock.nowMs(); leftMs > 0; leftMs = deadlineMs - clock.nowMs()) {
-      await clock.sleep(leftMs, ended.signal);
+      // The next phase may allow less time than this one: look again at least that often.
+      await clock.sleep(Math.min(leftMs, connectMs, noProgressMs, responseMs), ended.signal);
     }
     controller.abort(timeoutError(phase, request.url));
   };
