@@ -54,6 +54,20 @@ describe('fileStore on disk', () => {
     expect(await readdir(join(dir, '.cos-slice/spool'))).toEqual([]);
   });
 
+  it('puts many objects at once into directories that are not there yet', async () => {
+    const store = fileStore(await temporaryDir());
+    for (let round = 0; round < 40; round++) {
+      const at = (index: number) => `new-${round}/deep/${index}.bin`;
+      const done = put(store, at(0));
+      const looks = async (index: number) => {
+        for (let times = 0; times < 20; times++) await store.checkVacant({ ...target, path: at(index) }, true);
+        await put(store, at(index));
+      };
+      await Promise.all([done, looks(1), looks(2), looks(3)]);
+    }
+    expect((await store.statObject({ ...target, path: 'new-39/deep/3.bin' }))?.sizeBytes).toBe(BYTES.length);
+  });
+
   it('survives a journal whose last line is torn', async () => {
     const dir = await temporaryDir();
     const { session } = await fileStore(dir).createSession(init);

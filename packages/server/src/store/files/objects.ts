@@ -40,17 +40,13 @@ export function createObjects(layout: Layout, fsync: boolean): Objects {
   async function checkParents(target: Target): Promise<void> {
     const bucketDir = layout.bucketDir(target);
     for (let dir = dirname(layout.objectPath(target)); dir.length >= bucketDir.length; dir = dirname(dir)) {
-      const real = await realpath(dir).catch((error) => {
-        if (hasCode(error, 'ENOENT')) return undefined;
-        if (hasCode(error, 'ENOTDIR', 'ELOOP')) throw new StoreError('path-conflict', { cause: error });
-        throw error;
-      });
-      if (real === undefined) {
-        // A dangling link is not there for realpath and yet in the way.
-        if (await ifPresent(lstat(dir))) throw new StoreError('path-conflict');
-        continue;
-      }
-      if (real !== dir || !(await lstat(dir)).isDirectory()) throw new StoreError('path-conflict');
+      // The entry itself first: asked in any other order, one that somebody makes meanwhile looks like a dangling link.
+      const entry = await ifPresent(lstat(dir)).catch(asConflict('ELOOP'));
+      if (!entry) continue;
+      if (!entry.isDirectory()) throw new StoreError('path-conflict');
+      const real = await ifPresent(realpath(dir));
+      if (real === undefined) continue;
+      if (real !== dir) throw new StoreError('path-conflict');
       return;
     }
   }
@@ -65,32 +61,37 @@ export function createObjects(layout: Layout, fsync: boolean): Objects {
     const path = layout.objectPath(target);
     const stat = await lstat(sourcePath, { bigint: true });
     const revision = revisionOf(stat);
-    const firstMade = await mkdir(dirname(path), { recursive: true });
-    try {
-      // Before the file itself: labels that are early are ignored, since they name another revision.
-      await writeJson(
-        layout.labelsPath(target),
-        layout.newSpoolPath(),
-        { ...labels, revision } satisfies LabelsFile,
-        fsync,
-      );
-      if (overwrite) {
-        await rename(sourcePath, path);
-      } else {
-        await link(sourcePath, path);
-        await unlink(sourcePath);
-      }
-    } catch (error) {
-      await removeMade(dirname(path), firstMade);
-      if (hasCode(error, 'EEXIST')) throw new StoreError('exists', { cause: error });
-      if (hasCode(error, 'EISDIR', 'ENOTDIR', 'ENOTEMPTY')) throw new StoreError('path-conflict', { cause: error });
-      throw error;
-    }
+    // Before the file itself: labels that are early are ignored, since they name another revision.
+    const labelsFile: LabelsFile = { ...labels, revision };
+    await writeJson(layout.labelsPath(target), layout.newSpoolPath(), labelsFile, fsync);
+    const firstMade = await moveTo(path, async () => {
+      if (overwrite) return rename(sourcePath, path);
+      await link(sourcePath, path);
+      await unlink(sourcePath);
+    });
     if (labels.sha !== undefined) {
       await writeJson(layout.contentPath(target, labels.sha), layout.newSpoolPath(), { path: target.path }, fsync);
     }
     if (fsync) await syncDirectories(dirname(path), dirname(firstMade ?? path));
     return infoOf(stat, labels);
+  }
+
+  /** Makes the directories on the way, runs `move`, and answers the topmost directory made. */
+  async function moveTo(path: string, move: () => Promise<void>, attemptsLeft = 5): Promise<string | undefined> {
+    let firstMade: string | undefined;
+    try {
+      firstMade = await mkdir(dirname(path), { recursive: true });
+      await move();
+      return firstMade;
+    } catch (error) {
+      await removeMade(dirname(path), firstMade);
+      // Somebody whose own move failed has just removed the directories it had made.
+      if (hasCode(error, 'ENOENT') && attemptsLeft > 1) return moveTo(path, move, attemptsLeft - 1);
+      if (hasCode(error, 'EEXIST') && (await ifPresent(lstat(path)))?.isFile()) {
+        throw new StoreError('exists', { cause: error });
+      }
+      return asConflict('EEXIST', 'EISDIR', 'ENOTDIR', 'ENOTEMPTY')(error);
+    }
   }
 
   async function removeMade(deepest: string, first: string | undefined): Promise<void> {
@@ -168,6 +169,12 @@ export function createObjects(layout: Layout, fsync: boolean): Objects {
       await rm(layout.labelsPath(target), { force: true });
       return true;
     },
+  };
+}
+
+function asConflict(...codes: string[]): (error: unknown) => never {
+  return (error) => {
+    throw hasCode(error, ...codes) ? new StoreError('path-conflict', { cause: error }) : error;
   };
 }
 
