@@ -91,10 +91,11 @@ export function createSignatures(
 
 function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
-    if (signal.aborted) return reject(signal.reason);
     const stop = (): void => reject(signal.reason);
     signal.addEventListener('abort', stop, { once: true });
+    // Listened to even by those who do not wait for it: its failure must not count as one that nobody handles.
     promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop));
+    if (signal.aborted) stop();
   });
 }
 
