@@ -1,176 +1,39 @@
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createSigner } from '@cos-slice/core';
-import { createSliceServer, fileStore } from '@cos-slice/server';
-import Uppy, { type Body, type Meta, type UppyFile } from '@uppy/core';
+import Uppy from '@uppy/core';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import CosSlice, { type CosSliceFile, type CosSliceOptions, zhCN } from './index.ts';
+import CosSlice, { type CosSliceFile, zhCN } from './index.ts';
+import {
+  ACCOUNT,
+  add,
+  createSetting,
+  type Options,
+  of,
+  pause,
+  type Setting,
+  SLICE,
+  setUp,
+  until,
+} from './testing/setting.ts';
 
-type File = UppyFile<Meta, Record<string, never>>;
-type Options = CosSliceOptions<Meta, Body>;
-
-const KIB = 1024;
-const SLICE = 64 * KIB;
-const ACCOUNT = { appId: '10055004', secretId: 'ID', secretKey: 'KEY', buckets: ['demobucket'] };
-
-let root: string;
-let endpoint: string;
-let close: () => Promise<void>;
-/** Sees each request first; true: it has dealt with it. Runs before the body is read. */
-let intercept: ((req: IncomingMessage, res: ServerResponse) => boolean | Promise<boolean>) | undefined;
-let requests: { op: string | undefined; path: string | undefined; status: number }[];
-let open = 0;
-let arrived = 0;
-let mostOpen = 0;
-
+let setting: Setting;
 beforeEach(async () => {
-  intercept = undefined;
-  requests = [];
-  open = 0;
-  mostOpen = 0;
-  root = await mkdtemp(join(tmpdir(), 'cos-slice-uppy-'));
-  const store = createSliceServer({
-    store: fileStore(root),
-    accounts: [ACCOUNT],
-    onRequest: ({ op, path, status }) => void requests.push({ op, path, status }),
-  });
-  const server = createServer(async (req, res) => {
-    open += 1;
-    arrived += 1;
-    mostOpen = Math.max(mostOpen, open);
-    res.on('close', () => {
-      open -= 1;
-    });
-    if (!(await intercept?.(req, res))) void store.handle(req, res);
-  });
-  await new Promise<void>((resolve) => {
-    server.listen(0, '127.0.0.1', resolve);
-  });
-  endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}/files/v2`;
-  close = async () => {
-    await new Promise<void>((resolve) => {
-      server.close(() => resolve());
-      server.closeAllConnections();
-    });
-    await store.close();
-    await rm(root, { recursive: true, force: true });
-  };
+  setting = await createSetting();
 });
-afterEach(() => close());
-
-/** Every event that an uploader may emit, in order. */
-interface Heard {
-  readonly event: string;
-  readonly id: string;
-  readonly detail?: unknown;
-}
-
-function setUp(options: Partial<Options> = {}) {
-  const uppy = new Uppy();
-  uppy.use(CosSlice, {
-    endpoint,
-    appId: ACCOUNT.appId,
-    bucket: 'demobucket',
-    signer: createSigner({ ...ACCOUNT, bucket: 'demobucket' }),
-    sliceSize: SLICE,
-    singleRequestMax: 0,
-    retry: { baseDelayMs: 5 },
-    resume: false,
-    ...options,
-  });
-  const heard: Heard[] = [];
-  // Whether progress comes with the latest object: told before Uppy itself hears of it and makes a new one.
-  const emit = uppy.emit.bind(uppy);
-  uppy.emit = ((
-    event: 'upload-progress',
-    ...args: Parameters<typeof emit<'upload-progress'>> extends [unknown, ...infer R] ? R : never
-  ) => {
-    const [file] = args;
-    if (event === 'upload-progress' && file !== uppy.getFile(file?.id ?? ''))
-      heard.push({ event: 'stale', id: file?.id ?? '' });
-    emit(event, ...args);
-  }) as typeof uppy.emit;
-  uppy.on('upload-start', (files) => {
-    for (const file of files) heard.push({ event: 'upload-start', id: file.id, detail: files.length });
-  });
-  uppy.on('upload-progress', (file, progress) => {
-    heard.push({ event: 'upload-progress', id: file?.id ?? '', detail: progress.bytesUploaded });
-  });
-  uppy.on('upload-error', (file, error) =>
-    heard.push({ event: 'upload-error', id: file?.id ?? '', detail: error.message }),
-  );
-  uppy.on('upload-success', (file, response) =>
-    heard.push({ event: 'upload-success', id: file?.id ?? '', detail: response }),
-  );
-  const plugin = uppy.getPlugin('CosSlice');
-  if (!plugin) throw new Error('the plugin is installed');
-  return { uppy, heard, plugin };
-}
-
-let names = 0;
-function add(uppy: Uppy, slices: number, more: Partial<File> = {}): string {
-  names += 1;
-  const bytes = new Uint8Array(slices * SLICE).map((_, index) => (index * 31 + (index >> 8) * 7 + names) & 255);
-  return uppy.addFile({
-    name: `file-${names}.bin`,
-    type: 'application/octet-stream',
-    data: new Blob([bytes]),
-    ...more,
-  } as never);
-}
+afterEach(() => setting.close());
 
 const resumedBytesOf = (uppy: Uppy, id: string): number => Number(Object(uppy.getFile(id).response?.body).resumedBytes);
-const of = (heard: readonly Heard[], event: string): Heard[] => heard.filter((one) => one.event === event);
-const until = async (fits: () => boolean, what: string): Promise<void> => {
-  for (let left = 2000; !fits(); left -= 1) {
-    if (left === 0) throw new Error(`never: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-};
-const pause = (delayMs: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, delayMs));
-
-/** Holds every slice until released. */
-function holdSlices(): { release(): void; readonly held: number } {
-  let release = (): void => {};
-  let held = 0;
-  const gate = new Promise<void>((resolve) => {
-    release = resolve;
-  });
-  intercept = async (req) => {
-    if (Number(req.headers['content-length']) < SLICE) return false;
-    held += 1;
-    await gate;
-    return false;
-  };
-  return {
-    release() {
-      intercept = undefined;
-      release();
-    },
-    get held() {
-      return held;
-    },
-  };
-}
-
-async function expectStored(uppy: Uppy, id: string): Promise<void> {
-  const file = uppy.getFile(id);
-  const stored = await readFile(join(root, ACCOUNT.appId, 'demobucket', file.name));
-  expect(stored.equals(Buffer.from(await (file.data as Blob).arrayBuffer()))).toBe(true);
-}
 
 describe('uploading', () => {
   test('files arrive byte for byte, with their URL and result', async () => {
-    const { uppy, heard } = setUp();
+    const { uppy, heard } = setUp(setting);
     const ids = [add(uppy, 5), add(uppy, 1), add(uppy, 12)];
     const result = await uppy.upload();
     expect(result?.successful?.map((file) => file.id)).toEqual(ids);
     expect(result?.failed).toEqual([]);
     for (const id of ids) {
-      await expectStored(uppy, id);
+      await setting.expectStored(uppy, id);
       expect(uppy.getFile(id).uploadURL).toContain(`/demobucket/${uppy.getFile(id).name}`);
       expect(uppy.getFile(id).response?.body).toMatchObject({ instant: false });
     }
@@ -180,7 +43,7 @@ describe('uploading', () => {
   });
 
   test('upload-start comes once for all files, and progress only after it', async () => {
-    const { uppy, heard } = setUp();
+    const { uppy, heard } = setUp(setting);
     add(uppy, 3);
     add(uppy, 3);
     await uppy.upload();
@@ -189,12 +52,12 @@ describe('uploading', () => {
   });
 
   test('what is shown stays below 99.5% until finish has succeeded', async () => {
-    const { uppy } = setUp();
+    const { uppy } = setUp(setting);
     const id = add(uppy, 40);
     let finishing = false;
-    intercept = async (req) => {
+    setting.intercept = async (req) => {
       const length = Number(req.headers['content-length']);
-      finishing = length < SLICE && requests.some(({ op }) => op === 'upload_slice_data');
+      finishing = length < SLICE && setting.requests.some(({ op }) => op === 'upload_slice_data');
       if (finishing) await pause(250);
       return false;
     };
@@ -207,10 +70,10 @@ describe('uploading', () => {
   });
 
   test('metadata that is allowed goes along', async () => {
-    const { uppy } = setUp({ allowedMetaFields: ['title', 'missing'] });
+    const { uppy } = setUp(setting, { allowedMetaFields: ['title', 'missing'] });
     add(uppy, 2, { meta: { title: '片名', secret: 'x' } as never });
     await uppy.upload();
-    const folder = join(root, '.cos-slice', 'objects');
+    const folder = join(setting.root, '.cos-slice', 'objects');
     const [kept = ''] = await readdir(folder);
     const labels = await readFile(join(folder, kept), 'utf8');
     expect(labels).toContain(JSON.stringify('{"title":"片名"}'));
@@ -218,7 +81,7 @@ describe('uploading', () => {
   });
 
   test('path decides where a file goes', async () => {
-    const { uppy } = setUp({ path: (file) => `inbox/${file.name}` });
+    const { uppy } = setUp(setting, { path: (file) => `inbox/${file.name}` });
     const id = add(uppy, 2);
     await uppy.upload();
     expect(uppy.getFile(id).uploadURL).toContain('/demobucket/inbox/');
@@ -227,7 +90,9 @@ describe('uploading', () => {
 
 describe('every file that does not succeed is told', () => {
   test('failures of the server', async () => {
-    const { uppy, heard } = setUp({ signer: createSigner({ ...ACCOUNT, secretKey: 'WRONG', bucket: 'demobucket' }) });
+    const { uppy, heard } = setUp(setting, {
+      signer: createSigner({ ...ACCOUNT, secretKey: 'WRONG', bucket: 'demobucket' }),
+    });
     const id = add(uppy, 2);
     const result = await uppy.upload();
     expect(result?.failed?.map((file) => file.id)).toEqual([id]);
@@ -236,7 +101,7 @@ describe('every file that does not succeed is told', () => {
   });
 
   test('files without data, with what to do about it', async () => {
-    const { uppy, heard } = setUp();
+    const { uppy, heard } = setUp(setting);
     const id = add(uppy, 2);
     uppy.setFileState(id, { data: undefined as never, isGhost: true });
     const result = await uppy.upload();
@@ -245,7 +110,7 @@ describe('every file that does not succeed is told', () => {
   });
 
   test('remote files, in the language of the application', async () => {
-    const { uppy, heard } = setUp({ locale: zhCN as never });
+    const { uppy, heard } = setUp(setting, { locale: zhCN });
     uppy.addFile({
       name: 'remote.bin',
       data: { size: 5 } as never,
@@ -258,7 +123,7 @@ describe('every file that does not succeed is told', () => {
   });
 
   test('a path function that throws', async () => {
-    const { uppy } = setUp({
+    const { uppy } = setUp(setting, {
       path: () => {
         throw new Error('no path for you');
       },
@@ -269,8 +134,8 @@ describe('every file that does not succeed is told', () => {
   });
 
   test('but not a file that was removed, and the upload never rejects', async () => {
-    const { uppy, heard } = setUp();
-    const slices = holdSlices();
+    const { uppy, heard } = setUp(setting);
+    const slices = setting.holdSlices();
     const id = add(uppy, 4);
     const other = add(uppy, 2);
     const uploading = uppy.upload();
@@ -286,8 +151,8 @@ describe('every file that does not succeed is told', () => {
 
 describe('pause and resume', () => {
   test('a file paused while it is queued does not start', async () => {
-    const { uppy, plugin } = setUp({ concurrency: 1 });
-    const slices = holdSlices();
+    const { uppy, plugin } = setUp(setting, { concurrency: 1 });
+    const slices = setting.holdSlices();
     const first = add(uppy, 3);
     const second = add(uppy, 3);
     const uploading = uppy.upload();
@@ -303,8 +168,8 @@ describe('pause and resume', () => {
   });
 
   test('pausing an active file frees its place at once, and resuming waits for one', async () => {
-    const { uppy, plugin } = setUp({ concurrency: 1 });
-    const slices = holdSlices();
+    const { uppy, plugin } = setUp(setting, { concurrency: 1 });
+    const slices = setting.holdSlices();
     const first = add(uppy, 3);
     const second = add(uppy, 3);
     const uploading = uppy.upload();
@@ -318,33 +183,33 @@ describe('pause and resume', () => {
     slices.release();
     const result = await uploading;
     expect(result?.successful?.map((file) => file.id)).toEqual([first, second]);
-    await expectStored(uppy, first);
+    await setting.expectStored(uppy, first);
   });
 
   test('pause-all stops everything, resume-all goes on, twice', async () => {
-    const { uppy } = setUp();
+    const { uppy } = setUp(setting);
     const ids = [add(uppy, 30), add(uppy, 30), add(uppy, 30)];
-    const slices = holdSlices();
+    const slices = setting.holdSlices();
     const uploading = uppy.upload();
     await until(() => slices.held > 2, 'slices are on their way');
     for (let times = 0; times < 2; times += 1) {
       uppy.pauseAll();
       uppy.pauseAll();
       slices.release();
-      await until(() => open === 0, 'nothing is open');
-      const before = arrived;
+      await until(() => setting.open === 0, 'nothing is open');
+      const before = setting.arrived;
       await pause(100);
-      expect(arrived).toBe(before);
+      expect(setting.arrived).toBe(before);
       uppy.resumeAll();
       uppy.resumeAll();
     }
     await uploading;
-    for (const id of ids) await expectStored(uppy, id);
+    for (const id of ids) await setting.expectStored(uppy, id);
   });
 
   test('a paused file can be removed, and its upload ends', async () => {
-    const { uppy } = setUp();
-    const slices = holdSlices();
+    const { uppy } = setUp(setting);
+    const slices = setting.holdSlices();
     const id = add(uppy, 5);
     const uploading = uppy.upload();
     await until(() => slices.held > 0, 'a slice is on its way');
@@ -357,8 +222,8 @@ describe('pause and resume', () => {
 
 describe('cancel', () => {
   test('cancel-all ends everything, twice, and leaves nothing running', async () => {
-    const { uppy, heard } = setUp();
-    const slices = holdSlices();
+    const { uppy, heard } = setUp(setting);
+    const slices = setting.holdSlices();
     add(uppy, 5);
     add(uppy, 5);
     const uploading = uppy.upload();
@@ -367,14 +232,14 @@ describe('cancel', () => {
     uppy.cancelAll();
     slices.release();
     await uploading;
-    await until(() => open === 0, 'nothing is open');
+    await until(() => setting.open === 0, 'nothing is open');
     expect(of(heard, 'upload-error')).toEqual([]);
     expect(uppy.getFiles()).toEqual([]);
   });
 
   test('uninstall aborts, undoes and stays silent', async () => {
-    const { uppy, heard, plugin } = setUp();
-    const slices = holdSlices();
+    const { uppy, heard, plugin } = setUp(setting);
+    const slices = setting.holdSlices();
     add(uppy, 5);
     const uploading = uppy.upload();
     await until(() => slices.held > 0, 'a slice is on its way');
@@ -382,7 +247,7 @@ describe('cancel', () => {
     uppy.removePlugin(plugin);
     slices.release();
     await uploading;
-    await until(() => open === 0, 'nothing is open');
+    await until(() => setting.open === 0, 'nothing is open');
     expect(uppy.getState().capabilities.resumableUploads).toBe(false);
     const count = heard.length;
     await pause(100);
@@ -392,35 +257,35 @@ describe('cancel', () => {
 
 describe('retry', () => {
   test('runs exactly one upload for the file, however often it is asked for', async () => {
-    const { uppy, heard } = setUp({ retry: { attempts: 1, baseDelayMs: 1 } });
+    const { uppy, heard } = setUp(setting, { retry: { attempts: 1, baseDelayMs: 1 } });
     const id = add(uppy, 6);
-    intercept = (req, res) => {
+    setting.intercept = (req, res) => {
       if (Number(req.headers['content-length']) < SLICE) return false;
       res.writeHead(400, { 'Content-Type': 'application/json' }).end('{"code":-5999,"message":"no"}');
       return true;
     };
     const failed = await uppy.upload();
     expect(failed?.failed).toHaveLength(1);
-    intercept = undefined;
-    requests.length = 0;
+    setting.intercept = undefined;
+    setting.requests.length = 0;
     await Promise.all([uppy.retryUpload(id), uppy.retryUpload(id), uppy.retryAll()]);
-    await expectStored(uppy, id);
-    expect(requests.filter(({ op }) => op === 'upload_slice_finish')).toHaveLength(1);
+    await setting.expectStored(uppy, id);
+    expect(setting.requests.filter(({ op }) => op === 'upload_slice_finish')).toHaveLength(1);
     expect(of(heard, 'upload-success')).toHaveLength(1);
     expect(uppy.getFile(id).error).toBeNull();
   });
 
   test('retry-all picks up what failed and leaves what succeeded', async () => {
-    const { uppy, heard } = setUp({ retry: { attempts: 1 } });
+    const { uppy, heard } = setUp(setting, { retry: { attempts: 1 } });
     const good = add(uppy, 2);
     const bad = add(uppy, 3);
-    intercept = (req, res) => {
+    setting.intercept = (req, res) => {
       if (!req.url?.includes(uppy.getFile(bad).name)) return false;
       res.writeHead(403, { 'Content-Type': 'application/json' }).end('{"code":-97,"message":"no"}');
       return true;
     };
     await uppy.upload();
-    intercept = undefined;
+    setting.intercept = undefined;
     const result = await uppy.retryAll();
     expect(result?.successful?.map((file) => file.id)).toEqual([bad]);
     expect(of(heard, 'upload-success').map((one) => one.id)).toEqual([good, bad]);
@@ -429,27 +294,27 @@ describe('retry', () => {
 
 describe('limits', () => {
   test('are on requests across all files, and setOptions takes effect at once', async () => {
-    const { uppy, plugin } = setUp({ concurrency: 2 });
+    const { uppy, plugin } = setUp(setting, { concurrency: 2 });
     for (let index = 0; index < 6; index += 1) add(uppy, 8);
     let widened = 0;
-    intercept = async () => {
+    setting.intercept = async () => {
       await pause(10);
       return false;
     };
     const uploading = uppy.upload();
-    await until(() => requests.length > 10, 'some requests were made');
-    expect(mostOpen).toBeLessThanOrEqual(2);
+    await until(() => setting.requests.length > 10, 'some requests were made');
+    expect(setting.mostOpen).toBeLessThanOrEqual(2);
     plugin.setOptions({ concurrency: 5 });
     await until(() => {
-      widened = Math.max(widened, open);
+      widened = Math.max(widened, setting.open);
       return widened > 2;
     }, 'more requests are open');
     await uploading;
-    expect(mostOpen).toBeLessThanOrEqual(5);
+    expect(setting.mostOpen).toBeLessThanOrEqual(5);
   });
 
   test('a thousand small files and three huge ones together', async () => {
-    const { uppy, heard } = setUp({ singleRequestMax: SLICE, concurrency: 6 });
+    const { uppy, heard } = setUp(setting, { singleRequestMax: SLICE, concurrency: 6 });
     const data = new Blob(['small']);
     uppy.addFiles(Array.from({ length: 1000 }, (_, index) => ({ name: `small-${index}.txt`, data }) as never));
     const huge = [add(uppy, 60), add(uppy, 60), add(uppy, 60)];
@@ -462,8 +327,8 @@ describe('limits', () => {
     const result = await uppy.upload();
     clearInterval(watch);
     expect(result?.successful).toHaveLength(1003);
-    expect(mostOpen).toBeLessThanOrEqual(6);
-    for (const id of huge) await expectStored(uppy, id);
+    expect(setting.mostOpen).toBeLessThanOrEqual(6);
+    for (const id of huge) await setting.expectStored(uppy, id);
     expect(of(heard, 'upload-start')).toHaveLength(1003);
     console.log(`1,003 files: longest pause of the event loop ${longest.toFixed(0)} ms`);
   }, 120_000);
@@ -480,12 +345,12 @@ describe('Golden Retriever', () => {
   };
 
   const interrupted = async (): Promise<{ uppy: Uppy; id: string; stored: number }> => {
-    const { uppy, plugin } = setUp();
+    const { uppy, plugin } = setUp(setting);
     const id = add(uppy, 60);
     void uppy.upload();
     await until(() => (plugin.getUpload(id)?.state.progress.slices.stored ?? 0) > 5, 'some slices are stored');
     uppy.pauseAll();
-    await until(() => open === 0, 'nothing is open');
+    await until(() => setting.open === 0, 'nothing is open');
     return { uppy, id, stored: plugin.getUpload(id)?.state.progress.slices.stored ?? 0 };
   };
 
@@ -505,21 +370,21 @@ describe('Golden Retriever', () => {
 
   test('with its data restored the upload continues', async () => {
     const { uppy, id, stored } = await interrupted();
-    const next = setUp();
+    const next = setUp(setting);
     reload(uppy, next.uppy, id, true);
     next.uppy.setFileState(id, {
       isPaused: false,
       progress: { ...uppy.getFile(id).progress, uploadStarted: null } as never,
     });
     await next.uppy.upload();
-    await expectStored(next.uppy, id);
+    await setting.expectStored(next.uppy, id);
     expect(resumedBytesOf(next.uppy, id)).toBeGreaterThanOrEqual(stored * SLICE);
     expect(next.uppy.getFile(id).cosSlice).toBeUndefined();
   });
 
   test('as a ghost it says so, and continues when the same file is added again', async () => {
     const { uppy, id, stored } = await interrupted();
-    const next = setUp();
+    const next = setUp(setting);
     reload(uppy, next.uppy, id, false);
     next.uppy.setFileState(id, {
       isPaused: false,
@@ -529,12 +394,12 @@ describe('Golden Retriever', () => {
     expect(first?.failed).toHaveLength(1);
     next.uppy.setFileState(id, { data: uppy.getFile(id).data as never, isGhost: false });
     await next.uppy.retryUpload(id);
-    await expectStored(next.uppy, id);
+    await setting.expectStored(next.uppy, id);
     expect(resumedBytesOf(next.uppy, id)).toBeGreaterThanOrEqual(stored * SLICE);
   });
 
   test('what does not fit the file is ignored', async () => {
-    const { uppy } = setUp();
+    const { uppy } = setUp(setting);
     const id = add(uppy, 4);
     const stale = {
       version: 1,
@@ -549,7 +414,7 @@ describe('Golden Retriever', () => {
     uppy.setFileState(id, { cosSlice: stale as CosSliceFile });
     const result = await uppy.upload();
     expect(result?.successful).toHaveLength(1);
-    await expectStored(uppy, id);
+    await setting.expectStored(uppy, id);
     expect(uppy.getFile(id).cosSlice).toBeUndefined();
   });
 });
@@ -563,14 +428,14 @@ describe('options', () => {
   });
 
   test('setOptions refuses what cannot be used and changes nothing', () => {
-    const { plugin } = setUp();
+    const { plugin } = setUp(setting);
     expect(() => plugin.setOptions({ concurrency: 1000 })).toThrow(TypeError);
     expect(plugin.opts.concurrency).toEqual({ min: 1, max: 6 });
   });
 
   test('the plugin says what it is', () => {
     expect(CosSlice.VERSION).toMatch(/^\d+\.\d+\.\d+/);
-    const { plugin } = setUp();
+    const { plugin } = setUp(setting);
     expect([plugin.id, plugin.type]).toEqual(['CosSlice', 'uploader']);
   });
 });

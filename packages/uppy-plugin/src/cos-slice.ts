@@ -4,6 +4,7 @@ import {
   createLimiter,
   type ResumeStore,
   type Upload,
+  type UploadBlobOptions,
   type UploadResult,
   type UploadSnapshot,
 } from '@cos-slice/browser';
@@ -17,6 +18,7 @@ import { FileUpload } from './file-upload.ts';
 import { enUS } from './locale.ts';
 import {
   attributesOf,
+  boundsOf,
   type CosSliceOptions,
   checkOptions,
   defaultOptions,
@@ -55,6 +57,10 @@ export default class CosSlice<M extends Meta, B extends Body> extends BasePlugin
   static VERSION: string = packageJson.version;
 
   readonly #uploads = new Map<string, FileUpload>();
+  /** By path: uploads that were cancelled and still hold on to it, for a moment. */
+  readonly #leaving = new Map<string, Promise<void>>();
+  /** Files whose upload has failed and was not tried again. */
+  readonly #failed = new Set<string>();
   readonly #limiter: AdaptiveLimiter;
   readonly #queue: FileQueue;
   #signer: ReturnType<typeof toSigner>;
@@ -68,8 +74,8 @@ export default class CosSlice<M extends Meta, B extends Body> extends BasePlugin
     this.defaultLocale = enUS;
     this.i18nInit();
     this.#signer = toSigner(this.opts);
-    this.#limiter = createLimiter(this.opts.concurrency);
-    this.#queue = createFileQueue(mostOf(this.opts.concurrency));
+    this.#limiter = createLimiter(boundsOf(this.opts));
+    this.#queue = createFileQueue(mostOf(boundsOf(this.opts)));
   }
 
   /** @throws TypeError, and changes nothing */
@@ -77,8 +83,8 @@ export default class CosSlice<M extends Meta, B extends Body> extends BasePlugin
     checkOptions({ ...this.opts, ...options });
     super.setOptions(options);
     this.#signer = toSigner(this.opts);
-    this.#limiter.resize(this.opts.concurrency);
-    this.#queue.resize(mostOf(this.opts.concurrency));
+    this.#limiter.resize(boundsOf(this.opts));
+    this.#queue.resize(mostOf(boundsOf(this.opts)));
   }
 
   /** The running upload of a file, for those who want to show more of it. */
@@ -103,8 +109,10 @@ export default class CosSlice<M extends Meta, B extends Body> extends BasePlugin
     this.uppy.off('resume-all', this.#onResumeAll);
     this.uppy.off('file-removed', this.#onRemoved);
     this.uppy.off('cancel-all', this.#onCancelAll);
+    const unfinished = [...this.#uploads.keys()];
     this.#onCancelAll();
     this.#setResumable(false);
+    for (const fileId of unfinished) this.#onFailure(fileId, new Error(this.i18n('uninstalled')));
   }
 
   #setResumable(resumableUploads: boolean): void {
@@ -115,80 +123,125 @@ export default class CosSlice<M extends Meta, B extends Body> extends BasePlugin
   /** Never rejects: what fails is told per file, or Uppy would count it as successful. */
   readonly #uploadFiles = async (fileIds: string[]): Promise<void> => {
     const files = filterFilesToUpload(this.uppy.getFilesByIds(fileIds));
-    this.uppy.emit('upload-start', filterFilesToEmitUploadStarted(files));
-    await Promise.all(files.map((file) => this.#uploadFile(file.id)));
+    this.#tell(() => this.uppy.emit('upload-start', filterFilesToEmitUploadStarted(files)));
+    let running = files.map(({ id }) => this.#uploadFile(id));
+    while (running.length > 0) {
+      await Promise.all(running);
+      // A file that failed may have been tried again before the others were done. It has no error while it runs, so Uppy would
+      // call it successful if this ended now.
+      running = files.flatMap(({ id }) => this.#uploads.get(id)?.ended ?? []);
+    }
   };
 
   #uploadFile(fileId: string): Promise<void> {
-    const running = this.#uploads.get(fileId);
-    if (running) return running.ended;
     const file = this.uppy.getFile(fileId);
     if (!file) return Promise.resolve();
-    if (file.isRemote) return this.#refuse(file, 'remoteFile');
+    this.#failed.delete(fileId);
+    const running = this.#uploads.get(fileId);
+    if (running) {
+      // Retrying a paused file makes it one that is not, without another event.
+      if (!file.isPaused) running.resume();
+      return running.ended;
+    }
+    if (file.isRemote) return this.#refuse(fileId, 'remoteFile');
     const { data } = file;
-    if (!(data instanceof Blob)) return this.#refuse(file, 'dataMissing');
+    if (!(data instanceof Blob)) return this.#refuse(fileId, 'dataMissing');
 
-    const upload = new FileUpload(this.#queue, (signal) => [data, this.#optionsFor(fileId, signal)], {
-      progress: (snapshot) => this.#onProgress(fileId, snapshot),
-      success: (_upload, result) => this.#onSuccess(fileId, result),
-      failure: (error) => this.#onFailure(fileId, error),
-    });
+    const forget = (): void => {
+      if (this.#uploads.get(fileId) === upload) this.#uploads.delete(fileId);
+    };
+    const upload: FileUpload = new FileUpload(
+      this.#queue,
+      (signal) => [data, this.#optionsFor(fileId, upload, signal)],
+      {
+        progress: (snapshot) => this.#onProgress(fileId, snapshot),
+        // Forgotten first: whoever is told may start it again at once.
+        success: (result) => {
+          forget();
+          this.#onSuccess(fileId, result);
+        },
+        failure: (error) => {
+          forget();
+          this.#onFailure(fileId, error);
+        },
+      },
+    );
     this.#uploads.set(fileId, upload);
     // A file restored as paused, or paused by somebody who was told of its start, waits to be resumed.
     if (!file.isPaused) upload.resume();
-    return upload.ended.then(() => {
-      if (this.#uploads.get(fileId) === upload) this.#uploads.delete(fileId);
-    });
+    return upload.ended;
   }
 
-  #optionsFor(fileId: string, signal: AbortSignal): Parameters<typeof import('@cos-slice/browser').uploadBlob>[1] {
+  #optionsFor(fileId: string, upload: FileUpload, signal: AbortSignal): UploadBlobOptions {
     const file = this.uppy.getFile(fileId);
     const path = pathOf(this.opts, file);
     const attributes = attributesOf(this.opts, file);
     if (this.opts.resume === undefined) this.#store ??= createIndexedDbStore();
     const beneath = this.opts.resume ?? this.#store ?? false;
+    signal.addEventListener('abort', () => {
+      const gone: Promise<void> = upload.gone().then(() => {
+        if (this.#leaving.get(path) === gone) this.#leaving.delete(path);
+      });
+      this.#leaving.set(path, gone);
+    });
     return {
       ...pickPassed(this.opts),
       path,
       signal,
       signer: this.#signer,
       concurrency: this.#limiter,
-      resume: createFileStore(this.uppy, fileId, path, beneath),
+      resume: createFileStore({ uppy: this.uppy, fileId, path, beneath, free: async () => this.#leaving.get(path) }),
       ...(attributes === undefined ? {} : { attributes }),
     };
   }
 
-  #refuse(file: UppyFile<M, B>, reason: 'remoteFile' | 'dataMissing'): Promise<void> {
-    this.uppy.emit('upload-error', file, new Error(this.i18n(reason)));
-    return Promise.resolve();
+  async #refuse(fileId: string, reason: 'remoteFile' | 'dataMissing'): Promise<void> {
+    this.#onFailure(fileId, new Error(this.i18n(reason)));
+  }
+
+  /** A listener that throws is the application's fault: it must neither stop uploads nor vanish. */
+  #tell(emit: () => void): void {
+    try {
+      emit();
+    } catch (error) {
+      this.uppy.log(error, 'error');
+    }
   }
 
   #onProgress(fileId: string, snapshot: UploadSnapshot): void {
     const file = this.uppy.getFile(fileId);
     if (!file) return;
-    this.uppy.emit('cos-slice:state', file, snapshot);
-    const { uploadStarted } = file.progress;
-    if (!uploadStarted || snapshot.phase === 'done') return;
+    this.#tell(() => this.uppy.emit('cos-slice:state', file, snapshot));
+    // Whoever was just told may have changed the file.
+    const latest = this.uppy.getFile(fileId);
+    if (!latest?.progress.uploadStarted || snapshot.phase === 'done') return;
+    const { uploadStarted } = latest.progress;
     const { sizeBytes, fraction } = snapshot.progress;
     const bytesUploaded = Math.floor(Math.min(fraction, SHOWN_AT_MOST) * sizeBytes);
-    this.uppy.emit('upload-progress', file, { uploadStarted, bytesUploaded, bytesTotal: sizeBytes });
+    if (bytesUploaded === latest.progress.bytesUploaded) return;
+    this.#tell(() =>
+      this.uppy.emit('upload-progress', latest, { uploadStarted, bytesUploaded, bytesTotal: sizeBytes }),
+    );
   }
 
   #onSuccess(fileId: string, result: UploadResult): void {
     const file = this.uppy.getFile(fileId);
     if (!file) return;
-    this.uppy.emit('upload-success', file, {
+    const response = {
       status: 200,
       uploadURL: result.accessUrl || result.url,
       bytesUploaded: file.size ?? 0,
       // The body's type is the application's to say.
       body: { ...result } as unknown as B,
-    });
+    };
+    this.#tell(() => this.uppy.emit('upload-success', file, response));
   }
 
   #onFailure(fileId: string, error: Error): void {
     const file = this.uppy.getFile(fileId);
-    if (file) this.uppy.emit('upload-error', file, error);
+    if (!file) return;
+    this.#failed.add(fileId);
+    this.#tell(() => this.uppy.emit('upload-error', file, error));
   }
 
   readonly #onPause = (file: UppyFile<M, B> | undefined, isPaused: boolean): void => {
@@ -198,21 +251,34 @@ export default class CosSlice<M extends Meta, B extends Body> extends BasePlugin
   };
 
   readonly #onPauseAll = (): void => {
-    // All first, so that no place that becomes free is taken by one that is about to be paused.
-    for (const upload of [...this.#uploads.values()].reverse()) upload.pause();
+    this.#queue.together(() => {
+      for (const upload of this.#uploads.values()) upload.pause();
+    });
   };
 
   readonly #onResumeAll = (): void => {
     for (const upload of this.#uploads.values()) upload.resume();
+    // Uppy has just wiped the errors of files that failed, and would call them successful: they are tried again.
+    for (const fileId of [...this.#failed]) {
+      const file = this.uppy.getFile(fileId);
+      if (!file || file.error) continue;
+      this.#tell(() => {
+        this.uppy.retryUpload(fileId).catch((error) => this.uppy.log(error, 'error'));
+      });
+    }
   };
 
   readonly #onRemoved = (file: UppyFile<M, B>): void => {
+    this.#failed.delete(file.id);
     this.#uploads.get(file.id)?.cancel();
     this.#uploads.delete(file.id);
   };
 
   readonly #onCancelAll = (): void => {
-    for (const upload of [...this.#uploads.values()].reverse()) upload.cancel();
+    this.#failed.clear();
+    this.#queue.together(() => {
+      for (const upload of this.#uploads.values()) upload.cancel();
+    });
     this.#uploads.clear();
   };
 }

@@ -14,6 +14,8 @@ export interface FileQueue {
   join(one: Queued): void;
   /** Gives the place back, or stops waiting for one. */
   leave(one: Queued): void;
+  /** While `act` runs nobody enters: a place that becomes free must not go to one that is about to leave as well. */
+  together(act: () => void): void;
 }
 
 export function createFileQueue(places: number): FileQueue {
@@ -21,7 +23,9 @@ export function createFileQueue(places: number): FileQueue {
   let total = places;
   const inside = new Set<Queued>();
   const waiting = new Set<Queued>();
+  let closed = false;
   const admit = (): void => {
+    if (closed) return;
     for (const one of waiting) {
       if (free <= 0) return;
       waiting.delete(one);
@@ -45,6 +49,12 @@ export function createFileQueue(places: number): FileQueue {
       waiting.delete(one);
       if (!inside.delete(one)) return;
       free += 1;
+      admit();
+    },
+    together(act) {
+      closed = true;
+      act();
+      closed = false;
       admit();
     },
   };

@@ -5,7 +5,7 @@ import type { Body, Meta, Uppy } from '@uppy/core';
  * What a file in Uppy's state carries of its unfinished upload: plain JSON, no signature. Golden Retriever keeps it with the
  * file.
  */
-export interface CosSliceFile extends ResumeRecord {
+export interface CosSliceFile extends Omit<ResumeRecord, 'hash'> {
   /** The destination it belongs to; for another one it is ignored. */
   readonly destination: string;
   /** Object path. */
@@ -21,16 +21,23 @@ declare module '@uppy/core/utils' {
   }
 }
 
-/** Remembers an upload in its file's own state, and in `beneath`, which outlives Uppy's state. */
-export function createFileStore<M extends Meta, B extends Body>(
-  uppy: Uppy<M, B>,
-  fileId: string,
-  path: string,
-  beneath: ResumeStore | false,
-): ResumeStore {
+export interface FileStoreParts<M extends Meta, B extends Body> {
+  readonly uppy: Uppy<M, B>;
+  readonly fileId: string;
+  readonly path: string;
+  /** Outlives Uppy's state. */
+  readonly beneath: ResumeStore | false;
+  /** Resolves when an upload to the same path that was cancelled has let go of it. */
+  readonly free: () => Promise<void>;
+}
+
+/** Remembers an upload in its file's own state, and in the store beneath. */
+export function createFileStore<M extends Meta, B extends Body>(parts: FileStoreParts<M, B>): ResumeStore {
+  const { uppy, fileId, path, beneath, free } = parts;
   const put = (cosSlice: CosSliceFile | undefined): void => {
-    // A file that was removed must not come back as a stump.
-    if (uppy.getFile(fileId)) uppy.setFileState(fileId, { cosSlice });
+    const file = uppy.getFile(fileId);
+    // A file that was removed must not come back as a stump; what says nothing new is not worth a copy of the state.
+    if (file && file.cosSlice !== cosSlice) uppy.setFileState(fileId, { cosSlice });
   };
   return {
     async load(destination) {
@@ -42,7 +49,9 @@ export function createFileStore<M extends Meta, B extends Body>(
       return beneath === false ? undefined : beneath.load(destination);
     },
     async save(destination, record) {
-      put({ ...record, destination, path });
+      // How far hashing came grows with the file: it has no place in a state that is copied and kept again and again.
+      const { hash: _hash, ...plain } = record;
+      if (plain.session !== undefined) put({ ...plain, destination, path });
       if (beneath !== false) await beneath.save(destination, record);
     },
     async remove(destination) {
@@ -50,6 +59,7 @@ export function createFileStore<M extends Meta, B extends Body>(
       if (beneath !== false) await beneath.remove(destination);
     },
     async lock(destination) {
+      await free();
       return (beneath !== false && (await beneath.lock?.(destination))) || (async () => {});
     },
   };

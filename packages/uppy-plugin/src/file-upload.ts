@@ -1,10 +1,10 @@
-import { type Upload, type UploadSnapshot, uploadBlob } from '@cos-slice/browser';
+import { type Upload, type UploadResult, type UploadSnapshot, uploadBlob } from '@cos-slice/browser';
 import type { FileQueue, Queued } from './file-queue.ts';
 
 /** What a file's upload tells. Nothing after `ended`. */
 export interface FileUploadEvents {
   progress(snapshot: UploadSnapshot): void;
-  success(upload: Upload, result: Awaited<Upload['done']>): void;
+  success(result: UploadResult): void;
   failure(error: Error): void;
 }
 
@@ -58,6 +58,11 @@ export class FileUpload implements Queued {
     this.#end();
   }
 
+  /** Resolves when nothing of it runs any more: for one that was cancelled, a moment after it has ended. */
+  async gone(): Promise<void> {
+    await this.upload?.done.catch(() => {});
+  }
+
   #begin(): void {
     let upload: Upload;
     try {
@@ -71,7 +76,7 @@ export class FileUpload implements Queued {
       if (!this.#over) this.#events.progress(snapshot);
     });
     upload.done.then(
-      (result) => this.#finish(() => this.#events.success(upload, result)),
+      (result) => this.#finish(() => this.#events.success(result)),
       (error) => this.#finish(() => this.#events.failure(toError(error))),
     );
   }

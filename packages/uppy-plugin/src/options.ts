@@ -55,7 +55,7 @@ export function checkOptions<M extends Meta, B extends Body>(options: CosSliceOp
     issues.push('allowedMetaFields must be true, false or a list of names');
   }
   try {
-    parseOptions({ ...pickPassed(options), signer: () => '', path: 'any', ...concurrencyOf(options) });
+    parseOptions({ ...pickPassed(options), signer: () => '', path: 'any', concurrency: boundsOf(options) });
   } catch (error) {
     if (!isCosSliceError(error)) throw error;
     issues.push(...(error.issues ?? []).map(({ option, message }) => `${option} ${message}`));
@@ -93,10 +93,9 @@ export function pickPassed<M extends Meta, B extends Body>(
   return Object.fromEntries(given);
 }
 
-function concurrencyOf<M extends Meta, B extends Body>({
-  concurrency,
-}: CosSliceOptions<M, B>): { concurrency?: number | Bounds } {
-  return concurrency === undefined ? {} : { concurrency };
+/** Requests in flight. An option that is there but undefined, as frameworks pass them, counts as not given. */
+export function boundsOf<M extends Meta, B extends Body>({ concurrency }: CosSliceOptions<M, B>): number | Bounds {
+  return typeof concurrency === 'number' ? concurrency : { ...defaultOptions.concurrency, ...concurrency };
 }
 
 /** The object path: forward slashes, no leading one. */
