@@ -132,13 +132,13 @@ export interface Heard {
 
 export interface Client {
   readonly uppy: Uppy;
-  readonly plugin: CosSlice<Meta, Body>;
+  readonly plugin: CosSlice<Meta, Record<string, never>>;
   readonly heard: Heard[];
 }
 
 export function setUp(setting: Setting, options: Partial<Options> = {}): Client {
-  const uppy = new Uppy({ logger: { debug() {}, warn() {}, error: (...said) => void logged.push(...said) } });
-  const logged: unknown[] = [];
+  // Failures are what many of the tests are about, and each is heard as an event.
+  const uppy = new Uppy({ logger: { debug() {}, warn() {}, error() {} } });
   uppy.use(CosSlice, {
     endpoint: setting.endpoint,
     appId: ACCOUNT.appId,
