@@ -10,6 +10,7 @@ const CRLF2 = Buffer.from('\r\n\r\n');
 export interface PartSink {
   /** Returns a promise when the sender should wait. */
   write(bytes: Buffer): Promise<void> | undefined;
+  /** No more will be written, though what was may still be on its way. */
   end?(): void;
 }
 
@@ -58,50 +59,54 @@ export function createMultipartParser(
     return bytes.includes(delimiter) || delimiterStart(bytes, delimiter) < bytes.length;
   }
 
-  async function parse(bytes: Buffer): Promise<void> {
+  /** Goes on for as long as nobody asks to wait, and afterwards from there. */
+  function parse(bytes: Buffer): Promise<void> | undefined {
     let rest = bytes;
-    while (rest.length > 0 && state !== 'done') {
+    let isCut = false;
+    while (rest.length > 0 && state !== 'done' && !isCut) {
+      let wait: Promise<unknown> | undefined;
       if (state === 'header') {
         const end = rest.indexOf(CRLF2);
         if ((end < 0 ? rest.length : end) > MAX_HEADER_BYTES)
           throw new ProtocolError('badParameter', 'part header too long');
         if (end < 0) break;
         if (++parts > MAX_PARTS) throw new ProtocolError('badParameter', 'too many parts');
-        sink = await onPart(partName(rest.toString('utf8', 0, end)));
-        state = 'content';
+        wait = openPart(rest.toString('utf8', 0, end));
         rest = rest.subarray(end + CRLF2.length);
-        continue;
+      } else {
+        const at = rest.indexOf(delimiter);
+        const afterAt = at + delimiter.length;
+        const after = at < 0 ? 'more' : readAfterDelimiter(rest, afterAt);
+        const contentEnd = at < 0 ? delimiterStart(rest, delimiter) : after === 'content' ? afterAt : at;
+        wait = pass(rest.subarray(0, contentEnd));
+        isCut = after === 'more';
+        if (after === 'end' || typeof after === 'number') {
+          endPart();
+          state = after === 'end' ? 'done' : 'header';
+        }
+        rest = rest.subarray(typeof after === 'number' ? after : contentEnd);
       }
-
-      const at = rest.indexOf(delimiter);
-      if (at < 0) {
-        const keep = delimiterStart(rest, delimiter);
-        await pass(rest.subarray(0, keep));
-        rest = rest.subarray(keep);
-        break;
-      }
-      const after = readAfterDelimiter(rest, at + delimiter.length);
-      if (after === 'more') {
-        await pass(rest.subarray(0, at));
-        rest = rest.subarray(at);
-        break;
-      }
-      if (after === 'content') {
-        await pass(rest.subarray(0, at + delimiter.length));
-        rest = rest.subarray(at + delimiter.length);
-        continue;
-      }
-      await pass(rest.subarray(0, at));
-      endPart();
-      state = after === 'end' ? 'done' : 'header';
-      rest = after === 'end' ? EMPTY : rest.subarray(after);
+      if (wait) return wait.then(() => parse(rest));
     }
     // A copy, so that a few bytes do not keep a whole network buffer alive.
-    held = rest.length === 0 ? EMPTY : Buffer.from(rest);
+    held = rest.length === 0 || state === 'done' ? EMPTY : Buffer.from(rest);
+    return undefined;
   }
 
-  async function pass(bytes: Buffer): Promise<void> {
-    if (state === 'content' && bytes.length > 0) await sink?.write(bytes);
+  function openPart(header: string): Promise<void> | undefined {
+    state = 'content';
+    const opened = onPart(partName(header));
+    if (opened instanceof Promise) {
+      return opened.then((part) => {
+        sink = part;
+      });
+    }
+    sink = opened;
+    return undefined;
+  }
+
+  function pass(bytes: Buffer): Promise<void> | undefined {
+    return state === 'content' && bytes.length > 0 ? sink?.write(bytes) : undefined;
   }
 
   function endPart(): void {
@@ -148,8 +153,13 @@ function delimiterStart(bytes: Buffer, delimiter: Buffer): number {
   }
 }
 
+/** What nearly all clients send. */
+const PLAIN_HEADER = /^content-disposition: form-data; name="([^"\\\r\n]*)"$/i;
+
 /** `name` of the part's Content-Disposition; a `filename` may hold anything, even text that looks like a name. */
 function partName(header: string): string {
+  const plainName = PLAIN_HEADER.exec(header)?.[1];
+  if (plainName !== undefined) return plainName;
   const disposition = /^content-disposition:\s*form-data\s*(;.*)$/im.exec(header)?.[1];
   const encoding = /^content-transfer-encoding:\s*(\S+)/im.exec(header)?.[1];
   if (encoding && !/^(binary|8bit|7bit)$/i.test(encoding)) {

@@ -45,12 +45,14 @@ export async function readForm(req: IncomingMessage, query: Fields, reader: Form
 
   const openUploadParts = (): PartSink & { end(): void } => {
     const parts = createUploadPartsReader();
-    return {
-      ...limited(MAX_UPLOAD_PARTS_BYTES, 'uploadparts', (bytes) => parts.write(bytes)),
-      end: () => {
+    return limited(
+      MAX_UPLOAD_PARTS_BYTES,
+      'uploadparts',
+      (bytes) => parts.write(bytes),
+      () => {
         uploadParts = parts.end();
       },
-    };
+    );
   };
 
   /** Values that came in one piece. */
@@ -99,7 +101,12 @@ function canonicalName(name: string): string {
   return name === 'fileContent' || name === 'fileSize' ? name.toLowerCase() : name;
 }
 
-function limited(maxBytes: number, name: string, take: (bytes: Buffer) => void): PartSink {
+function limited(
+  maxBytes: number,
+  name: string,
+  take: (bytes: Buffer) => void,
+  end: () => void,
+): PartSink & { end(): void } {
   let total = 0;
   return {
     write(bytes) {
@@ -108,15 +115,18 @@ function limited(maxBytes: number, name: string, take: (bytes: Buffer) => void):
       take(bytes);
       return undefined;
     },
+    end,
   };
 }
 
 function collect(name: string, done: (name: string, value: string) => void): PartSink {
   const chunks: Buffer[] = [];
-  return {
-    ...limited(MAX_FIELD_BYTES, name.slice(0, 100), (bytes) => chunks.push(bytes)),
-    end: () => done(name, Buffer.concat(chunks).toString('utf8')),
-  };
+  return limited(
+    MAX_FIELD_BYTES,
+    name.slice(0, 100),
+    (bytes) => chunks.push(bytes),
+    () => done(name, (chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks)).toString('utf8')),
+  );
 }
 
 async function readText(req: IncomingMessage, reader: FormReader): Promise<string> {
