@@ -9,7 +9,8 @@ import { findOperation } from './operations/operations.ts';
 import type { Settings } from './options.ts';
 import { ProtocolError } from './protocol/codes.ts';
 import { createOnceRegister } from './signature/once.ts';
-import { allows, checkSignature, type Grant } from './signature/signature.ts';
+import { allows, type Grant, grantOf } from './signature/signature.ts';
+import { createVerifier } from './signature/verified.ts';
 import type { Target } from './store/store.ts';
 
 /** What becomes known of a request while it is answered. */
@@ -32,10 +33,10 @@ export type Answer = (
 /** The way of a request: address, signature, body, operation. */
 export function createAnswer(settings: Settings): Answer {
   const once = createOnceRegister();
+  const verify = createVerifier(settings.accountsBySecretId);
 
   function grantFor(req: IncomingMessage, { target, query }: Address, nowSec: number): Grant {
-    const signature = req.headers.authorization ?? query.get('sign');
-    return checkSignature(signature, target, settings.accountsBySecretId, nowSec);
+    return grantOf(verify(req.headers.authorization ?? query.get('sign')), target, nowSec);
   }
 
   async function download(req: IncomingMessage, res: ServerResponse, address: Address, nowMs: number): Promise<void> {

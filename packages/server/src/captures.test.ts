@@ -1,6 +1,6 @@
 import { connect } from 'node:net';
 import { describe, expect, it } from 'vitest';
-import { checkSignature } from './signature/signature.ts';
+import { grantOf, verify } from './signature/signature.ts';
 import {
   CAPTURES,
   FILES,
@@ -85,7 +85,7 @@ describe('recorded signatures', () => {
     const target = { appId: ACCOUNT.appId, bucket: 'demobucket', path: '' };
     for (const request of await readCapture(name)) {
       expect(request.auth_decoded.hmac_ok).toBe(true);
-      const grant = checkSignature(signatureOf(request), target, accounts, signedAtMs(request) / 1000);
+      const grant = grantOf(verify(signatureOf(request), accounts), target, signedAtMs(request) / 1000);
       expect(grant.kind).toBe(/&e=0&/.test(request.auth_decoded.plaintext) ? 'once' : 'multi');
     }
   });

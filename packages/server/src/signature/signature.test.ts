@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import type { ProtocolError } from '../protocol/codes.ts';
 import { ACCOUNT, type SignParts, sign, signText } from '../testing/sign.ts';
 import { createOnceRegister } from './once.ts';
-import { allows, checkSignature, ONCE_WINDOW_SEC } from './signature.ts';
+import { allows, grantOf, ONCE_WINDOW_SEC } from './signature.ts';
+import { createVerifier } from './verified.ts';
 
 const NOW_SEC = 1_472_647_700;
 const accounts = new Map([[ACCOUNT.secretId, ACCOUNT]]);
@@ -17,9 +18,10 @@ function codeOf(task: () => unknown): number {
     return (error as ProtocolError).code;
   }
 }
-const check = (signature: string | undefined) => checkSignature(signature, target, accounts, NOW_SEC);
+const verify = createVerifier(accounts);
+const check = (signature: string | undefined, nowSec = NOW_SEC) => grantOf(verify(signature), target, nowSec);
 
-describe('checkSignature', () => {
+describe('a signature', () => {
   it('takes the keys in any order', () => {
     for (const order of ['abketrf', 'aketrfb', 'fbkatre']) expect(codeOf(() => check(at({ order })))).toBe(0);
   });
@@ -47,9 +49,17 @@ describe('checkSignature', () => {
     for (const [signature, code] of cases) expect(codeOf(() => check(signature))).toBe(code);
   });
 
+  it('expires although it was found genuine before', () => {
+    const signature = at({});
+    expect(codeOf(() => check(signature))).toBe(0);
+    expect(codeOf(() => check(signature, NOW_SEC + 599))).toBe(0);
+    expect(codeOf(() => check(signature, NOW_SEC + 600))).toBe(-59);
+    expect(codeOf(() => check(`${signature.slice(0, -1)}=`))).toBe(-48);
+  });
+
   it('does not let one account into the bucket of another with the same appid', () => {
     const signature = at({ b: 'secret' });
-    expect(codeOf(() => checkSignature(signature, { ...target, bucket: 'secret' }, accounts, NOW_SEC))).toBe(-133);
+    expect(codeOf(() => grantOf(verify(signature), { ...target, bucket: 'secret' }, NOW_SEC))).toBe(-133);
   });
 });
 

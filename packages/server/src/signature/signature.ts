@@ -20,36 +20,38 @@ export interface Grant {
   readonly id: string;
 }
 
-/**
- * Checks a signature against the address it came with: its HMAC, appid, bucket and time. What it may be used for is
- * left to {@link allows}, since the operation is only known from the body.
- *
- * @throws ProtocolError -48 missing or unreadable, -47 unknown secret id, -97 HMAC or `e` more than 90 days ahead,
- *   -70 appid, -61 bucket, -133 a bucket that is none of the account's, -59 expired
- */
-export function checkSignature(
-  text: string | undefined,
-  target: Target,
-  accounts: ReadonlyMap<string, Account>,
-  nowSec: number,
-): Grant {
+/** A signature that is one of ours. Whether it is still good, and for what, is another question. */
+export interface Genuine extends Claims {
+  readonly account: Account;
+  readonly id: string;
+}
+
+/** Checks a signature's HMAC. @throws ProtocolError -48 missing or unreadable, -47 unknown secret id, -97 HMAC */
+export function verify(text: string | undefined, accounts: ReadonlyMap<string, Account>): Genuine {
   const { mac, plain } = decode(text);
   const claims = parseClaims(plain.toString('utf8'));
-
   const account = accounts.get(claims.secretId);
   if (!account) throw new ProtocolError('unknownSecretId');
   if (!timingSafeEqual(mac, createHmac('sha1', account.secretKey).update(plain).digest())) {
     throw new ProtocolError('signatureMismatch');
   }
-  if (claims.appId !== account.appId || claims.appId !== target.appId) throw new ProtocolError('signatureAppId');
-  if (claims.bucket !== target.bucket) throw new ProtocolError('signatureBucket');
+  return { ...claims, account, id: mac.toString('hex') };
+}
+
+/**
+ * Checks a genuine signature against the address it came with: its appid, bucket and time. What it may be used for is
+ * left to {@link allows}, since the operation is only known from the body.
+ *
+ * @throws ProtocolError -70 appid, -61 bucket, -133 a bucket that is none of the account's, -59 expired, -97 `e` more
+ *   than 90 days ahead
+ */
+export function grantOf(genuine: Genuine, target: Target, nowSec: number): Grant {
+  const { account, appId, bucket, expiresAtSec, fileId, id } = genuine;
+  if (appId !== account.appId || appId !== target.appId) throw new ProtocolError('signatureAppId');
+  if (bucket !== target.bucket) throw new ProtocolError('signatureBucket');
   if (!account.buckets.includes(target.bucket)) throw new ProtocolError('bucketUnknown');
-  checkTime(claims, nowSec);
-  return {
-    kind: claims.expiresAtSec === 0 ? 'once' : 'multi',
-    fileId: claims.fileId === '' ? undefined : (percentDecode(claims.fileId) ?? claims.fileId),
-    id: mac.toString('hex'),
-  };
+  checkTime(genuine, nowSec);
+  return { kind: expiresAtSec === 0 ? 'once' : 'multi', fileId, id };
 }
 
 /** How a request uses its signature: `once` for delete, `read` for downloads, `write` for everything else. */
@@ -96,12 +98,13 @@ function decode(text: string | undefined): { mac: Buffer; plain: Buffer } {
 }
 
 interface Claims {
-  appId: string;
-  bucket: string;
-  secretId: string;
-  expiresAtSec: number;
-  signedAtSec: number;
-  fileId: string;
+  readonly appId: string;
+  readonly bucket: string;
+  readonly secretId: string;
+  readonly expiresAtSec: number;
+  readonly signedAtSec: number;
+  /** Decoded; undefined when it is empty. */
+  readonly fileId: string | undefined;
 }
 
 /** Clients differ in the order of the keys, so only their names count; a key given twice could mean two things. */
@@ -120,13 +123,14 @@ function parseClaims(plain: string): Claims {
     }
     return value;
   };
+  const fileId = claims.get('f') ?? '';
   return {
     appId: claim('a', /./),
     bucket: claim('b', /./),
     secretId: claim('k', /./),
     expiresAtSec: Number(claim('e', /^\d{1,12}$/)),
     signedAtSec: Number(claim('t', /^\d{1,12}$/)),
-    fileId: claims.get('f') ?? '',
+    fileId: fileId === '' ? undefined : (percentDecode(fileId) ?? fileId),
   };
 }
 
