@@ -1,7 +1,7 @@
-import type { FileHandle } from 'node:fs/promises';
+import type { WriteQueue } from './write-queue.ts';
 
 /** Bigger writes cost fewer trips to the thread pool; smaller ones hold less memory per request. */
-const BATCH_BYTES = 256 * 1024;
+const BATCH_BYTES = 512 * 1024;
 
 /** Gathers small chunks into bigger positional writes. One write runs at a time while the next batch fills. */
 export interface BatchWriter {
@@ -14,7 +14,7 @@ export interface BatchWriter {
   stop(): Promise<void>;
 }
 
-export function createBatchWriter(file: FileHandle, startBytes: number): BatchWriter {
+export function createBatchWriter(file: WriteQueue, startBytes: number): BatchWriter {
   let batch: Uint8Array[] = [];
   let batchBytes = 0;
   let position = startBytes;
@@ -28,7 +28,7 @@ export function createBatchWriter(file: FileHandle, startBytes: number): BatchWr
     position += batchBytes;
     batch = [];
     batchBytes = 0;
-    running = writeFully(file, chunks, at).then(
+    running = file.write(chunks, at).then(
       () => {
         running = undefined;
       },
@@ -74,20 +74,4 @@ export function createBatchWriter(file: FileHandle, startBytes: number): BatchWr
       await running;
     },
   };
-}
-
-/** writev may write less than asked for. */
-async function writeFully(file: FileHandle, chunks: Uint8Array[], at: number): Promise<void> {
-  let rest = chunks;
-  let position = at;
-  while (rest.length > 0) {
-    let { bytesWritten } = await file.writev(rest, position);
-    position += bytesWritten;
-    const kept = rest.findIndex((chunk) => {
-      if (bytesWritten < chunk.length) return true;
-      bytesWritten -= chunk.length;
-      return false;
-    });
-    rest = kept < 0 ? [] : [(rest[kept] as Uint8Array).subarray(bytesWritten), ...rest.slice(kept + 1)];
-  }
 }

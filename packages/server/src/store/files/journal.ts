@@ -1,3 +1,4 @@
+import { writeSync } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { open } from 'node:fs/promises';
 
@@ -10,7 +11,7 @@ export interface JournalEntry {
 
 /** An append-only list of stored slices: a line each, `<index> v|- <milliseconds>`. */
 export interface Journal {
-  /** Resolves when the entry is in the file. Entries that come while a write runs share the next one. */
+  /** Resolves when the entry is in the file; with `fsync`, on the disk, where those that come meanwhile share the next sync. */
   append(entry: JournalEntry): Promise<void>;
   close(): Promise<void>;
 }
@@ -37,31 +38,29 @@ export async function openJournal(
 }
 
 function createJournal(file: FileHandle, fsync: boolean): Journal {
-  let waiting = '';
   let torn = false;
   let running: Promise<void> | undefined;
   let next: Promise<void> | undefined;
 
-  async function writeWaiting(): Promise<void> {
+  async function sync(): Promise<void> {
     await running?.catch(() => {});
-    // After a failed write half a line may stand there, and must not swallow this one.
-    const text = torn ? `\n${waiting}` : waiting;
-    waiting = '';
     next = undefined;
-    torn = true;
-    running = (async () => {
-      await file.appendFile(text, 'latin1');
-      if (fsync) await file.datasync();
-    })();
+    running = file.datasync();
     await running;
-    torn = false;
   }
 
   return {
-    append({ index, verified, atMs }) {
-      waiting += `${index} ${verified ? 'v' : '-'} ${Math.round(atMs)}\n`;
-      next ??= writeWaiting();
-      return next;
+    async append({ index, verified, atMs }) {
+      const line = `${index} ${verified ? 'v' : '-'} ${Math.round(atMs)}\n`;
+      // After a failed write half a line may stand there, and must not swallow this one.
+      const text = torn ? `\n${line}` : line;
+      torn = true;
+      // So few bytes are in the system's hands before a thread of the pool would even wake up.
+      for (let rest = Buffer.from(text); rest.length > 0; ) rest = rest.subarray(writeSync(file.fd, rest));
+      torn = false;
+      if (!fsync) return;
+      next ??= sync();
+      await next;
     },
     close: () => file.close(),
   };

@@ -16,6 +16,7 @@ import { readRange } from './read-file.ts';
 import { createSliceSet } from './slice-set.ts';
 import { createSliceWriters } from './slice-writers.ts';
 import type { FileSpool } from './spool.ts';
+import { createWriteQueue, type WriteQueue } from './write-queue.ts';
 
 export const FILES = { meta: 'meta.json', data: 'data', journal: 'journal', checkpoints: 'checkpoints' } as const;
 
@@ -53,8 +54,10 @@ export async function openFileSession(dir: string, meta: SessionMeta, host: Sess
 
   interface Files {
     data: FileHandle;
+    queue: WriteQueue;
     journal: Journal;
     checkpoints: Checkpoints | undefined;
+    release: () => void;
   }
   let files: Promise<Files> | undefined;
   let users = 0;
@@ -71,20 +74,21 @@ export async function openFileSession(dir: string, meta: SessionMeta, host: Sess
       const states =
         meta.checkpointStepBytes === undefined ? undefined : await ifPresent(readFile(join(dir, FILES.checkpoints)));
       const checkpoints = states && { stepBytes: meta.checkpointStepBytes as number, states };
-      return { data, journal, checkpoints };
+      return { data, queue: createWriteQueue(data), journal, checkpoints, release };
     } catch (error) {
       await data.close();
       throw error;
     }
   }
 
-  async function acquire(): Promise<Files & { release: () => void }> {
+  /** The files, open until `release` is called. */
+  async function acquire(): Promise<Files> {
     if (ended) throw new StoreError('gone');
     users++;
     files ??= openFiles();
     const opening = files;
     try {
-      return { ...(await opening), release };
+      return await opening;
     } catch (error) {
       if (files === opening) files = undefined;
       users--;

@@ -4,13 +4,14 @@ import { createBatchWriter } from './batch-writer.ts';
 import { readRange } from './read-file.ts';
 import type { SliceSet } from './slice-set.ts';
 import type { FileSpool } from './spool.ts';
+import type { WriteQueue } from './write-queue.ts';
 
 /** What the writers of one session share. */
 export interface SliceFile {
   readonly sliceSizeBytes: number;
   readonly stored: SliceSet;
   /** Keeps the files open until the returned function is called. */
-  acquire(): Promise<{ data: FileHandle; release: () => void }>;
+  acquire(): Promise<{ data: FileHandle; queue: WriteQueue; release: () => void }>;
   newSpool(): Promise<FileSpool>;
   /** Puts the slice on record. */
   mark(index: number, mark: { verified: boolean; atMs: number }): Promise<void>;
@@ -54,11 +55,11 @@ export function createSliceWriters(file: SliceFile): (index: number) => Promise<
       state = 'revoked';
       return stopWriting();
     });
-    const { data, release } = await file.acquire().catch((error) => {
+    const { data, queue, release } = await file.acquire().catch((error) => {
       letGo();
       throw error;
     });
-    const batch = createBatchWriter(data, index * file.sliceSizeBytes);
+    const batch = createBatchWriter(queue, index * file.sliceSizeBytes);
     stopWriting = () => batch.stop();
     if (isRevoked()) await batch.stop();
 
@@ -131,9 +132,9 @@ export function createSliceWriters(file: SliceFile): (index: number) => Promise<
           const letGo = await take();
           if (!letGo) return;
           try {
-            const { data, release } = await file.acquire();
+            const { queue, release } = await file.acquire();
             try {
-              const batch = createBatchWriter(data, index * file.sliceSizeBytes);
+              const batch = createBatchWriter(queue, index * file.sliceSizeBytes);
               for await (const chunk of spool.read()) await batch.write(chunk);
               await batch.flush();
               await file.mark(index, mark);

@@ -2,6 +2,7 @@ import { open, rm } from 'node:fs/promises';
 import type { Spool } from '../store.ts';
 import { createBatchWriter } from './batch-writer.ts';
 import { readRange } from './read-file.ts';
+import { createWriteQueue } from './write-queue.ts';
 
 export interface FileSpool extends Spool {
   readonly path: string;
@@ -12,7 +13,7 @@ export interface FileSpool extends Spool {
 
 export async function createFileSpool(path: string): Promise<FileSpool> {
   const file = await open(path, 'wx+');
-  const batch = createBatchWriter(file, 0);
+  const batch = createBatchWriter(createWriteQueue(file), 0);
   let isOpen = true;
 
   async function close(): Promise<void> {
