@@ -15,10 +15,18 @@ function newRequestId(): string {
   return `${idPrefix}${(++lastId).toString(36)}`;
 }
 
+let lastDate = { sec: Number.NaN, text: '' };
+
+function httpDate(nowMs: number): string {
+  const sec = Math.floor(nowMs / 1000);
+  if (sec !== lastDate.sec) lastDate = { sec, text: new Date(nowMs).toUTCString() };
+  return lastDate.text;
+}
+
 /** Headers of every reply, errors too: a page must be able to read them, and the clock they were made by. */
 export function commonHeaders(nowMs: number): OutgoingHttpHeaders {
   return {
-    Date: new Date(nowMs).toUTCString(),
+    Date: httpDate(nowMs),
     'Access-Control-Allow-Origin': '*',
     'Access-Control-Expose-Headers': EXPOSED,
   };
@@ -52,13 +60,12 @@ export function sendFailure(res: ServerResponse, nowMs: number, failure: Protoco
 
 function sendJson(res: ServerResponse, nowMs: number, status: number, body: object): void {
   const text = JSON.stringify(body);
-  res.writeHead(status, {
-    ...commonHeaders(nowMs),
-    'Content-Type': 'application/json; charset=utf-8',
-    'Content-Length': Buffer.byteLength(text),
-    'Cache-Control': 'no-store',
-    ...(status === 503 ? { 'Retry-After': RETRY_AFTER_SEC } : {}),
-  });
+  const headers = commonHeaders(nowMs);
+  headers['Content-Type'] = 'application/json; charset=utf-8';
+  headers['Content-Length'] = Buffer.byteLength(text);
+  headers['Cache-Control'] = 'no-store';
+  if (status === 503) headers['Retry-After'] = RETRY_AFTER_SEC;
+  res.writeHead(status, headers);
   // Headers and body go out in one packet.
   res.end(text);
 }

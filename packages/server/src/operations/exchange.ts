@@ -12,7 +12,15 @@ export interface Exchange {
 }
 
 export function createExchange(settings: Settings, req: IncomingMessage, target: Target, nowMs: number): Exchange {
-  return { settings, target, nowMs, urls: objectUrls(settings, req, target) };
+  return {
+    settings,
+    target,
+    nowMs,
+    // Most replies have none.
+    get urls() {
+      return objectUrls(settings, req, target);
+    },
+  };
 }
 
 /** A session that has not rested for too long; one that has is dropped. */

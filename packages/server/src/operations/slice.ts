@@ -133,7 +133,8 @@ function createIncomingSlice({ exchange, session, offset, expectedBytes, writer,
       if (check && !check.matches) throw new ProtocolError('checksumFailed', 'the slice does not match uploadparts');
       await writer.commit({ verified: check?.coversSlice ?? false, atMs: exchange.nowMs });
       end();
-      return { session: session.id, offset, datalen, ...(datamd5 !== undefined && { datamd5 }) };
+      const reply = { session: session.id, offset, datalen };
+      return datamd5 === undefined ? reply : { ...reply, datamd5 };
     },
     async abort() {
       end();
