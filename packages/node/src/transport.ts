@@ -1,11 +1,13 @@
 import { type ClientRequest, Agent as HttpAgent, type IncomingMessage, request as requestHttp } from 'node:http';
 import { Agent as HttpsAgent, request as requestHttps } from 'node:https';
 import { TLSSocket } from 'node:tls';
+import { urlToHttpOptions } from 'node:url';
 import { CosSliceError, type Transport, type WireRequest, type WireResponse } from '@cos-slice/core';
 import { encodeMultipart, type MultipartBody } from './multipart.ts';
 import { createSteps, type Steps } from './steps.ts';
 import { connectTimeout, toTransportError } from './transport-errors.ts';
 
+const UTF_8 = new TextDecoder();
 const MAX_REPLY_BYTES = 64 * 1024 * 1024;
 /** Less than servers usually allow idle connections, so that few are found closed. */
 const IDLE_MS = 4_000;
@@ -25,19 +27,31 @@ export function createHttpTransport(options: HttpTransportOptions = {}): Transpo
   const http = options.agent ?? new HttpAgent(kept);
   const https = options.agent ?? new HttpsAgent(kept);
   const steps = createSteps();
+  const locate = rememberLast((text) => {
+    const url = new URL(text);
+    const { protocol, hostname, port, path } = urlToHttpOptions(url);
+    const [open, agent] = protocol === 'https:' ? [requestHttps, https] : [requestHttp, http];
+    return { url, open, where: { protocol, hostname, port, path, agent } };
+  });
   return {
     reportsProgress: true,
     async send(request, context) {
       context.signal.throwIfAborted();
-      const url = new URL(request.url);
-      const body = request.method === 'POST' ? encodeMultipart(request) : undefined;
-      const how = { method: request.method, headers: headersOf(request, body) };
-      const open = (): ClientRequest =>
-        url.protocol === 'https:'
-          ? requestHttps(url, { ...how, agent: https })
-          : requestHttp(url, { ...how, agent: http });
-      return exchange(open, url, body, steps, context);
+      const { url, open, where } = locate(request.url);
+      const { method } = request;
+      const body = method === 'POST' ? encodeMultipart(request) : undefined;
+      const headers = headersOf(url, request, body);
+      return exchange(() => open({ ...where, method, headers }), url, body, steps, context);
     },
+  };
+}
+
+/** An upload asks for the same URL again and again. */
+function rememberLast<T>(make: (text: string) => T): (text: string) => T {
+  let last: { readonly text: string; readonly made: T } | undefined;
+  return (text) => {
+    if (last?.text !== text) last = { text, made: make(text) };
+    return last.made;
   };
 }
 
@@ -141,16 +155,17 @@ function readReply(
   });
   response.on('error', (error) => fail(toTransportError(error, url)));
   response.on('end', () => {
-    const body = new TextDecoder().decode(Buffer.concat(chunks));
+    const [first] = chunks;
+    const body = UTF_8.decode(chunks.length === 1 ? first : Buffer.concat(chunks));
     done({ status, header: (name) => textOf(headers[name.toLowerCase()]), body });
   });
 }
 
-function headersOf(request: WireRequest<Uint8Array>, body: MultipartBody | undefined): Record<string, string> {
-  return {
-    Authorization: request.signature,
-    ...(body && { 'Content-Type': body.contentType, 'Content-Length': String(body.contentLength) }),
-  };
+/** As a list, which node:http sends as it is. */
+function headersOf({ host }: URL, { signature }: WireRequest<Uint8Array>, body: MultipartBody | undefined): string[] {
+  const headers = ['Host', host, 'Authorization', signature];
+  if (body) headers.push('Content-Type', body.contentType, 'Content-Length', String(body.contentLength));
+  return headers;
 }
 
 function textOf(value: string | string[] | undefined): string | undefined {

@@ -4,7 +4,7 @@ import type { AttemptReport, Clock, HashCheckpoint, Platform, ResumeRecord, Sour
 import { jsonApi } from '../protocol/json-api/index.ts';
 import type { Operation, Reply, Target, Wire } from '../protocol/operations.ts';
 import { createSignatures, type Signatures } from '../signing/signatures.ts';
-import { attemptRequest } from './attempt.ts';
+import { attemptRequest, createWatchdog, type Watchdog } from './attempt.ts';
 import { type Command, plan } from './plan.ts';
 import { ALMOST_DONE, createMeter, type Meter, readMeter, type UploadProgress } from './progress.ts';
 import { bytesIn, hasSlice, type SliceSet, sliceCount } from './slices.ts';
@@ -61,6 +61,7 @@ class Drive<C> implements Upload {
   readonly #wire: Wire = jsonApi;
   readonly #target: Target;
   readonly #signatures: Signatures;
+  readonly #watchdog: Watchdog;
   readonly #storeKey: string;
   /** Aborted when the upload has ended. */
   readonly #life = new AbortController();
@@ -98,7 +99,8 @@ class Drive<C> implements Upload {
     this.#random = platform.random ?? Math.random;
     this.#target = { endpoint, appId, bucket, path };
     this.#storeKey = `${endpoint}/${appId}/${bucket}/${path}`;
-    const { connectMs, responseMs } = config.timeouts;
+    const { connectMs, noProgressMs, responseMs } = config.timeouts;
+    this.#watchdog = createWatchdog(this.#clock, Math.min(connectMs, noProgressMs, responseMs), this.#life.signal);
     this.#signatures = createSignatures(
       signer,
       { appId, bucket, path },
@@ -182,13 +184,13 @@ class Drive<C> implements Upload {
     } catch (error) {
       this.#ready = true;
       const reason = toError(error, BLAME.open);
-      return this.#setState(isOver(this.#state) ? this.#state : { phase: 'failed', job: before.job, error: reason });
+      return this.#enter(isOver(this.#state) ? this.#state : { phase: 'failed', job: before.job, error: reason });
     }
     this.#ready = true;
     const state = this.#state;
     if (isOver(state)) return this.#reconcile();
     const { network } = this.#platform;
-    this.#setState(initialState(job, { paused: state.paused, online: network?.online() ?? true }));
+    this.#enter(initialState(job, { paused: state.paused, online: network?.online() ?? true }));
   }
 
   #job(sizeBytes: number): Job {
@@ -198,20 +200,23 @@ class Drive<C> implements Upload {
   }
 
   #dispatch(event: UploadEvent): void {
-    this.#setState(transition(this.#state, event));
+    this.#enter(transition(this.#state, event));
+  }
+
+  #enter(next: UploadState): void {
+    this.#setState(next);
+    this.#reconcile();
   }
 
   #setState(next: UploadState): void {
     const before = this.#state;
     this.#state = next;
-    if (next !== before) {
-      if (next.phase === 'sending') this.#resumed ??= next.stored;
-      this.#remember(next);
-      const visible =
-        next.phase !== before.phase || isPaused(next) !== isPaused(before) || isOnline(next) !== isOnline(before);
-      this.#notify(visible);
-    }
-    this.#reconcile();
+    if (next === before) return;
+    if (next.phase === 'sending') this.#resumed ??= next.stored;
+    this.#remember(next);
+    const visible =
+      next.phase !== before.phase || isPaused(next) !== isPaused(before) || isOnline(next) !== isOnline(before);
+    this.#notify(visible);
   }
 
   #reconcile(): void {
@@ -239,7 +244,7 @@ class Drive<C> implements Upload {
     this.#work.set(command.key, work);
     this.#run(command, work)
       .catch((error): UploadEvent | undefined => {
-        if (work.controller.signal.aborted) return stopped(command);
+        if (isStopped(work)) return stopped(command);
         return command.type === 'wait' ? undefined : this.#failure(command, toError(error, BLAME[command.type]));
       })
       .then((event) => {
@@ -298,7 +303,8 @@ class Drive<C> implements Upload {
     const { integrity, overwrite, attributes } = this.#config;
     const { hasher } = this.#platform;
     return this.#withPlace(command, work, async () => {
-      this.#dispatch({ type: 'started', run, slice });
+      // The plan stays what it is: a slice is in it whether it is about to start or has started.
+      this.#setState(transition(this.#state, { type: 'started', run, slice }));
       signal.throwIfAborted();
       const source = this.#openedSource;
       const content = await source.slice(range, signal);
@@ -349,7 +355,7 @@ class Drive<C> implements Upload {
       report = reportOf(event, command);
       return event;
     } catch (error) {
-      if (!work.controller.signal.aborted && isCosSliceError(error)) report = { outcome: outcomeOf(error), bytes: 0 };
+      if (!isStopped(work) && isCosSliceError(error)) report = { outcome: outcomeOf(error), bytes: 0 };
       throw error;
     } finally {
       leave(report);
@@ -369,7 +375,8 @@ class Drive<C> implements Upload {
         timeouts,
         attempt: 'attempt' in command ? command.attempt : 0,
         clock: this.#clock,
-        signal,
+        watchdog: this.#watchdog,
+        controller: work.controller,
         onSent: (totalBytes) => {
           work.sentBytes = totalBytes;
           this.#notify(false);
@@ -594,6 +601,11 @@ function guard(call: () => void): void {
       throw error;
     }, 0);
   }
+}
+
+/** Aborted because it is no longer planned, and not because it took too long. */
+function isStopped({ controller: { signal } }: Work): boolean {
+  return signal.reason === NOT_PLANNED;
 }
 
 function stopped(command: Command): UploadEvent | undefined {

@@ -47,9 +47,13 @@ export function createLimiter(bounds: number | Bounds, nowMs: () => number = Dat
     get limit() {
       return window.limit;
     },
-    acquire(signal) {
+    async acquire(signal) {
+      signal.throwIfAborted();
+      if (waiting.size === 0 && inFlight < window.limit) {
+        inFlight += 1;
+        return leave();
+      }
       return new Promise((resolve, reject) => {
-        if (signal.aborted) return reject(signal.reason);
         const enter = (): void => {
           signal.removeEventListener('abort', giveUp);
           resolve(leave());

@@ -53,7 +53,8 @@ export function resizeWindow(window: Window, bounds: Bounds): Window {
 
 /** Takes in how one attempt went. `inFlight`: attempts running when it ended, itself included. */
 export function reportToWindow(window: Window, report: AttemptReport, inFlight: number, nowMs: number): Window {
-  if (report.outcome === 'neutral') return window;
+  const { min, max } = window.bounds;
+  if (report.outcome === 'neutral' || min === max) return window;
   const round = { ...window.round, answers: window.round.answers + 1, bytes: window.round.bytes + report.bytes };
   if (report.outcome !== 'ok') {
     // What was in flight together fails together: one cut per round.
