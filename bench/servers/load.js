@@ -11,6 +11,7 @@ import { measure } from '../lib/usage.js';
 /**
  * @typedef {object} LoadJob
  * @property {number} port
+ * @property {string} name of the file
  * @property {'plain' | 'none' | 'md5' | 'sha1'} kind `plain`: the same as `none`, to a server that looks at nothing
  * @property {number} sizeBytes
  * @property {number} sliceSizeBytes
@@ -18,9 +19,9 @@ import { measure } from '../lib/usage.js';
  */
 
 await runAsJob(async (/** @type {LoadJob} */ job) => {
-  const { port, kind, sizeBytes, sliceSizeBytes, connections } = job;
-  const path = `${PREFIX}/${ACCOUNT.appId}/${BUCKET}/load.bin`;
-  const authorization = await sign();
+  const { port, name, kind, sizeBytes, sliceSizeBytes, connections } = job;
+  const path = `${PREFIX}/${ACCOUNT.appId}/${BUCKET}/${name}`;
+  const authorization = await sign(name);
   const content = randomBytes(sizeBytes);
   const hash = kind === 'sha1' ? await hashOf(content, sliceSizeBytes) : undefined;
   const sha = hash ? { sha: hash.sha } : {};
@@ -66,9 +67,10 @@ await runAsJob(async (/** @type {LoadJob} */ job) => {
   return measured;
 });
 
-function sign() {
+/** @param {string} path */
+function sign(path) {
   const { appId, secretId, secretKey } = ACCOUNT;
-  const claim = { appId, bucket: BUCKET, path: 'load.bin', effect: /** @type {const} */ ('multi') };
+  const claim = { appId, bucket: BUCKET, path, effect: /** @type {const} */ ('multi') };
   const signer = createSigner({ appId, bucket: BUCKET, secretId, secretKey });
   return signer.sign({ ...claim, nowSec: Math.floor(Date.now() / 1000) }, new AbortController().signal);
 }

@@ -33,19 +33,28 @@ async function startTus() {
 }
 
 /**
- * The limit of a server: node:http, and bodies put where they belong in one file, whatever they contain. One write for each
- * body, since a pipeline of 64 KiB writes is slower than servers that do work.
+ * The limit of a server: node:http, and bodies put where they belong in one file per path, whatever they contain. One write for
+ * each body, since a pipeline of 64 KiB writes is slower than servers that do work. It answers when the write is done.
  */
 async function startPlain() {
-  const handle = await open(join(dir, 'plain.bin'), 'w');
+  /** @type {Map<string, Promise<import('node:fs/promises').FileHandle>>} */
+  const files = new Map();
+  /** @param {string} path */
+  const fileOf = (path) => {
+    const file = files.get(path) ?? open(join(dir, encodeURIComponent(path)), 'w');
+    files.set(path, file);
+    return file;
+  };
   return listen(
     createServer((req, res) => {
-      const at = Number(new URL(req.url ?? '', 'http://plain').searchParams.get('at') ?? 0);
+      const url = new URL(req.url ?? '', 'http://plain');
+      const at = Number(url.searchParams.get('at') ?? 0);
       /** @type {Buffer[]} */
       const chunks = [];
       req.on('data', (chunk) => chunks.push(chunk));
       req.on('end', async () => {
-        await handle.writev(chunks, at);
+        const file = await fileOf(url.pathname);
+        await file.writev(chunks, at);
         res.end('{"code":0,"message":"SUCCESS","data":{"session":"plain"}}');
       });
     }),
