@@ -14,6 +14,7 @@ export const TARGETS = /** @type {Record<string, string>} */ ({
   farVsIdeal: '<= 1.15',
   farVsBestFixed: '<= 1.1',
   stallsVsBestFixed: '<= 1.1',
+  browserVsCosJsV4: '>= 4',
   planMicrosPerSlice1TiB: '<= 10',
   stateMiBPerMillionSlices: '<= 8',
   resumeMillionSlicesS: '<= 1',

@@ -18,7 +18,7 @@ import { Samples } from '../lib/samples.js';
 /** @import { Context, Findings } from '../lib/context.js' */
 /** @import { Browser, CDPSession, Page } from 'playwright-core' */
 
-const SIZE_BYTES = 64 * MIB;
+const SIZE_BYTES = 256 * MIB;
 const FLAGS = [
   '--no-sandbox',
   '--disable-gpu',
@@ -47,7 +47,7 @@ export async function browserClient(context) {
   const site = await startSite(root);
   let run = 0;
   try {
-    const notes = await inRounds(context, { name: 'Browser', share: 0.09 }, async () => {
+    const notes = await inRounds(context, { name: 'Browser', share: 0.22 }, async () => {
       for (const { name, ...order } of CANDIDATES) {
         run += 1;
         // A fresh browser each time: none inherits the other's caches, workers or garbage.

@@ -25,6 +25,9 @@ const CONCURRENCY = 4;
 const CANDIDATES = [
   { name: 'node:http from memory', client: 'raw', variant: 'memory', sink: 'json' },
   { name: 'node:http from file', client: 'raw', variant: 'file', sink: 'json' },
+  { name: 'node:crypto md5 of the file', client: 'hash', variant: 'md5', sink: 'json' },
+  { name: 'node:crypto sha1 of the file', client: 'hash', variant: 'sha1', sink: 'json' },
+  { name: 'hash-wasm sha1 of the file', client: 'hash', variant: 'sha1-states', sink: 'json' },
   { name: 'cos-slice none', client: 'cos-slice', variant: 'none', sink: 'json' },
   { name: 'cos-slice md5', client: 'cos-slice', variant: 'md5', sink: 'json' },
   { name: 'cos-slice sha1', client: 'cos-slice', variant: 'sha1', sink: 'json' },
@@ -68,7 +71,7 @@ export async function nodeClient(context) {
     });
     samples.add(candidate.name, measured, bytes);
   };
-  const notes = await inRounds(context, { name: 'Node client', share: 0.4 }, async (round) => {
+  const notes = await inRounds(context, { name: 'Node client', share: 0.32 }, async (round) => {
     // Each round starts elsewhere, so that no candidate always follows the same one.
     const from = (round * 4) % CANDIDATES.length;
     for (const candidate of [...CANDIDATES.slice(from), ...CANDIDATES.slice(0, from)]) {
@@ -87,6 +90,8 @@ export async function nodeClient(context) {
     rows,
     ratios: {
       noneVsRaw: samples.speedRatio('cos-slice none', raw),
+      md5VsHashAlone: samples.speedRatio('cos-slice md5', 'node:crypto md5 of the file'),
+      sha1VsHashAlone: samples.speedRatio('cos-slice sha1', 'hash-wasm sha1 of the file'),
       md5VsRaw: samples.speedRatio('cos-slice md5', raw),
       sha1VsRaw: samples.speedRatio('cos-slice sha1', raw),
       noneCpuVsRaw: samples.cpuRatio('cos-slice none', raw),
