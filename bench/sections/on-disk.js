@@ -53,7 +53,7 @@ export async function endToEnd(context) {
   const sizeBytes = context.options.diskSizeBytes;
   const file = await makeTestFile(join(context.dir, 'end-to-end.bin'), sizeBytes);
   const samples = new Samples();
-  const notes = await inRounds(context, { name: 'End to end', share: 0.13 }, async () => {
+  const notes = await inRounds(context, { name: 'End to end', share: 0.1 }, async () => {
     for (const { name, client, variant, server: kind } of PAIRS) {
       const measured = await withServer(context, kind, async (server) => {
         await server.ask({ type: 'start' });
