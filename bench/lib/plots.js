@@ -24,7 +24,7 @@ export function drawBars(title, rows) {
     const value = mibPerS ?? 0;
     const width = Math.max(1, (value / most) * (WIDTH - left - 90));
     const y = top + index * step;
-    const color = name.startsWith('node:http') ? LIMIT : /cos-slice/.test(name) ? OURS : PEER;
+    const color = /^(node:|hash-wasm)/.test(name) ? LIMIT : /cos-slice/.test(name) ? OURS : PEER;
     return (
       text(left - 8, y + 13, name, 'end') +
       `<rect x="${left}" y="${y}" width="${width.toFixed(1)}" height="${step - 6}" rx="2" fill="${color}"/>` +
