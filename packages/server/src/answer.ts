@@ -3,6 +3,7 @@ import { readForm } from './form/read-form.ts';
 import { type Address, readAddress } from './http/address.ts';
 import { sendObject } from './http/download.ts';
 import { sendPreflight, sendSuccess } from './http/reply.ts';
+import type { Checker } from './integrity/checker.ts';
 import { abortContent, type Content, maxContentBytes, openContent } from './operations/content.ts';
 import { createExchange } from './operations/exchange.ts';
 import { findOperation } from './operations/operations.ts';
@@ -31,7 +32,7 @@ export type Answer = (
 ) => Promise<void>;
 
 /** The way of a request: address, signature, body, operation. */
-export function createAnswer(settings: Settings): Answer {
+export function createAnswer(settings: Settings, checker: Checker): Answer {
   const once = createOnceRegister();
   const verify = createVerifier(settings.accountsBySecretId);
 
@@ -62,7 +63,7 @@ export function createAnswer(settings: Settings): Answer {
     allows(grant, signedTarget(address), grant.kind === 'once' ? 'once' : 'write');
     if (awaitsContinue) res.writeContinue();
 
-    const exchange = createExchange(settings, req, target, nowMs);
+    const exchange = createExchange(settings, checker, req, target, nowMs);
     let content: Content | undefined;
     try {
       const form = await readForm(req, query, {

@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { createAnswer, type Progress } from './answer.ts';
 import { ClientGoneError, drain } from './http/body.ts';
 import { asProtocolError, sendFailure } from './http/reply.ts';
+import { createChecker } from './integrity/checker.ts';
 import { readOptions, type SliceServerOptions } from './options.ts';
 import { startSweeper } from './sweeper.ts';
 
@@ -33,7 +34,8 @@ export interface SliceServer {
  */
 export function createSliceServer(options: SliceServerOptions): SliceServer {
   const settings = readOptions(options);
-  const answer = createAnswer(settings);
+  const checker = createChecker();
+  const answer = createAnswer(settings, checker);
   const sweeper = startSweeper(settings);
   const inFlight = new Set<Promise<void>>();
   let server: Server | undefined;
@@ -102,6 +104,7 @@ export function createSliceServer(options: SliceServerOptions): SliceServer {
         });
       }
       await Promise.all(inFlight);
+      await checker.close();
       await settings.store.close();
     },
   };

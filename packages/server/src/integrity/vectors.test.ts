@@ -1,8 +1,13 @@
-import { describe, expect, it } from 'vitest';
+import { createHash } from 'node:crypto';
+import { writeSync } from 'node:fs';
+import { open, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
 import { readVectors, type Sha1Vector } from '../testing/captures.ts';
-import { patternBytes, sha1 } from '../testing/content.ts';
-import { createChainCheck } from './chain-check.ts';
-import { createSha1State } from './sha1-state.ts';
+import { patternBytes } from '../testing/content.ts';
+import { temporaryDir } from '../testing/server.ts';
+import { planChain } from './chain-plan.ts';
+import { createChecker } from './checker.ts';
 import { createUploadPartsReader, type UploadParts } from './upload-parts.ts';
 
 const vectors = await readVectors();
@@ -15,45 +20,58 @@ function readParts(vector: Pick<Sha1Vector, 'parts'>): UploadParts {
   return reader.end() as UploadParts;
 }
 
+async function openFile(path: string) {
+  const file = await open(path, 'r+');
+  return { fd: file.fd, close: () => file.close() };
+}
+
+const checker = createChecker();
+afterAll(() => checker.close());
+
 describe.each(vectors)('$size bytes in slices of $slice_size', (vector) => {
   const bytes = patternBytes(0, vector.size);
-
-  it('has the recorded states and digest', async () => {
-    const state = await createSha1State();
-    state.start();
-    for (const part of vector.parts) {
-      state.update(bytes.subarray(part.offset, part.offset + part.datalen));
-      const actual = part.kind === 'state' ? state.state() : state.digest(vector.size);
-      expect(Buffer.from(actual).toString('hex')).toBe(part.datasha);
-    }
-    expect(sha1(bytes)).toBe(vector.sha1);
-    state.release();
-  });
 
   it.each([vector.slice_size, 65536, 1048576, 1572864, 3145728])(
     'is checked slice by slice in steps of %i',
     async (slice) => {
       const parts = readParts(vector);
       const file = { sizeBytes: vector.size, sha: vector.sha1, checkpoints: parts.checkpoints as never };
+      const path = join(await temporaryDir(), 'file');
+      await writeFile(path, bytes);
+      const { fd, close } = await openFile(path);
       for (let start = 0; start < vector.size; start += slice) {
         const end = Math.min(start + slice, vector.size);
-        const run = async (content: Buffer) => {
-          const check = await createChainCheck(file, start, end);
-          for (let at = 0; at < content.length; at += 60_001) check?.update(content.subarray(at, at + 60_001));
-          check?.release();
-          return check;
-        };
-        const good = await run(bytes.subarray(start, end));
-        if (slice === vector.slice_size) expect(good?.coversSlice).toBe(true);
-        if (!good) continue;
-        expect(good.matches).toBe(true);
-        if (!good.coversSlice) continue;
-        const damaged = Buffer.from(bytes.subarray(start, end));
-        damaged[damaged.length >> 1] = (damaged[damaged.length >> 1] as number) ^ 1;
-        expect((await run(damaged))?.matches).toBe(false);
+        const chain = planChain(file, start, end);
+        const matches = (md5?: string) => checker.matches({ fd, startBytes: start, endBytes: end }, { chain, md5 });
+        if (slice === vector.slice_size) expect(chain?.coversSlice).toBe(true);
+        if (!chain) continue;
+        expect(await matches()).toBe(true);
+        if (!chain.coversSlice) continue;
+        const content = bytes.subarray(start, end);
+        expect(await matches(createHash('md5').update(content).digest('hex'))).toBe(true);
+        expect(await matches('0'.repeat(32))).toBe(false);
+        const at = start + (content.length >> 1);
+        writeSync(fd, Buffer.of((bytes[at] as number) ^ 1), 0, 1, at);
+        expect(await matches()).toBe(false);
+        writeSync(fd, bytes, at, 1, at);
       }
+      await close();
     },
   );
+});
+
+describe('a checker', () => {
+  it('fails when the file cannot be read, and works on', async () => {
+    const path = join(await temporaryDir(), 'file');
+    await writeFile(path, 'abc');
+    const { fd, close } = await openFile(path);
+    const md5 = createHash('md5').update('abc').digest('hex');
+    const matches = (endBytes: number) => checker.matches({ fd, startBytes: 0, endBytes }, { chain: undefined, md5 });
+    await expect(matches(4)).rejects.toThrow('shorter');
+    expect(await matches(3)).toBe(true);
+    await close();
+    await expect(matches(3)).rejects.toThrow('EBADF');
+  });
 });
 
 describe('uploadparts', () => {

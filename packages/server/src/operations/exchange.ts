@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { type ObjectUrls, objectUrls } from '../http/address.ts';
+import type { Checker } from '../integrity/checker.ts';
 import type { Settings } from '../options.ts';
 import type { Session, Target } from '../store/store.ts';
 
@@ -8,14 +9,22 @@ export interface Exchange {
   readonly settings: Settings;
   readonly target: Target;
   readonly nowMs: number;
+  readonly checker: Checker;
   readonly urls: ObjectUrls;
 }
 
-export function createExchange(settings: Settings, req: IncomingMessage, target: Target, nowMs: number): Exchange {
+export function createExchange(
+  settings: Settings,
+  checker: Checker,
+  req: IncomingMessage,
+  target: Target,
+  nowMs: number,
+): Exchange {
   return {
     settings,
     target,
     nowMs,
+    checker,
     // Most replies have none.
     get urls() {
       return objectUrls(settings, req, target);

@@ -1,6 +1,5 @@
-import { createHash, type Hash } from 'node:crypto';
 import type { PartSink } from '../form/multipart.ts';
-import { type ChainCheck, createChainCheck } from '../integrity/chain-check.ts';
+import { type ChainPlan, planChain } from '../integrity/chain-plan.ts';
 import { ProtocolError } from '../protocol/codes.ts';
 import { type Fields, hexField, integerField, requiredField } from '../protocol/fields.ts';
 import type { Session, SliceWriter } from '../store/store.ts';
@@ -36,7 +35,6 @@ export interface SliceReply {
 export async function receiveSlice(exchange: Exchange, fields: Fields): Promise<IncomingSlice> {
   const id = requiredField(fields, 'session');
   const offset = integerField(fields, 'offset');
-  const md5 = hexField(fields, 'datamd5', MD5_BYTES);
   const session = await sessionOf(exchange, id);
   if (!session) {
     if (await isFinished(exchange, id)) return uselessSlice(undefined, id, offset, Number.POSITIVE_INFINITY);
@@ -57,22 +55,14 @@ export async function receiveSlice(exchange: Exchange, fields: Fields): Promise<
   }
   const expectedBytes = Math.min(sliceSizeBytes, sizeBytes - offset);
 
-  // A slice that is stored already is only counted: what it says now does not matter.
-  const check = session.isStored(index) ? undefined : await openCheck(session, offset, offset + expectedBytes);
-  let writer: SliceWriter;
-  try {
-    writer = await session.openSlice(index);
-  } catch (error) {
-    check?.release();
-    throw error;
-  }
-  return createIncomingSlice({ exchange, session, offset, expectedBytes, writer, check, md5 });
+  const writer = await session.openSlice(index);
+  return createIncomingSlice({ exchange, session, offset, expectedBytes, writer });
 }
 
-async function openCheck(session: Session, startBytes: number, endBytes: number): Promise<ChainCheck | undefined> {
+async function planCheck(session: Session, startBytes: number, endBytes: number): Promise<ChainPlan | undefined> {
   const checkpoints = await session.checkpoints();
   if (!checkpoints || session.sha === undefined) return undefined;
-  return createChainCheck({ sizeBytes: session.sizeBytes, sha: session.sha, checkpoints }, startBytes, endBytes);
+  return planChain({ sizeBytes: session.sizeBytes, sha: session.sha, checkpoints }, startBytes, endBytes);
 }
 
 interface Parts {
@@ -81,31 +71,18 @@ interface Parts {
   offset: number;
   expectedBytes: number;
   writer: SliceWriter;
-  check: ChainCheck | undefined;
-  /** The slice's digest, if it was announced before the content. */
-  md5: string | undefined;
 }
 
-function createIncomingSlice({ exchange, session, offset, expectedBytes, writer, check, md5 }: Parts): IncomingSlice {
-  const hash: Hash | undefined = md5 === undefined ? undefined : createHash('md5');
+function createIncomingSlice({ exchange, session, offset, expectedBytes, writer }: Parts): IncomingSlice {
   let datalen = 0;
-  let ended = false;
 
-  function end(): void {
-    if (!ended) check?.release();
-    ended = true;
-  }
-
-  async function md5Matches(expected: string): Promise<boolean> {
-    if (hash) return hash.digest('hex') === expected;
-    // Announced after the content: read it back.
-    const late = createHash('md5');
-    let lateBytes = 0;
-    for await (const chunk of writer.read()) {
-      late.update(chunk);
-      lateBytes += chunk.length;
-    }
-    return lateBytes !== datalen || late.digest('hex') === expected;
+  /** Whether what was written is what it should be, or nobody needs it any more. */
+  async function matches(chain: ChainPlan | undefined, md5: string | undefined): Promise<boolean> {
+    if (!chain && md5 === undefined) return true;
+    const range = await writer.written();
+    if (!range || (await exchange.checker.matches(range, { chain, md5 }))) return true;
+    // Another writer may have put its own bytes there.
+    return (await writer.written()) === undefined;
   }
 
   return {
@@ -114,8 +91,6 @@ function createIncomingSlice({ exchange, session, offset, expectedBytes, writer,
       datalen += bytes.length;
       // Checked before writing: what follows belongs to the next slice.
       if (datalen > expectedBytes) throw new ProtocolError('badParameter', `the slice exceeds ${expectedBytes} bytes`);
-      hash?.update(bytes);
-      check?.update(bytes);
       return writer.write(bytes);
     },
     async store(fields) {
@@ -127,19 +102,16 @@ function createIncomingSlice({ exchange, session, offset, expectedBytes, writer,
         throw new ProtocolError('checksumFailed', 'sha is not that of the session');
       }
       const datamd5 = hexField(fields, 'datamd5', MD5_BYTES);
-      if (datamd5 !== undefined && !(await md5Matches(datamd5))) {
-        throw new ProtocolError('checksumFailed', 'the slice does not match its datamd5');
+      const chain = await planCheck(session, offset, offset + expectedBytes);
+      if (!(await matches(chain, datamd5))) {
+        const expected = [datamd5 && 'datamd5', chain && 'uploadparts'].filter(Boolean).join(' or ');
+        throw new ProtocolError('checksumFailed', `the slice does not match ${expected}`);
       }
-      if (check && !check.matches) throw new ProtocolError('checksumFailed', 'the slice does not match uploadparts');
-      await writer.commit({ verified: check?.coversSlice ?? false, atMs: exchange.nowMs });
-      end();
+      await writer.commit({ verified: chain?.coversSlice ?? false, atMs: exchange.nowMs });
       const reply = { session: session.id, offset, datalen };
       return datamd5 === undefined ? reply : { ...reply, datamd5 };
     },
-    async abort() {
-      end();
-      await writer.abort();
-    },
+    abort: () => writer.abort(),
   };
 }
 

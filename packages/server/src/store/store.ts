@@ -87,9 +87,20 @@ export interface ByteWriter {
   abort(): Promise<void>;
 }
 
+/** Bytes in an open file. */
+export interface FileRange {
+  readonly fd: number;
+  readonly startBytes: number;
+  /** Exclusive. */
+  readonly endBytes: number;
+}
+
 export interface SliceWriter extends ByteWriter {
-  /** Reads back what was written; nothing when the slice is stored already or another writer took over. */
-  read(): AsyncIterable<Uint8Array>;
+  /**
+   * Where the bytes are, once all that came are written; they may be read until commit or abort. Undefined when the
+   * slice is stored already or another writer took over, which may happen at any time: ask again after reading.
+   */
+  written(): Promise<FileRange | undefined>;
   /**
    * Marks the slice stored once its bytes are. The caller has checked that they are complete; the mark is kept when
    * the process dies right after this resolves.

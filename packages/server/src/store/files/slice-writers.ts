@@ -1,7 +1,6 @@
 import type { FileHandle } from 'node:fs/promises';
 import { type SliceWriter, StoreError } from '../store.ts';
 import { createBatchWriter } from './batch-writer.ts';
-import { readRange } from './read-file.ts';
 import type { SliceSet } from './slice-set.ts';
 import type { FileSpool } from './spool.ts';
 import type { WriteQueue } from './write-queue.ts';
@@ -71,10 +70,10 @@ export function createSliceWriters(file: SliceFile): (index: number) => Promise<
 
     return {
       write: (bytes) => batch.write(bytes),
-      async *read() {
+      async written() {
         await batch.flush();
         const startBytes = index * file.sliceSizeBytes;
-        if (!isRevoked()) yield* readRange(data, startBytes, startBytes + batch.sizeBytes);
+        return isRevoked() ? undefined : { fd: data.fd, startBytes, endBytes: startBytes + batch.sizeBytes };
       },
       async commit(mark) {
         if (isRevoked()) {
@@ -124,7 +123,7 @@ export function createSliceWriters(file: SliceFile): (index: number) => Promise<
 
     return {
       write: (bytes) => spool.write(bytes),
-      read: () => spool.read(),
+      written: () => spool.written(),
       abort: () => spool.abort(),
       async commit(mark) {
         try {
@@ -159,7 +158,7 @@ export function createSliceWriters(file: SliceFile): (index: number) => Promise<
 
 const DISCARD: SliceWriter = {
   write: () => undefined,
-  async *read() {},
+  written: async () => undefined,
   commit: async () => {},
   abort: async () => {},
 };

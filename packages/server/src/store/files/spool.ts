@@ -1,5 +1,5 @@
 import { open, rm } from 'node:fs/promises';
-import type { Spool } from '../store.ts';
+import type { FileRange, Spool } from '../store.ts';
 import { createBatchWriter } from './batch-writer.ts';
 import { readRange } from './read-file.ts';
 import { createWriteQueue } from './write-queue.ts';
@@ -7,6 +7,7 @@ import { createWriteQueue } from './write-queue.ts';
 export interface FileSpool extends Spool {
   readonly path: string;
   flush(): Promise<void>;
+  written(): Promise<FileRange>;
   /** Writes everything and lets go of the file, which then belongs to the caller. */
   release(fsync: boolean): Promise<string>;
 }
@@ -29,6 +30,10 @@ export async function createFileSpool(path: string): Promise<FileSpool> {
     },
     write: (bytes) => batch.write(bytes),
     flush: () => batch.flush(),
+    async written() {
+      await batch.flush();
+      return { fd: file.fd, startBytes: 0, endBytes: batch.sizeBytes };
+    },
     async *read() {
       await batch.flush();
       yield* readRange(file, 0, batch.sizeBytes);
