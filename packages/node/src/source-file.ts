@@ -4,14 +4,17 @@ import { type FileHandle, open, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type ByteRange, CosSliceError, type Source } from '@cos-slice/core';
-import { createReadAhead } from './read-ahead.ts';
+import { createBufferPool } from './buffer-pool.ts';
 
 /** Up to this size, all bytes are in the identity. */
 const WHOLE_BYTES = 1024 * 1024;
 const EDGE_BYTES = 64 * 1024;
 const MIDDLE_SAMPLES = 4;
 const MIDDLE_SAMPLE_BYTES = 16 * 1024;
-/** A check costs as much as reading a slice: fast uploads do without one for each. */
+/**
+ * A check that is younger counts for the next slice too, since it costs as much as reading one. What it does not see, the one
+ * before finish does.
+ */
 const RECENT_MS = 20;
 
 /** A file, read where the slices are. A hasher that runs elsewhere may open `path` itself. */
@@ -21,9 +24,8 @@ export interface FileSource extends Source<Uint8Array> {
 }
 
 /**
- * Opens a regular file for uploading. Slices are read a few at once, into buffers that `release` hands to the next ones, so
- * that memory follows the concurrency and not the file; they lie in shared memory, where a hashing worker sees them without
- * a copy.
+ * Opens a regular file for uploading. Slices are read into buffers that `release` hands to the next ones, so that memory
+ * follows the concurrency and not the file; they lie in shared memory, where a hashing worker sees them without a copy.
  *
  * `identity` covers size, time of modification, both ends and a few places in the middle (all of a file up to 1 MiB). The
  * time is in it because an edit in the middle of a file of the same size is otherwise invisible: touching a file costs a new
@@ -61,6 +63,7 @@ export async function openFileSource(file: string | URL): Promise<FileSource> {
       },
     );
 
+  const buffers = createBufferPool();
   let verifiedAtMs = 0;
   const verify = async (): Promise<void> => {
     // By path: a file that was replaced by another one keeps its old inode, and its old content, only for our handle.
@@ -77,29 +80,23 @@ export async function openFileSource(file: string | URL): Promise<FileSource> {
     if (!(await readFully(handle, path, target, offset))) throw changed('became shorter');
   };
 
-  // Checked after each read, so that what was read is what was opened.
-  const ahead = createReadAhead(sizeBytes, async (target, offset) => {
-    await fill(target, offset);
-    await verify();
-  });
-
   return {
     path,
     sizeBytes,
     async slice(range, signal) {
       signal.throwIfAborted();
-      const content = await ahead.slice(range);
+      const content = buffers.take(range.length);
       try {
-        // What has been read ahead is as good as ever; but there is no point in sending the rest of a file that has changed.
+        await fill(content, range.offset);
         if (performance.now() - verifiedAtMs > RECENT_MS) await verify();
         signal.throwIfAborted();
         return content;
       } catch (error) {
-        ahead.release(content);
+        buffers.give(content);
         throw error;
       }
     },
-    release: ahead.release,
+    release: buffers.give,
     async identity(signal) {
       const hash = createHash('sha256').update(`${sizeBytes} ${opened.mtimeNs}\n`);
       const buffer = new Uint8Array(Math.min(sizeBytes, WHOLE_BYTES));
