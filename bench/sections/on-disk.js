@@ -12,7 +12,7 @@ import { makeTestFile } from '../lib/test-file.js';
 
 const CONNECTIONS = 4;
 /** Sent before the clock starts: what is measured is a server that has run for a while, whichever it is. */
-const WARM_UP_BYTES = 64 * MIB;
+const WARM_UP_BYTES = 128 * MIB;
 
 /**
  * A server with an empty directory for as long as `use` takes.
