@@ -1,7 +1,7 @@
 import { createServer } from 'node:http';
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { createSliceServer } from './server.ts';
 import { fileStore } from './store/files/file-store.ts';
 import { BOUNDARY, formBody, formHeaders, post, send } from './testing/client.ts';
@@ -65,7 +65,10 @@ describe('createSliceServer', () => {
       { op: 'upload', filecontent: 'x' },
       signature,
     );
+    // Told after the reply, once what the request used is tidied up.
+    await vi.waitFor(() => expect(test.requests).toHaveLength(1));
     await post(test.urlOf('a'), { op: 'nonsense' });
+    await vi.waitFor(() => expect(test.requests).toHaveLength(2));
     expect(test.requests).toEqual([
       {
         method: 'POST',

@@ -10,9 +10,6 @@ import { startSweeper } from './sweeper.ts';
 /** Longer than clients and proxies keep idle connections, so that they are the ones to close them. */
 const KEEP_ALIVE_MS = 75_000;
 
-/** How much of a body may wait to be taken: with less, reading stops and starts whenever a write is waited for. */
-const READ_AHEAD_BYTES = 256 * 1024;
-
 export interface SliceServer {
   /** Starts listening, on a free port and on 127.0.0.1 unless told otherwise. `url` is the server's origin. */
   listen(port?: number, host?: string): Promise<{ url: string; port: number }>;
@@ -78,11 +75,7 @@ export function createSliceServer(options: SliceServerOptions): SliceServer {
     handle,
     async listen(port = 0, host = '127.0.0.1') {
       if (server) throw new Error('the server is listening already');
-      const http = createServer({
-        keepAliveTimeout: KEEP_ALIVE_MS,
-        requestTimeout: 0,
-        highWaterMark: READ_AHEAD_BYTES,
-      });
+      const http = createServer({ keepAliveTimeout: KEEP_ALIVE_MS, requestTimeout: 0 });
       server = http;
       http.on('request', (req, res) => void handle(req, res));
       http.on('checkContinue', (req, res) => void handle(req, res, true));

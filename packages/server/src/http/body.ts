@@ -3,6 +3,8 @@ import { ProtocolError } from '../protocol/codes.ts';
 
 /** A connection that sends nothing for this long while its body is awaited is cut. */
 const IDLE_MS = 60_000;
+/** How much may wait to be taken before the sender is held up. */
+const MAX_WAITING_BYTES = 256 * 1024;
 /** How much of a refused request is still read, so that its sender gets to see the reply. */
 const MAX_DRAIN_BYTES = 64 * 1024 * 1024;
 const MAX_DRAIN_MS = 60_000;
@@ -30,6 +32,9 @@ export function readBody(
   return new Promise((resolve, reject) => {
     let total = 0;
     let busy: Promise<void> | undefined;
+    /** What came while one was busy: stopping the stream for every short wait costs more than the wait. */
+    const waiting: Buffer[] = [];
+    let waitingBytes = 0;
     req.socket.setTimeout(IDLE_MS);
 
     function leave(): void {
@@ -41,6 +46,7 @@ export function readBody(
     async function fail(error: unknown): Promise<void> {
       leave();
       req.pause();
+      waiting.length = 0;
       // Nobody must be left at work on a chunk when the caller cleans up.
       await busy?.catch(() => {});
       reject(error);
@@ -50,13 +56,26 @@ export function readBody(
       onBytes(chunk.length);
       try {
         if (total > maxBytes) throw new ProtocolError('badParameter', 'the body is too large');
-        busy = onChunk(chunk);
-        if (!busy) return;
-        req.pause();
-        busy.then(() => req.resume(), fail);
+        if (busy) {
+          waiting.push(chunk);
+          waitingBytes += chunk.length;
+          if (waitingBytes >= MAX_WAITING_BYTES) req.pause();
+          return;
+        }
+        const wait = onChunk(chunk);
+        if (!wait) return;
+        busy = goOn(wait);
+        busy.catch(fail);
       } catch (error) {
         void fail(error);
       }
+    }
+    async function goOn(wait: Promise<void>): Promise<void> {
+      await wait;
+      for (let chunk = waiting.shift(); chunk; chunk = waiting.shift()) await onChunk(chunk);
+      busy = undefined;
+      waitingBytes = 0;
+      if (req.isPaused()) req.resume();
     }
     async function onEnd(): Promise<void> {
       leave();
