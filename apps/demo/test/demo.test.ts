@@ -151,7 +151,7 @@ test('the page is usable at 360 px, in both languages, and nothing moves while f
 });
 
 test('the map says in words what it shows, and the keyboard reaches every switch', async () => {
-  const source = await makeFile('words.bin', 4_000_000);
+  const source = await makeFile('words.bin', 8_000_000);
   await add(source);
   await expectFinished('words.bin', source);
   const label = 'words.bin: 4 slices. 4 stored, 0 resumed, 0 in flight, 0 retrying, 0 waiting.';
