@@ -8,7 +8,7 @@ import { makeFile, sha256, withFolder } from './support/store.ts';
 const MIB = 1024 * 1024;
 const GIB = 1024 * MIB;
 /** As many slices as the default keeps in flight. */
-const IN_FLIGHT_BYTES = 8 * MIB;
+const IN_FLIGHT_BYTES = 16 * MIB;
 
 async function resultOf(
   running: Running,

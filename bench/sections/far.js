@@ -34,7 +34,7 @@ const CANDIDATES = [
   { name: 'qcloud_cos_v4', client: 'qcloud-cos-v4', sink: 'json', concurrency: 1 },
   { name: nameOfFixed(2), client: 'cos-slice', sink: 'json', concurrency: 2 },
   { name: 'cos-nodejs-sdk-v5', client: 'cos-nodejs-sdk-v5', sink: 'xml', concurrency: 4 },
-  { name: ADAPTIVE, client: 'cos-slice', sink: 'json', concurrency: { min: 1, max: 8 } },
+  { name: ADAPTIVE, client: 'cos-slice', sink: 'json', concurrency: { min: 1, max: 16 } },
   ...FIXED.slice(2).map((concurrency) => ({
     name: nameOfFixed(concurrency),
     client: 'cos-slice',

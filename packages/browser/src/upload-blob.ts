@@ -23,6 +23,8 @@ export interface UploadBlobOptions extends UploadOptions {
   readonly transport?: 'xhr' | 'fetch';
   /** In bytes, as in `UploadOptions`. Default 2 MiB: a request costs a browser some milliseconds, whatever it carries. */
   readonly sliceSize?: number;
+  /** As in `UploadOptions`. Default `{ min: 1, max: 6 }`: browsers open six connections to a host, the rest would wait. */
+  readonly concurrency?: NonNullable<UploadOptions['concurrency']>;
   /** Default `none`: anything else reads every byte into a worker. */
   readonly integrity?: Integrity;
   /** Starts the hash worker, for pages that forbid workers from `blob:` URLs. */
@@ -30,6 +32,7 @@ export interface UploadBlobOptions extends UploadOptions {
 }
 
 const SLICE_BYTES = 2 * 1024 * 1024;
+const CONCURRENCY = { min: 1, max: 6 };
 
 /** What the uploads of a page share. */
 const transports = { xhr: createXhrTransport(), fetch: createFetchTransport() };
@@ -69,7 +72,13 @@ export function uploadBlob(blob: Blob, options: UploadBlobOptions): Upload {
       if (integrity !== 'none') await (await hasher()).ready();
       return source;
     },
-    { ...rest, integrity, sliceSize: options.sliceSize ?? SLICE_BYTES, resume: options.resume ?? lazyStore },
+    {
+      ...rest,
+      integrity,
+      sliceSize: options.sliceSize ?? SLICE_BYTES,
+      concurrency: options.concurrency ?? CONCURRENCY,
+      resume: options.resume ?? lazyStore,
+    },
     { transport: watching(transports[kind], source), hasher: lazyHasher(hasher), network },
   );
 }

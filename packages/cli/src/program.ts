@@ -86,7 +86,7 @@ ${EXIT_HELP}`,
       'what the server checks: none, md5 (every slice; default) or sha1 (slices and whole file)',
     )
     .option('--slice-size <SIZE>', 'slices to ask for, 64k to 16m (default: 1m; the server decides)')
-    .option('--concurrency <N>', 'slices in flight, 1 to 64 (default: adapts, up to 8)')
+    .option('--concurrency <N>', 'slices in flight, 1 to 64 (default: adapts, up to 16)')
     .option('--overwrite', 'replace what is at the path')
     .option('--on-conflict <WHAT>', "another file's unfinished upload at the path: error (default) or restart")
     .option('--attributes <TEXT>', 'text to store with the object (biz_attr)')

@@ -31,12 +31,17 @@ export interface SizedStream {
 export type UploadSource = string | URL | Uint8Array | ArrayBuffer | SizedStream;
 
 export interface UploadFileOptions extends UploadOptions {
+  /** As in `UploadOptions`. Default `{ min: 1, max: 16 }`. */
+  readonly concurrency?: NonNullable<UploadOptions['concurrency']>;
   /**
    * A dispatcher of undici to send through: a `ProxyAgent`, or an `Agent` with certificates of its own. It is yours to close.
    * Default: node:http.
    */
   readonly dispatcher?: Dispatcher;
 }
+
+/** Connections that stand still now and then, as far networks make them, are made up for by others. */
+const CONCURRENCY = { min: 1, max: 16 };
 
 /** What all uploads of this process share: connections, hashing workers, the place where uploads are remembered. */
 interface Shared {
@@ -67,7 +72,12 @@ export function uploadFile(source: UploadSource, options: UploadFileOptions): Up
   const integrity = options.integrity ?? 'md5';
   checkSource(source, integrity);
   const open = (): Promise<Source<Uint8Array>> => openSource(source);
-  const filled = { ...rest, integrity, resume: options.resume ?? resume };
+  const filled = {
+    ...rest,
+    integrity,
+    concurrency: options.concurrency ?? CONCURRENCY,
+    resume: options.resume ?? resume,
+  };
   // A proxy may be reachable where the network interfaces say that nothing is.
   if (dispatcher) return createUpload(open, filled, { transport: createDispatcherTransport(dispatcher), hasher });
   const network = createNetwork(options.endpoint);
