@@ -50,20 +50,20 @@ export interface OptionIssue {
 export interface ErrorDetails {
   readonly cause?: unknown;
   /** Default: `none`. */
-  readonly remedy?: Remedy;
+  readonly remedy?: Remedy | undefined;
   /** The server's `code` (protocol section 5), negative. */
-  readonly wireCode?: number;
-  readonly httpStatus?: number;
-  readonly requestId?: string;
+  readonly wireCode?: number | undefined;
+  readonly httpStatus?: number | undefined;
+  readonly requestId?: string | undefined;
   /** From `Retry-After`, in ms. */
-  readonly retryAfterMs?: number;
+  readonly retryAfterMs?: number | undefined;
   /** The reply's `Date`, epoch ms. */
-  readonly serverDateMs?: number;
+  readonly serverDateMs?: number | undefined;
   /** Timeouts: where the attempt stood. */
-  readonly phase?: 'connect' | 'response' | 'no-progress';
+  readonly phase?: 'connect' | 'response' | 'no-progress' | undefined;
   /** Network: nothing answers at that address (refused, no such host), as opposed to a connection that broke. */
-  readonly unreachable?: boolean;
-  readonly issues?: readonly OptionIssue[];
+  readonly unreachable?: boolean | undefined;
+  readonly issues?: readonly OptionIssue[] | undefined;
 }
 
 const brand = Symbol.for('cos-slice.error');
@@ -87,7 +87,7 @@ export class CosSliceError extends Error {
     super(message, cause === undefined ? undefined : { cause });
     this.code = code;
     this.remedy = remedy;
-    Object.assign(this, facts);
+    for (const [name, fact] of Object.entries(facts)) if (fact !== undefined) Object.assign(this, { [name]: fact });
     Object.defineProperty(this, brand, { value: true });
   }
 }

@@ -4,11 +4,11 @@ import { createLimiter } from './upload/limiter.ts';
 import type { UploadProgress } from './upload/progress.ts';
 import type { Bounds } from './upload/window.ts';
 
+const MIB = 1024 * 1024;
+const DAY_MS = 86_400_000;
+
 /** Bytes that one `upload` request may carry (protocol section 1). */
-export const SINGLE_REQUEST_LIMIT_BYTES: number = 20 * 1024 * 1024;
-const MIN_SLICE_BYTES = 64 * 1024;
-const MAX_SLICE_BYTES = 16 * 1024 * 1024;
-const MAX_CONCURRENCY = 64;
+export const SINGLE_REQUEST_LIMIT_BYTES: number = 20 * MIB;
 
 /**
  * What is checked, and by whom, on the way:
@@ -91,14 +91,42 @@ export interface Config {
   readonly limiter: Limiter;
   readonly integrity: Integrity;
   readonly overwrite: boolean;
-  readonly attributes?: string;
+  readonly attributes?: string | undefined;
   readonly onConflict: 'error' | 'restart';
   readonly resume: ResumeStore | false;
   readonly retry: Required<RetryOptions>;
   readonly timeouts: Required<TimeoutOptions>;
-  readonly signal?: AbortSignal;
-  readonly onProgress?: (progress: UploadProgress) => void;
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((progress: UploadProgress) => void) | undefined;
 }
+
+/** A whole number that may be given: multiples of `step`, in bounds. */
+type Range = readonly [fallback: number, min: number, max: number, step?: number];
+
+// SHA-1 has a chaining state only after whole 64-byte blocks.
+const SLICE_SIZE: Range = [MIB, 64 * 1024, 16 * MIB, 64];
+const CONCURRENCY: Record<keyof Bounds, Range> = { min: [1, 1, 64], max: [8, 1, 64] };
+const RETRY: Record<keyof RetryOptions, Range> = {
+  attempts: [10, 1, 1000],
+  attemptsPerUpload: [100, 1, 1_000_000],
+  baseDelayMs: [500, 0, DAY_MS],
+  maxDelayMs: [30_000, 0, DAY_MS],
+};
+const TIMEOUTS: Record<keyof TimeoutOptions, Range> = {
+  connectMs: [10_000, 1, DAY_MS],
+  responseMs: [30_000, 1, DAY_MS],
+  noProgressMs: [30_000, 1, DAY_MS],
+};
+
+/** What an object path must not look like (protocol section 1), and what it must. */
+const PATH_RULES: readonly (readonly [wrong: RegExp, must: string])[] = [
+  [/^$/, 'name the object'],
+  [/\/$/, 'name an object, not a directory'],
+  [/\p{Cc}/u, 'not contain control characters'],
+  [/[?*:|\\<>"]/, 'not contain ? * : | \\ < > or "'],
+  [/\p{Cs}/u, 'be well-formed Unicode text'],
+  [/(^|\/)\.{0,2}(\/|$)/, 'not contain the segments . or .. or empty ones'],
+];
 
 /**
  * Checks and fills in options.
@@ -106,105 +134,89 @@ export interface Config {
  * @throws CosSliceError `invalid-options` with every issue found, not just the first
  */
 export function parseOptions(options: UploadOptions): Config {
+  const { integrity = 'none', onConflict = 'error', overwrite = false, concurrency = {} } = options;
+  const { resume, attributes, signal, onProgress } = options;
   const issues: OptionIssue[] = [];
-  const issue = (option: string, message: string): void => {
-    issues.push({ option, message });
+  const check = (option: string, valid: boolean, must: string, value?: unknown): void => {
+    const got = value === undefined ? '' : `, got ${show(value)}`;
+    if (!valid) issues.push({ option, message: `must ${must}${got}` });
   };
-  const whole = (option: string, value: unknown, fallback: number, min: number, max: number, unit = ''): number => {
-    if (value === undefined) return fallback;
-    if (typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max) return value;
-    issue(option, `must be a whole number from ${min} to ${max}${unit}, got ${show(value)}`);
-    return fallback;
+  const whole = (option: string, value: unknown, [fallback, min, max, step = 1]: Range): number => {
+    const number = (value ?? fallback) as number;
+    const valid = typeof number === 'number' && number % step === 0 && number >= min && number <= max;
+    check(option, valid, `be a ${step > 1 ? `multiple of ${step}` : 'whole number'} from ${min} to ${max}`, value);
+    return number;
   };
-  const choice = <T extends string>(option: string, value: unknown, allowed: readonly T[], fallback: T): T => {
-    if (value === undefined) return fallback;
-    const found = allowed.find((one) => one === value);
-    if (found === undefined)
-      issue(option, `must be ${allowed.map((one) => `'${one}'`).join(' or ')}, got ${show(value)}`);
-    return found ?? fallback;
+  const wholes = <K extends string>(
+    option: string,
+    values: { readonly [name in K]?: number } | undefined,
+    ranges: Record<K, Range>,
+  ): Record<K, number> => {
+    const numbers = { ...values } as Record<K, number>;
+    for (const name in ranges) numbers[name] = whole(`${option}.${name}`, numbers[name], ranges[name]);
+    return numbers;
   };
 
   const endpoint = String(options.endpoint ?? '').replace(/\/+$/, '');
-  const endpointProblem = checkEndpoint(endpoint);
-  if (endpointProblem) issue('endpoint', endpointProblem);
-
+  check('endpoint', isPlainUrl(endpoint), 'be a URL with http:// or https:// and without a query', endpoint);
   const appId = String(options.appId ?? '');
-  if (!/^[A-Za-z0-9_-]{1,64}$/.test(appId)) issue('appId', `must be the application's id, got ${show(options.appId)}`);
-
+  check('appId', /^[\w-]{1,64}$/.test(appId), "be the application's id", appId);
   const bucket = String(options.bucket ?? '');
-  if (!/^[A-Za-z0-9._-]{1,64}$/.test(bucket) || /^\.+$/.test(bucket)) {
-    issue('bucket', `must be a bucket's name, got ${show(options.bucket)}`);
-  }
-
+  check('bucket', /^(?!\.+$)[\w.-]{1,64}$/.test(bucket), "be a bucket's name", bucket);
   const path = typeof options.path === 'string' ? options.path.replace(/^\/+/, '') : '';
-  const pathProblem = typeof options.path === 'string' ? checkPath(path) : `must be text, got ${show(options.path)}`;
-  if (pathProblem) issue('path', pathProblem);
+  for (const [wrong, must] of PATH_RULES) check('path', !wrong.test(path), must, options.path);
 
-  const signer = toSigner(options.signer);
-  if (!signer) issue('signer', 'must be a signer: createSigner(...), remoteSigner(...) or a function');
-
-  const sliceSizeBytes = whole('sliceSize', options.sliceSize, 1024 * 1024, MIN_SLICE_BYTES, MAX_SLICE_BYTES, ' bytes');
-  // SHA-1 has a chaining state only after whole 64-byte blocks.
-  if (sliceSizeBytes % 64 !== 0) issue('sliceSize', `must be a multiple of 64 bytes, got ${sliceSizeBytes}`);
-  const singleRequestMaxBytes = whole(
-    'singleRequestMax',
-    options.singleRequestMax,
-    Math.min(sliceSizeBytes, SINGLE_REQUEST_LIMIT_BYTES),
+  const { signer } = options;
+  check('signer', isFunction(typeof signer === 'function' ? signer : signer?.sign), 'be a signer or a function');
+  const sliceSizeBytes = whole('sliceSize', options.sliceSize, SLICE_SIZE);
+  const singleRequestMaxBytes = whole('singleRequestMax', options.singleRequestMax, [
+    sliceSizeBytes,
     0,
     SINGLE_REQUEST_LIMIT_BYTES,
-    ' bytes',
-  );
+  ]);
+  check('integrity', ['none', 'md5', 'sha1'].includes(integrity), "be 'none', 'md5' or 'sha1'", integrity);
+  check('overwrite', typeof overwrite === 'boolean', 'be true or false', overwrite);
+  check('attributes', attributes === undefined || typeof attributes === 'string', 'be text', attributes);
+  check('onConflict', ['error', 'restart'].includes(onConflict), "be 'error' or 'restart'", onConflict);
+  check('resume', !resume || isFunction(resume.load), 'be a resume store or false');
+  check('signal', !signal || isFunction(signal.addEventListener), 'be an AbortSignal');
+  check('onProgress', !onProgress || isFunction(onProgress), 'be a function');
+  const retry = wholes('retry', options.retry, RETRY);
+  const timeouts = wholes('timeouts', options.timeouts, TIMEOUTS);
+  const toLimiter = (): Limiter => {
+    if (typeof concurrency !== 'object') {
+      return createLimiter(whole('concurrency', concurrency, CONCURRENCY.min));
+    }
+    if ('acquire' in concurrency) return concurrency as Limiter;
+    const bounds = wholes('concurrency', concurrency, CONCURRENCY);
+    check('concurrency', bounds.min <= bounds.max, 'have a min that is not above max');
+    return createLimiter(bounds);
+  };
+  const limiter = toLimiter();
 
-  if (options.attributes !== undefined && typeof options.attributes !== 'string') {
-    issue('attributes', `must be text, got ${show(options.attributes)}`);
+  if (issues.length > 0) {
+    const text = issues.map((one) => `${one.option} ${one.message}`).join('; ');
+    throw new CosSliceError('invalid-options', `invalid options: ${text}`, { issues });
   }
-  if (options.overwrite !== undefined && typeof options.overwrite !== 'boolean') {
-    issue('overwrite', `must be true or false, got ${show(options.overwrite)}`);
-  }
-  const resume = options.resume ?? false;
-  if (resume !== false && typeof resume?.load !== 'function') issue('resume', 'must be a resume store or false');
-  if (options.onProgress !== undefined && typeof options.onProgress !== 'function') {
-    issue('onProgress', 'must be a function');
-  }
-  if (options.signal !== undefined && typeof options.signal?.addEventListener !== 'function') {
-    issue('signal', 'must be an AbortSignal');
-  }
-
-  const retry = options.retry ?? {};
-  const timeouts = options.timeouts ?? {};
-  const day = 86_400_000;
-  const limiter = toLimiter(options.concurrency, issue, whole);
-  const config = {
+  return {
     endpoint,
     appId,
     bucket,
     path,
+    signer: typeof signer === 'function' ? { sign: async (claim, signal) => signer(claim, signal) } : signer,
     sliceSizeBytes,
     singleRequestMaxBytes,
-    integrity: choice('integrity', options.integrity, ['none', 'md5', 'sha1'] as const, 'none'),
-    overwrite: options.overwrite === true,
-    ...(options.attributes === undefined ? {} : { attributes: options.attributes }),
-    onConflict: choice('onConflict', options.onConflict, ['error', 'restart'] as const, 'error'),
-    resume,
-    retry: {
-      attempts: whole('retry.attempts', retry.attempts, 10, 1, 1000),
-      attemptsPerUpload: whole('retry.attemptsPerUpload', retry.attemptsPerUpload, 100, 1, 1_000_000),
-      baseDelayMs: whole('retry.baseDelayMs', retry.baseDelayMs, 500, 0, day, ' ms'),
-      maxDelayMs: whole('retry.maxDelayMs', retry.maxDelayMs, 30_000, 0, day, ' ms'),
-    },
-    timeouts: {
-      connectMs: whole('timeouts.connectMs', timeouts.connectMs, 10_000, 1, day, ' ms'),
-      responseMs: whole('timeouts.responseMs', timeouts.responseMs, 30_000, 1, day, ' ms'),
-      noProgressMs: whole('timeouts.noProgressMs', timeouts.noProgressMs, 30_000, 1, day, ' ms'),
-    },
-    ...(options.signal === undefined ? {} : { signal: options.signal }),
-    ...(options.onProgress === undefined ? {} : { onProgress: options.onProgress }),
+    limiter,
+    integrity,
+    overwrite,
+    attributes,
+    onConflict,
+    resume: resume || false,
+    retry,
+    timeouts,
+    signal,
+    onProgress,
   };
-  if (issues.length > 0 || !signer || !limiter) {
-    const text = issues.map((one) => `${one.option} ${one.message}`).join('; ');
-    throw new CosSliceError('invalid-options', `invalid options: ${text}`, { issues });
-  }
-  return { ...config, signer, limiter };
 }
 
 /** The endpoint of a region of Tencent COS: `sh`, `gz`, `tj`, `cd`, ... */
@@ -215,60 +227,19 @@ export function cosEndpoint(region: string): string {
   return `https://${region}.file.myqcloud.com/files/v2`;
 }
 
-function checkEndpoint(endpoint: string): string | undefined {
-  let url: URL;
+function isPlainUrl(text: string): boolean {
   try {
-    url = new URL(endpoint);
+    const { protocol, search, hash, username, password } = new URL(text);
+    return /^https?:$/.test(protocol) && !(search || hash || username || password);
   } catch {
-    return `must be a URL such as http://127.0.0.1:9000/files/v2, got ${show(endpoint)}`;
+    return false;
   }
-  if (url.protocol !== 'http:' && url.protocol !== 'https:')
-    return `must start with http:// or https://, got ${show(endpoint)}`;
-  if (url.search || url.hash || url.username || url.password)
-    return 'must not contain a query, a fragment or credentials';
-  return undefined;
 }
 
-/** @returns what is wrong with an object path (protocol section 1), or undefined */
-function checkPath(path: string): string | undefined {
-  if (path === '') return 'must name the object, got an empty path';
-  if (path.endsWith('/')) return `must name an object, not a directory: ${show(path)}`;
-  if (/[\p{Cc}]/u.test(path)) return 'must not contain control characters';
-  const illegal = /[?*:|\\<>"]/.exec(path);
-  if (illegal) return `must not contain ${illegal[0]} (nor any of ? * : | \\ < > "): ${show(path)}`;
-  if (/\p{Cs}/u.test(path)) return 'must be well-formed Unicode text';
-  const segment = path.split('/').find((one) => one === '' || one === '.' || one === '..');
-  if (segment !== undefined)
-    return `must not contain ${segment === '' ? 'an empty segment' : `the segment ${show(segment)}`}: ${show(path)}`;
-  return undefined;
-}
-
-function toSigner(signer: UploadOptions['signer']): Signer | undefined {
-  if (typeof signer === 'function') return { sign: async (claim, signal) => signer(claim, signal) };
-  return typeof signer?.sign === 'function' ? signer : undefined;
-}
-
-function toLimiter(
-  concurrency: UploadOptions['concurrency'],
-  issue: (option: string, message: string) => void,
-  whole: (option: string, value: unknown, fallback: number, min: number, max: number) => number,
-): Limiter | undefined {
-  if (typeof concurrency === 'object' && 'acquire' in concurrency) return concurrency;
-  if (typeof concurrency === 'object' && concurrency !== null) {
-    const min = whole('concurrency.min', concurrency.min, 1, 1, MAX_CONCURRENCY);
-    const max = whole('concurrency.max', concurrency.max, 8, 1, MAX_CONCURRENCY);
-    if (min > max) {
-      issue('concurrency', `min must not be above max, got ${min} and ${max}`);
-      return undefined;
-    }
-    return createLimiter({ min, max });
-  }
-  if (concurrency === undefined) return createLimiter({ min: 1, max: 8 });
-  return createLimiter(whole('concurrency', concurrency, 1, 1, MAX_CONCURRENCY));
+function isFunction(value: unknown): boolean {
+  return typeof value === 'function';
 }
 
 function show(value: unknown): string {
-  return typeof value === 'string'
-    ? JSON.stringify(value.length > 200 ? `${value.slice(0, 200)}...` : value)
-    : String(value);
+  return String(typeof value === 'string' ? JSON.stringify(value) : value).slice(0, 200);
 }

@@ -174,7 +174,7 @@ describe.concurrent('a command that is wrong', () => {
     [
       'an endpoint of another kind',
       [...good, '--endpoint', 'ftp://a/'],
-      /--endpoint must start with http/,
+      /--endpoint must be a URL with http/,
       'invalid-options',
     ],
     ['an illegal path', ['file.bin', 'demo/a?b', ...settings], /the path must not contain \?/, 'invalid-options'],

@@ -16,9 +16,9 @@ export type Operation<C> =
       readonly op: 'init';
       readonly sizeBytes: number;
       readonly sliceSizeBytes: number;
-      readonly sha?: string;
-      readonly parts?: readonly UploadPart[];
-      readonly attributes?: string;
+      readonly sha?: string | undefined;
+      readonly parts?: readonly UploadPart[] | undefined;
+      readonly attributes?: string | undefined;
       readonly overwrite: boolean;
     }
   | { readonly op: 'list' }
@@ -27,16 +27,16 @@ export type Operation<C> =
       readonly session: string;
       readonly range: ByteRange;
       readonly content: C;
-      readonly md5?: string;
-      readonly sha?: string;
+      readonly md5?: string | undefined;
+      readonly sha?: string | undefined;
     }
-  | { readonly op: 'finish'; readonly session: string; readonly sizeBytes: number; readonly sha?: string }
+  | { readonly op: 'finish'; readonly session: string; readonly sizeBytes: number; readonly sha?: string | undefined }
   | {
       readonly op: 'single';
       readonly sizeBytes: number;
       readonly content: C;
-      readonly sha?: string;
-      readonly attributes?: string;
+      readonly sha?: string | undefined;
+      readonly attributes?: string | undefined;
       readonly overwrite: boolean;
     }
   | { readonly op: 'discard' };
@@ -58,14 +58,19 @@ export type Reply =
       readonly session: string;
       readonly sliceSizeBytes: number;
       readonly serial: boolean;
-      readonly sizeBytes?: number;
-      readonly sha?: string;
+      readonly sizeBytes?: number | undefined;
+      readonly sha?: string | undefined;
       readonly stored: readonly ByteRange[];
     }
   /** The object is complete. */
-  | { readonly kind: 'present'; readonly location: ObjectLocation; readonly sizeBytes?: number; readonly sha?: string }
+  | {
+      readonly kind: 'present';
+      readonly location: ObjectLocation;
+      readonly sizeBytes?: number | undefined;
+      readonly sha?: string | undefined;
+    }
   /** One slice was stored; with a location when it was the one that completed the object. */
-  | { readonly kind: 'stored'; readonly location?: ObjectLocation }
+  | { readonly kind: 'stored'; readonly location?: ObjectLocation | undefined }
   /** Same content, unfinished: ask for the list. */
   | { readonly kind: 'unfinished' }
   /** Other content, unfinished. */

@@ -10,14 +10,14 @@ export interface Limits {
 /** Something that should be running. Two commands with the same `key` are the same piece of work. */
 export type Command =
   | { readonly type: 'recall'; readonly key: string; readonly run: number }
-  | { readonly type: 'hash'; readonly key: string; readonly run: number; readonly from?: HashCheckpoint }
+  | { readonly type: 'hash'; readonly key: string; readonly run: number; readonly from?: HashCheckpoint | undefined }
   | { readonly type: 'list'; readonly key: string; readonly run: number; readonly attempt: number }
   | {
       readonly type: 'init';
       readonly key: string;
       readonly run: number;
       readonly attempt: number;
-      readonly hash?: FileHash;
+      readonly hash?: FileHash | undefined;
     }
   | { readonly type: 'discard'; readonly key: string; readonly run: number; readonly attempt: number }
   | {
@@ -28,7 +28,7 @@ export type Command =
       readonly slice: number;
       readonly range: ByteRange;
       /** Absent: the whole file in one request. */
-      readonly session?: Session;
+      readonly session?: Session | undefined;
     }
   | {
       readonly type: 'finish';
@@ -56,14 +56,11 @@ function planControl(state: Exclude<ActiveState, Sending>): Command {
   const key = `${run}:${attempt}:${state.resigns}`;
   switch (state.phase) {
     case 'hashing':
-      return { type: 'hash', key, run, ...(state.checkpoint ? { from: state.checkpoint } : {}) };
+      return { type: 'hash', key, run, from: state.checkpoint };
     case 'finishing':
       return { type: 'finish', key, run, attempt, session: state.session };
     case 'opening':
-      if (state.step === 'recall') return { type: 'recall', key, run };
-      if (state.step === 'init')
-        return { type: 'init', key, run, attempt, ...(state.hash ? { hash: state.hash } : {}) };
-      return { type: state.step, key, run, attempt };
+      return { type: state.step, key, run, attempt, hash: state.hash };
   }
 }
 
@@ -106,7 +103,7 @@ function send(state: Sending, index: number, active?: ActiveSlice): Command {
     attempt,
     slice: index,
     range: sliceRange(layout, index),
-    ...(session ? { session } : {}),
+    session,
   };
 }
 

@@ -29,74 +29,54 @@ const PAGE_BYTES = 1024;
 const PAGE_BITS = PAGE_BYTES * 8;
 
 export function createSliceSet(size: number): SliceSet {
-  return { size, count: 0, pages: new Array(Math.ceil(size / PAGE_BITS)).fill(undefined) };
+  return { size, count: 0, pages: [] };
 }
 
-export function hasSlice(set: SliceSet, index: number): boolean {
-  const page = set.pages[Math.floor(index / PAGE_BITS)];
+export function hasSlice({ pages }: SliceSet, index: number): boolean {
   const bit = index % PAGE_BITS;
-  return page !== undefined && ((page[bit >> 3] ?? 0) & (1 << (bit & 7))) !== 0;
+  return (((pages[Math.floor(index / PAGE_BITS)]?.[bit >> 3] ?? 0) >> (bit & 7)) & 1) === 1;
 }
 
 export function addSlice(set: SliceSet, index: number): SliceSet {
-  if (index < 0 || index >= set.size || hasSlice(set, index)) return set;
-  const pages = set.pages.slice();
+  const { size, count } = set;
+  if (index < 0 || index >= size || hasSlice(set, index)) return set;
+  const pages = [...set.pages];
   const at = Math.floor(index / PAGE_BITS);
-  const page = pages[at]?.slice() ?? new Uint8Array(PAGE_BYTES);
-  setBit(page, index % PAGE_BITS);
-  pages[at] = page;
-  return { size: set.size, count: set.count + 1, pages };
+  pages[at] = pages[at]?.slice();
+  mark(pages, index);
+  return { size, count: count + 1, pages };
 }
 
 /** The first index at or after `from` that is not in the set; `set.size` when there is none. */
 export function nextMissing(set: SliceSet, from: number): number {
-  let index = from;
-  while (index < set.size) {
-    const page = set.pages[Math.floor(index / PAGE_BITS)];
-    if (page === undefined) return index;
-    const end = Math.min(set.size, (Math.floor(index / PAGE_BITS) + 1) * PAGE_BITS);
-    while (index < end) {
-      const bit = index % PAGE_BITS;
-      const byte = page[bit >> 3] ?? 0;
-      if ((bit & 7) === 0 && byte === 0xff) index += 8;
-      else if ((byte & (1 << (bit & 7))) !== 0) index += 1;
-      else return index;
-    }
-    index = Math.min(index, end);
-  }
-  return set.size;
+  let index = Math.min(from, set.size);
+  while (hasSlice(set, index)) index += 1;
+  return index;
 }
 
 /** Slices that lie wholly within the ranges a server has listed; ranges may touch, overlap and come in any order. */
 export function slicesWithin(layout: Layout, ranges: readonly ByteRange[]): SliceSet {
+  const { sizeBytes, sliceSizeBytes } = layout;
   const size = sliceCount(layout);
-  const pages: (Uint8Array | undefined)[] = new Array(Math.ceil(size / PAGE_BITS)).fill(undefined);
+  const pages: Uint8Array[] = [];
   let count = 0;
-  let coveredTo = 0;
-  const mark = (start: number, end: number): void => {
-    const first = Math.ceil(start / layout.sliceSizeBytes);
-    const beyond = end >= layout.sizeBytes ? size : Math.floor(end / layout.sliceSizeBytes);
-    for (let index = first; index < beyond; index += 1) {
-      const at = Math.floor(index / PAGE_BITS);
-      let page = pages[at];
-      if (page === undefined) {
-        page = new Uint8Array(PAGE_BYTES);
-        pages[at] = page;
-      }
-      setBit(page, index % PAGE_BITS);
+  let start = 0;
+  let end = 0;
+  const addRun = (): void => {
+    const beyond = end > 0 && end >= sizeBytes ? size : Math.floor(end / sliceSizeBytes);
+    for (let index = Math.ceil(start / sliceSizeBytes); index < beyond; index += 1) {
+      mark(pages, index);
       count += 1;
     }
   };
-  let start = 0;
-  for (const range of inOrder(ranges)) {
-    const end = range.offset + range.length;
-    if (range.offset > coveredTo) {
-      mark(start, coveredTo);
-      start = range.offset;
+  for (const { offset, length } of [...ranges].sort((a, b) => a.offset - b.offset)) {
+    if (offset > end) {
+      addRun();
+      start = offset;
     }
-    coveredTo = Math.max(coveredTo, end);
+    end = Math.max(end, offset + length);
   }
-  if (coveredTo > start) mark(start, Math.min(coveredTo, layout.sizeBytes));
+  addRun();
   return { size, count, pages };
 }
 
@@ -107,11 +87,11 @@ export function bytesIn(layout: Layout, set: SliceSet): number {
   return set.count * layout.sliceSizeBytes - short;
 }
 
-function inOrder(ranges: readonly ByteRange[]): readonly ByteRange[] {
-  const sorted = ranges.every((range, index) => index === 0 || (ranges[index - 1]?.offset ?? 0) <= range.offset);
-  return sorted ? ranges : [...ranges].sort((a, b) => a.offset - b.offset);
-}
-
-function setBit(page: Uint8Array, bit: number): void {
+/** Puts a slice into pages that nobody else has. */
+function mark(pages: (Uint8Array | undefined)[], index: number): void {
+  const at = Math.floor(index / PAGE_BITS);
+  const bit = index % PAGE_BITS;
+  const page = pages[at] ?? new Uint8Array(PAGE_BYTES);
   page[bit >> 3] = (page[bit >> 3] ?? 0) | (1 << (bit & 7));
+  pages[at] = page;
 }

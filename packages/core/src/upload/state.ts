@@ -1,19 +1,9 @@
 import { CosSliceError } from '../errors.ts';
 import type { Integrity, RetryOptions } from '../options.ts';
-import type { FileHash, HashCheckpoint } from '../ports.ts';
+import type { ByteRange, FileHash, HashCheckpoint } from '../ports.ts';
 import type { ObjectLocation, Reply } from '../protocol/operations.ts';
 import { backoffMs } from './retry.ts';
-import {
-  addSlice,
-  bytesIn,
-  createSliceSet,
-  hasSlice,
-  type Layout,
-  nextMissing,
-  type SliceSet,
-  sliceCount,
-  slicesWithin,
-} from './slices.ts';
+import { addSlice, bytesIn, hasSlice, type Layout, nextMissing, type SliceSet, slicesWithin } from './slices.ts';
 
 /** What is to be done, fixed for the upload's life. */
 export interface Job {
@@ -28,30 +18,37 @@ export interface Job {
   readonly retry: Required<RetryOptions>;
 }
 
-/** What every phase before the end carries. */
-interface Underway {
+/** How often something was tried, and when it may be tried again. */
+interface Tries {
+  /** Failed attempts. */
+  readonly attempt: number;
+  /** An attempt was broken off, and the server may have acted on it. */
+  readonly brokenOff: boolean;
+  readonly resigns: number;
+  /** Epoch ms. */
+  readonly retryAtMs: number;
+}
+
+const UNTRIED: Tries = { attempt: 0, brokenOff: false, resigns: 0, retryAtMs: 0 };
+
+/** What every phase before the end carries; the tries are those of the phase's own request (hash, list, init, finish). */
+interface Underway extends Tries {
   readonly job: Job;
   readonly paused: boolean;
   readonly online: boolean;
   /** Counts sessions and listings: outcomes of an earlier run's requests say nothing about this one. */
   readonly run: number;
-  /** Failed attempts of the phase's own request (hash, list, init, finish), and when the next one may start (epoch ms). */
-  readonly attempt: number;
-  /** An attempt of it was broken off, and the server may have acted on it. */
-  readonly brokenOff: boolean;
-  readonly resigns: number;
-  readonly retryAtMs: number;
   /** Failed attempts in a row, over all requests, since something last succeeded. */
   readonly failures: number;
   /** The server has answered in its protocol at least once. */
   readonly contacted: boolean;
-  readonly hash?: FileHash;
+  readonly hash?: FileHash | undefined;
   /** SHA-1 of the content, from hashing or from an earlier run's record. */
-  readonly sha?: string;
+  readonly sha?: string | undefined;
   /** Bytes that an earlier run had stored. */
   readonly resumedBytes: number;
   /** A session that holds other content than ours, as the record tells. */
-  readonly foreignSession?: string;
+  readonly foreignSession?: string | undefined;
   /** Bytes stored when a session was last lost, or -1; the next loss is forgiven only beyond that. */
   readonly lostAtBytes: number;
   readonly discarded: boolean;
@@ -68,40 +65,36 @@ interface Opening extends Underway {
   /** An earlier run called finish. */
   readonly finishing: boolean;
   /** The session of an earlier run, while `cause` is `record`. */
-  readonly recordedSession?: string;
+  readonly recordedSession?: string | undefined;
   /** What to fail with if the list does not explain it. */
-  readonly pending?: CosSliceError;
+  readonly pending?: CosSliceError | undefined;
   /** `init` and `list` contradict each other only so often. */
   readonly rounds: number;
 }
 
 interface Hashing extends Underway {
   readonly phase: 'hashing';
-  readonly checkpoint?: HashCheckpoint;
+  readonly checkpoint?: HashCheckpoint | undefined;
 }
 
 /** A slice that has been started and is not stored: in flight, or waiting for its next attempt. */
-export interface ActiveSlice {
+export interface ActiveSlice extends Tries {
   readonly index: number;
   readonly running: boolean;
-  readonly attempt: number;
-  readonly brokenOff: boolean;
-  readonly resigns: number;
-  readonly retryAtMs: number;
 }
 
 export interface Session {
   readonly id: string;
   readonly serial: boolean;
   /** The session was opened with this SHA-1: finish must bring it. */
-  readonly sha?: string;
+  readonly sha?: string | undefined;
 }
 
 interface WithSlices extends Underway {
   readonly layout: Layout;
   readonly stored: SliceSet;
   /** Absent in a single-request upload. */
-  readonly session?: Session;
+  readonly session?: Session | undefined;
 }
 
 export interface Sending extends WithSlices {
@@ -122,7 +115,7 @@ export interface Done {
   readonly location: ObjectLocation;
   readonly instant: boolean;
   readonly resumedBytes: number;
-  readonly sha?: string;
+  readonly sha?: string | undefined;
 }
 
 export interface Failed {
@@ -145,23 +138,23 @@ export type UploadEvent =
   | {
       readonly type: 'recalled';
       readonly run: number;
-      readonly session?: string;
-      readonly sha?: string;
-      readonly finishing?: boolean;
-      readonly foreignSession?: string;
-      readonly checkpoint?: HashCheckpoint;
+      readonly session?: string | undefined;
+      readonly sha?: string | undefined;
+      readonly finishing?: boolean | undefined;
+      readonly foreignSession?: string | undefined;
+      readonly checkpoint?: HashCheckpoint | undefined;
     }
   | { readonly type: 'hashed'; readonly run: number; readonly hash: FileHash }
   | { readonly type: 'checkpointed'; readonly run: number; readonly checkpoint: HashCheckpoint }
   /** A slice got its place. */
   | { readonly type: 'started'; readonly run: number; readonly slice: number }
   /** An attempt was aborted because it was no longer planned. */
-  | { readonly type: 'stopped'; readonly run: number; readonly slice?: number }
-  | { readonly type: 'replied'; readonly run: number; readonly slice?: number; readonly reply: Answer }
+  | { readonly type: 'stopped'; readonly run: number; readonly slice?: number | undefined }
+  | { readonly type: 'replied'; readonly run: number; readonly slice?: number | undefined; readonly reply: Answer }
   | {
       readonly type: 'failed';
       readonly run: number;
-      readonly slice?: number;
+      readonly slice?: number | undefined;
       readonly error: CosSliceError;
       readonly nowMs: number;
       /** In [0, 1), for jitter. */
@@ -180,7 +173,7 @@ const FINISH_REFUSALS = 3;
 
 export function initialState(
   job: Job,
-  options: { readonly paused?: boolean; readonly online?: boolean } = {},
+  { paused = false, online = true }: { readonly paused?: boolean; readonly online?: boolean } = {},
 ): UploadState {
   const start: Opening = {
     phase: 'opening',
@@ -189,13 +182,10 @@ export function initialState(
     finishing: false,
     rounds: 0,
     job,
-    paused: options.paused ?? false,
-    online: options.online ?? true,
+    paused,
+    online,
     run: 0,
-    attempt: 0,
-    brokenOff: false,
-    resigns: 0,
-    retryAtMs: 0,
+    ...UNTRIED,
     failures: 0,
     contacted: false,
     resumedBytes: 0,
@@ -215,13 +205,11 @@ export function transition(state: UploadState, event: UploadEvent): UploadState 
   if (isOver(state)) return state;
   switch (event.type) {
     case 'paused':
-      return state.paused ? state : { ...state, paused: true };
     case 'resumed':
-      return state.paused ? { ...state, paused: false } : state;
-    case 'offline':
-      return state.online ? { ...state, online: false } : state;
+      return state.paused === (event.type === 'paused') ? state : { ...state, paused: !state.paused };
     case 'online':
-      return state.online ? state : { ...state, online: true };
+    case 'offline':
+      return state.online === (event.type === 'online') ? state : { ...state, online: !state.online };
     case 'cancelled':
       return { phase: 'cancelled', job: state.job, reason: event.reason };
   }
@@ -233,13 +221,13 @@ export function transition(state: UploadState, event: UploadEvent): UploadState 
       return state.phase === 'hashing' ? { ...state, checkpoint: event.checkpoint } : state;
     case 'hashed':
       if (state.phase !== 'hashing') return state;
-      return open(calm({ ...state, hash: event.hash, sha: event.hash.sha }), 'init');
+      return open({ ...state, failures: 0, hash: event.hash, sha: event.hash.sha }, 'init');
     case 'started':
       return state.phase === 'sending' ? onStarted(state, event.slice) : state;
     case 'stopped':
-      return onStopped(state, event.slice);
+      return noteTry(state, event.slice, { brokenOff: true, retryAtMs: 0 });
     case 'replied':
-      return onReplied(state, event.slice, event.reply);
+      return onReplied({ ...state, contacted: true, failures: 0 }, event.slice, event.reply);
     case 'failed':
       return onFailed(state, event);
   }
@@ -248,25 +236,17 @@ export function transition(state: UploadState, event: UploadEvent): UploadState 
 // --- opening
 
 function onRecalled(state: Opening, event: UploadEvent & { type: 'recalled' }): UploadState {
-  const known = {
-    ...state,
-    ...(event.sha === undefined ? {} : { sha: event.sha }),
-    ...(event.foreignSession === undefined ? {} : { foreignSession: event.foreignSession }),
-    finishing: event.finishing === true,
-  };
-  if (event.session !== undefined) {
-    return { ...open(known, 'list', 'record'), recordedSession: event.session } as Opening;
-  }
-  return create(known, event.checkpoint);
+  const { session, sha, foreignSession, finishing = false, checkpoint } = event;
+  const known = { ...state, sha, foreignSession, finishing };
+  if (session === undefined) return create(known, checkpoint);
+  return { ...open(known, 'list', 'record'), recordedSession: session } as Opening;
 }
 
 /** Asks for a new session, hashing first where it needs that. */
 function create(state: ActiveState, checkpoint?: HashCheckpoint): UploadState {
   if (state.job.single) return sendSingle(state);
-  if (state.job.integrity === 'sha1' && state.hash === undefined) {
-    return { ...underway(state), phase: 'hashing', run: state.run + 1, ...(checkpoint ? { checkpoint } : {}) };
-  }
-  return open(state, 'init');
+  if (state.job.integrity !== 'sha1' || state.hash) return open(state, 'init');
+  return enter(state, { phase: 'hashing', checkpoint });
 }
 
 function open(
@@ -275,48 +255,26 @@ function open(
   cause: Opening['cause'] = 'unfinished',
   pending?: CosSliceError,
 ): UploadState {
-  const rounds = state.phase === 'opening' ? state.rounds + 1 : 0;
-  if (rounds > OPENING_ROUNDS) {
-    return fail(
-      state,
-      new CosSliceError(
-        'bad-reply',
-        'the server contradicts itself: it calls the upload unfinished but does not list it',
-      ),
-    );
+  const { rounds, finishing } = state.phase === 'opening' ? state : { rounds: -1, finishing: false };
+  if (rounds >= OPENING_ROUNDS) {
+    const what = 'the server contradicts itself: it calls the upload unfinished but does not list it';
+    return fail(state, new CosSliceError('bad-reply', what));
   }
-  return {
-    ...underway(state),
-    phase: 'opening',
-    step,
-    cause,
-    rounds,
-    finishing: state.phase === 'opening' && state.finishing,
-    run: state.run + 1,
-    ...(pending ? { pending } : {}),
-  };
+  return enter(state, { phase: 'opening', step, cause, rounds: rounds + 1, finishing, pending });
 }
 
 function onOpeningReply(state: Opening, reply: Answer): UploadState {
   switch (reply.kind) {
     case 'opened':
-      return startSending(
-        state,
-        reply,
-        createSliceSet(sliceCount(layoutOf(state.job, reply.sliceSizeBytes))),
-        state.sha,
-      );
+      return startSending(state, reply, state.sha, false);
     case 'listed':
       return onListed(state, reply);
     case 'present':
       return onPresent(state, reply);
     case 'unfinished':
-      return open(state, 'list', 'unfinished');
+      return open(state, 'list');
     case 'absent':
-      if (state.cause === 'exists' && state.pending) return fail(state, state.pending);
-      return state.cause === 'finish' ? loseSession(state, state.job.sizeBytes, state.pending) : create(state);
-    case 'conflict':
-      return onConflict(state, reply.error);
+      return onNothing(state);
     case 'discarded':
       return create({ ...state, discarded: true });
     default:
@@ -325,245 +283,186 @@ function onOpeningReply(state: Opening, reply: Answer): UploadState {
 }
 
 function onListed(state: Opening, reply: Answer & { kind: 'listed' }): UploadState {
-  const { job } = state;
-  if (state.cause === 'exists' && state.pending) return fail(state, state.pending);
-  const otherSize = reply.sizeBytes !== undefined && reply.sizeBytes !== job.sizeBytes;
-  const otherSha = reply.sha !== undefined && state.sha !== undefined && reply.sha !== state.sha;
-  const proven = reply.sha !== undefined && reply.sha === state.sha;
-  if (otherSize || otherSha || (reply.session === state.foreignSession && !proven)) {
+  const { job, cause, pending, sha } = state;
+  if (cause === 'exists' && pending) return fail(state, pending);
+  const otherSize = differ(reply.sizeBytes, job.sizeBytes);
+  const proven = reply.sha !== undefined && reply.sha === sha;
+  if (otherSize || differ(reply.sha, sha) || (reply.session === state.foreignSession && !proven)) {
     const what = otherSize ? `of ${reply.sizeBytes} bytes` : 'of other content';
     const hint = `an unfinished upload ${what} is at this path: choose another path or onConflict "restart"`;
     return onConflict(state, new CosSliceError('conflict', hint));
   }
   // Not the session we left: only the server can tell whether it is about the same content, and init asks it.
-  if (state.cause === 'record' && reply.session !== state.recordedSession && !proven) return create(state);
-  const layout = layoutOf(job, reply.sliceSizeBytes);
-  const stored = slicesWithin(layout, reply.stored);
+  if (cause === 'record' && reply.session !== state.recordedSession && !proven) return create(state);
   // What is listed later on is this run's own work.
-  const first = state.cause !== 'finish' && state.lostAtBytes < 0;
-  const resumedBytes = first ? bytesIn(layout, stored) : state.resumedBytes;
-  return startSending({ ...state, resumedBytes }, reply, stored, reply.sha ?? state.sha);
+  const resumed = cause !== 'finish' && state.lostAtBytes < 0;
+  return startSending(state, reply, reply.sha ?? sha, resumed);
 }
 
 function onPresent(state: Opening, reply: Answer & { kind: 'present' }): UploadState {
-  const { job, sha } = state;
-  const contradicted =
-    (reply.sizeBytes !== undefined && reply.sizeBytes !== job.sizeBytes) ||
-    (reply.sha !== undefined && sha !== undefined && reply.sha !== sha);
+  const { job, sha, step, cause } = state;
   // A list also calls an older object present, which says nothing about ours if ours may replace it. Proof is its SHA-1, or
   // that finish had been called; an answer to init is about our content in any case.
   const ours = reply.sha !== undefined && reply.sha === sha;
-  const finishCalled = state.finishing || state.cause === 'finish' || state.cause === 'exists';
-  const believed = state.step === 'init' || ours || finishCalled || !job.overwrite;
-  if (!contradicted && believed) return finish(state, reply, state.cause === 'record' || state.step === 'init');
-  if (state.cause === 'exists' && state.pending) return fail(state, state.pending);
-  return state.cause === 'finish' ? loseSession(state, state.job.sizeBytes, state.pending) : create(state);
+  const finishCalled = state.finishing || cause === 'finish' || cause === 'exists';
+  const believed = step === 'init' || ours || finishCalled || !job.overwrite;
+  if (!believed || differ(reply.sizeBytes, job.sizeBytes) || differ(reply.sha, sha)) return onNothing(state);
+  return finish(state, reply, cause === 'record' || step === 'init');
+}
+
+/** Nothing of ours is at the path. */
+function onNothing(state: Opening): UploadState {
+  const { cause, pending } = state;
+  if (cause === 'exists' && pending) return fail(state, pending);
+  return cause === 'finish' ? loseSession(state, state.job.sizeBytes, pending) : create(state);
 }
 
 function onConflict(state: ActiveState, error: CosSliceError): UploadState {
-  if (state.job.onConflict === 'error' || state.discarded) return fail(state, error);
-  return open(state, 'discard');
+  return state.job.onConflict === 'error' || state.discarded ? fail(state, error) : open(state, 'discard');
 }
 
 // --- sending
 
 function startSending(
   state: Opening,
-  reply: { readonly session: string; readonly sliceSizeBytes: number; readonly serial: boolean },
-  stored: SliceSet,
+  reply: Answer & { kind: 'opened' | 'listed' },
   sha: string | undefined,
+  resumes: boolean,
 ): UploadState {
-  const { job } = state;
-  const session = { id: reply.session, serial: reply.serial, ...(sha === undefined ? {} : { sha }) };
-  const layout = layoutOf(job, reply.sliceSizeBytes);
-  const next: Sending = {
-    ...underway(state),
-    phase: 'sending',
-    run: state.run + 1,
-    layout,
-    stored,
-    session,
-    active: [],
-    cursor: nextMissing(stored, 0),
-  };
-  return finishIfComplete(next);
+  const session = { id: reply.session, serial: reply.serial, sha };
+  const next = send(state, reply.sliceSizeBytes, reply.kind === 'listed' ? reply.stored : [], session);
+  return finishIfComplete(resumes ? { ...next, resumedBytes: bytesIn(next.layout, next.stored) } : next);
 }
 
 function sendSingle(state: ActiveState): UploadState {
-  const layout = { sizeBytes: state.job.sizeBytes, sliceSizeBytes: Math.max(1, state.job.sizeBytes) };
-  return {
-    ...underway(state),
-    phase: 'sending',
-    run: state.run + 1,
-    layout,
-    stored: createSliceSet(1),
-    active: [],
-    cursor: 0,
-  };
+  return send(state, Math.max(1, state.job.sizeBytes), []);
+}
+
+function send(state: ActiveState, sliceSizeBytes: number, listed: readonly ByteRange[], session?: Session): Sending {
+  const layout = { sizeBytes: state.job.sizeBytes, sliceSizeBytes };
+  const stored = slicesWithin(layout, listed);
+  return enter(state, { phase: 'sending', layout, stored, session, active: [], cursor: nextMissing(stored, 0) });
 }
 
 function onStarted(state: Sending, index: number): UploadState {
-  const known = state.active.some((slice) => slice.index === index);
-  if (known) return withActive(state, index, (slice) => ({ ...slice, running: true }));
-  if (index < state.cursor || index >= state.stored.size || hasSlice(state.stored, index)) return state;
+  const { active, cursor, stored } = state;
+  if (active.some((slice) => slice.index === index)) return noteTry(state, index, { running: true });
+  if (index < cursor || index >= stored.size || hasSlice(stored, index)) return state;
   // Slices are started in order, but they may get their places out of order: the ones passed over become active too.
-  const active = [...state.active];
-  for (let at = state.cursor; at <= index; at = nextMissing(state.stored, at + 1)) {
-    active.push({ index: at, running: at === index, attempt: 0, brokenOff: false, resigns: 0, retryAtMs: 0 });
+  const more: ActiveSlice[] = [];
+  for (let at = cursor; at <= index; at = nextMissing(stored, at + 1)) {
+    more.push({ index: at, running: at === index, ...UNTRIED });
   }
-  return { ...state, active, cursor: nextMissing(state.stored, index + 1) };
+  return { ...state, active: [...active, ...more], cursor: nextMissing(stored, index + 1) };
 }
 
 function onStored(state: Sending, index: number, location: ObjectLocation | undefined): UploadState {
   if (hasSlice(state.stored, index)) return state;
   const stored = addSlice(state.stored, index);
   const active = state.active.filter((slice) => slice.index !== index);
-  const next = { ...calm(state), stored, active, cursor: nextMissing(stored, state.cursor) };
-  if (location !== undefined && stored.count === stored.size) return finish(next, { location }, false);
-  return finishIfComplete(next);
+  const next = { ...state, stored, active, cursor: nextMissing(stored, state.cursor) };
+  return location && stored.count === stored.size ? finish(next, { location }, false) : finishIfComplete(next);
 }
 
 function finishIfComplete(state: Sending): UploadState {
-  if (state.stored.count < state.stored.size || state.session === undefined) return state;
   const { layout, stored, session } = state;
-  return { ...underway(state), phase: 'finishing', run: state.run + 1, layout, stored, session };
+  if (stored.count < stored.size || !session) return state;
+  return enter(state, { phase: 'finishing', layout, stored, session });
 }
 
 /** Back to a new session: once, and again only after more had been stored than the time before. */
-function loseSession(state: ActiveState, storedBytes: number, error: CosSliceError | undefined): UploadState {
-  if (storedBytes <= state.lostAtBytes) {
-    const what = 'the server keeps losing the session of this upload: look at its log, then start again';
-    return fail(state, new CosSliceError('session-lost', what, error ? { cause: error } : {}));
-  }
-  return create({ ...state, lostAtBytes: storedBytes });
-}
-
-function onStopped(state: ActiveState, index: number | undefined): UploadState {
-  if (state.phase !== 'sending') return { ...state, brokenOff: true };
-  return withActive(state, index ?? -1, (slice) => ({ ...slice, running: false, brokenOff: true, retryAtMs: 0 }));
-}
-
-function withActive(state: Sending, index: number, change: (slice: ActiveSlice) => ActiveSlice): Sending {
-  return { ...state, active: state.active.map((slice) => (slice.index === index ? change(slice) : slice)) };
+function loseSession(state: ActiveState, storedBytes: number, cause: CosSliceError | undefined): UploadState {
+  if (storedBytes > state.lostAtBytes) return create({ ...state, lostAtBytes: storedBytes });
+  const what = 'the server keeps losing the session of this upload: look at its log, then start again';
+  return fail(state, new CosSliceError('session-lost', what, { cause }));
 }
 
 // --- replies and failures
 
-function onReplied(before: ActiveState, index: number | undefined, reply: Answer): UploadState {
-  const state = { ...before, contacted: true };
-  if (state.phase === 'opening') return onOpeningReply(calm(state), reply);
-  if (state.phase === 'sending' && index !== undefined) {
-    switch (reply.kind) {
-      case 'stored':
-        return onStored(state, index, reply.location);
-      case 'present':
-        return finish(state, reply, false);
-      case 'conflict':
-        return onConflict(state, reply.error);
-      case 'session-gone':
-        return loseSession(state, bytesIn(state.layout, state.stored), reply.error);
-    }
+function onReplied(state: ActiveState, index: number | undefined, reply: Answer): UploadState {
+  if (state.phase === 'hashing') return state;
+  if (reply.kind === 'conflict') return onConflict(state, reply.error);
+  if (state.phase === 'opening') return onOpeningReply(state, reply);
+  if (reply.kind === 'present') return finish(state, reply, false);
+  if (state.phase === 'sending') {
+    if (reply.kind === 'stored' && index !== undefined) return onStored(state, index, reply.location);
+    if (reply.kind === 'session-gone') return loseSession(state, bytesIn(state.layout, state.stored), reply.error);
+    return state;
   }
-  if (state.phase === 'finishing') {
-    switch (reply.kind) {
-      case 'present':
-        return finish(state, reply, false);
-      case 'incomplete':
-        if (state.refusals + 1 > FINISH_REFUSALS) return fail(state, reply.error);
-        return open({ ...state, refusals: state.refusals + 1 }, 'list', 'finish', reply.error);
-      case 'session-gone':
-        // Also what a server says that had finished, and whose answer was lost: the list tells.
-        return open(state, 'list', 'finish', reply.error);
-      case 'conflict':
-        return onConflict(state, reply.error);
-    }
-  }
-  return state;
+  // Also what a server says that had finished, and whose answer was lost: the list tells.
+  if (reply.kind === 'session-gone') return open(state, 'list', 'finish', reply.error);
+  if (reply.kind !== 'incomplete') return state;
+  const refusals = state.refusals + 1;
+  return refusals > FINISH_REFUSALS
+    ? fail(state, reply.error)
+    : open({ ...state, refusals }, 'list', 'finish', reply.error);
 }
 
 function onFailed(before: ActiveState, event: UploadEvent & { type: 'failed' }): UploadState {
-  const { error, nowMs, random } = event;
+  const { error, slice: index, nowMs, random } = event;
   const state: ActiveState = error.wireCode === undefined ? before : { ...before, contacted: true };
-  const slice = state.phase === 'sending' ? state.active.find((one) => one.index === event.slice) : undefined;
-  if (state.phase === 'sending' && !slice) return state;
-  const { attempt, brokenOff, resigns } = slice ?? state;
-
-  const retry = (change: { attempt?: number; resigns?: number; retryAtMs: number }, failures: number): UploadState =>
-    state.phase === 'sending'
-      ? { ...withActive(state, event.slice ?? -1, (one) => ({ ...one, ...change, running: false })), failures }
-      : { ...state, ...change, failures };
+  const { job, phase } = state;
+  const tries: Tries | undefined = phase === 'sending' ? state.active.find((one) => one.index === index) : state;
+  if (!tries) return state;
+  const { attempt, brokenOff, resigns } = tries;
 
   if (error.remedy === 'resign') {
-    return resigns < RESIGNS ? retry({ resigns: resigns + 1, retryAtMs: nowMs }, state.failures) : fail(state, error);
+    if (resigns >= RESIGNS) return fail(state, error);
+    return noteTry(state, index, { resigns: resigns + 1, retryAtMs: nowMs });
   }
   if (error.remedy === 'none') {
     // The answer to an attempt may have been lost after the server had acted on it; then the next one finds the object there.
     const mayBeOurs = error.code === 'exists' && (attempt > 0 || brokenOff);
-    if (mayBeOurs && state.phase === 'finishing') return open(state, 'list', 'finish', error);
-    if (mayBeOurs && state.job.single) return open(state, 'list', 'exists', error);
+    if (mayBeOurs && phase === 'finishing') return open(state, 'list', 'finish', error);
+    if (mayBeOurs && job.single) return open(state, 'list', 'exists', error);
     return fail(state, error);
   }
   // Without a network nothing was tried.
-  if (!state.online) return retry({ retryAtMs: nowMs }, state.failures);
+  if (!state.online) return noteTry(state, index, { retryAtMs: nowMs });
 
-  const { retry: policy } = state.job;
   const doubtful = !state.contacted && (error.unreachable === true || error.code === 'bad-reply');
-  const attempts = doubtful ? Math.min(ATTEMPTS_BEFORE_CONTACT, policy.attempts) : policy.attempts;
+  const attempts = Math.min(job.retry.attempts, doubtful ? ATTEMPTS_BEFORE_CONTACT : Number.POSITIVE_INFINITY);
   const failures = state.failures + 1;
-  if (attempt + 1 >= attempts || failures >= policy.attemptsPerUpload) return fail(state, error);
-  const delayMs = backoffMs(policy, attempt + 1, random, error.retryAfterMs);
-  const next = retry({ attempt: attempt + 1, retryAtMs: nowMs + delayMs }, failures);
+  if (attempt + 1 >= attempts || failures >= job.retry.attemptsPerUpload) return fail(state, error);
+  const retryAtMs = nowMs + backoffMs(job.retry, attempt + 1, random, error.retryAfterMs);
+  const next = noteTry({ ...state, failures }, index, { attempt: attempt + 1, retryAtMs });
   if (next.phase !== 'opening' || next.step !== 'discard') return next;
   // A discard whose answer was lost may have been carried out, and a second one would take more than the first: ask again.
-  return next.job.single ? sendSingle(next) : { ...next, step: 'init' };
+  return job.single ? sendSingle(next) : { ...next, step: 'init' };
+}
+
+/** What has become of an attempt: of a slice while slices are sent, else of the phase's own request. */
+function noteTry(state: ActiveState, index: number | undefined, change: Partial<ActiveSlice>): ActiveState {
+  if (state.phase !== 'sending') return { ...state, ...change };
+  const active = state.active.map((one) => (one.index === index ? { ...one, running: false, ...change } : one));
+  return { ...state, active };
 }
 
 // --- small change
 
-function finish(state: ActiveState, reply: { location: ObjectLocation; sha?: string }, instant: boolean): UploadState {
-  const sha = state.sha ?? reply.sha;
-  return {
-    phase: 'done',
-    job: state.job,
-    location: reply.location,
-    instant,
-    resumedBytes: state.resumedBytes,
-    ...(sha === undefined ? {} : { sha }),
-  };
+function finish(
+  state: ActiveState,
+  reply: { readonly location: ObjectLocation; readonly sha?: string | undefined },
+  instant: boolean,
+): UploadState {
+  const { job, resumedBytes, sha = reply.sha } = state;
+  return { phase: 'done', job, location: reply.location, instant, resumedBytes, sha };
 }
 
 function fail(state: ActiveState, error: CosSliceError): UploadState {
   return { phase: 'failed', job: state.job, error };
 }
 
-/** Something succeeded: what failed before no longer counts. */
-function calm<S extends ActiveState>(state: S): S {
-  return { ...state, failures: 0 };
+/** The state in another phase, or in the same one anew: what is not named here was the old phase's own. */
+function enter<Phase extends Pick<ActiveState, 'phase'>>(state: ActiveState, phase: Phase): Underway & Phase {
+  const { job, paused, online, failures, contacted, hash, sha } = state;
+  const { resumedBytes, foreignSession, lostAtBytes, discarded, refusals } = state;
+  const upload = { job, paused, online, failures, contacted, hash, sha };
+  const history = { resumedBytes, foreignSession, lostAtBytes, discarded, refusals };
+  return { ...upload, ...history, ...UNTRIED, run: state.run + 1, ...phase };
 }
 
-/** What survives a change of phase; the phase's own request starts with a clean slate. */
-function underway(state: ActiveState): Underway {
-  return {
-    job: state.job,
-    paused: state.paused,
-    online: state.online,
-    run: state.run,
-    attempt: 0,
-    brokenOff: false,
-    resigns: 0,
-    retryAtMs: 0,
-    failures: state.failures,
-    contacted: state.contacted,
-    resumedBytes: state.resumedBytes,
-    lostAtBytes: state.lostAtBytes,
-    discarded: state.discarded,
-    refusals: state.refusals,
-    ...(state.hash === undefined ? {} : { hash: state.hash }),
-    ...(state.sha === undefined ? {} : { sha: state.sha }),
-    ...(state.foreignSession === undefined ? {} : { foreignSession: state.foreignSession }),
-  };
-}
-
-function layoutOf(job: Job, sliceSizeBytes: number): Layout {
-  return { sizeBytes: job.sizeBytes, sliceSizeBytes };
+/** Both are known, and not the same. */
+function differ<T>(a: T | undefined, b: T | undefined): boolean {
+  return a !== undefined && b !== undefined && a !== b;
 }

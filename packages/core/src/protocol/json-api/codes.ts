@@ -6,9 +6,10 @@ interface Meaning {
   readonly hint: string;
 }
 
-const unauthorized = (hint: string): Meaning => ({ code: 'unauthorized', remedy: 'none', hint });
-const unavailable = (hint: string): Meaning => ({ code: 'unavailable', remedy: 'backoff', hint });
-const badRequest = (hint: string): Meaning => ({ code: 'bad-request', remedy: 'none', hint });
+const final = (code: ErrorCode, hint: string): Meaning => ({ code, remedy: 'none', hint });
+const unauthorized = (hint: string): Meaning => final('unauthorized', hint);
+export const badRequest = (hint: string): Meaning => final('bad-request', hint);
+export const unavailable = (hint: string): Meaning => ({ code: 'unavailable', remedy: 'backoff', hint });
 const expired: Meaning = {
   code: 'signature-expired',
   remedy: 'resign',
@@ -18,52 +19,38 @@ const expired: Meaning = {
 const corrupted: Meaning = { code: 'integrity', remedy: 'backoff', hint: 'the content arrived damaged' };
 
 /** Meaning of the server's codes (protocol section 5). */
-export const MEANINGS: ReadonlyMap<number, Meaning> = new Map([
-  [-47, unauthorized('the secret id is unknown: check it')],
-  [-48, unauthorized('the signature cannot be read: check the signer')],
-  [-59, expired],
-  [-61, unauthorized("the signature is for another bucket: check the signer's bucket")],
-  [-63, unauthorized("the signature is for another path: check the signer's path")],
-  [-70, unauthorized('the application id is wrong: check it')],
-  [-71, unavailable('too many requests')],
-  [-96, expired],
-  [-97, unauthorized('the signature is wrong: check the secret key')],
-  [-121, unauthorized("the bucket's CORS settings refuse this page's origin")],
-  [-133, { code: 'bucket-not-found', remedy: 'none', hint: 'the bucket does not exist: check its name' }],
-  [-168, corrupted],
-  [-174, corrupted],
-  [
-    -177,
-    {
-      code: 'exists',
-      remedy: 'none',
-      hint: 'there is an object at this path: choose another path or turn overwrite on',
-    },
-  ],
-  [
-    -178,
-    { code: 'exists', remedy: 'none', hint: 'a directory and an object collide at this path: choose another path' },
-  ],
-  [-180, badRequest('the path is not allowed: choose another one')],
-  [-181, unavailable('the store behind the server failed')],
-  [-195, unavailable('the server failed')],
-  [-196, unavailable('the server is overloaded')],
-  [-197, { code: 'not-found', remedy: 'none', hint: 'there is nothing at this path' }],
-  [-199, badRequest("the bucket's name is not allowed: check it")],
-  [-284, badRequest('the slice size is not allowed: real COS takes 512 KiB, 1, 2 and 3 MiB')],
-  [-4016, corrupted],
-  [
-    -4020,
-    {
-      code: 'conflict',
-      remedy: 'none',
-      hint: 'an unfinished upload of other content is at this path: choose another path or onConflict "restart"',
-    },
-  ],
-  [-5965, badRequest('the server did not accept uploadparts')],
-  [-5997, unavailable('the server failed')],
-  [-5999, badRequest('the server refused a parameter')],
-]);
+export const MEANINGS: Readonly<Record<number, Meaning>> = {
+  [-47]: unauthorized('the secret id is unknown: check it'),
+  [-48]: unauthorized('the signature cannot be read: check the signer'),
+  [-59]: expired,
+  [-61]: unauthorized("the signature is for another bucket: check the signer's bucket"),
+  [-63]: unauthorized("the signature is for another path: check the signer's path"),
+  [-70]: unauthorized('the application id is wrong: check it'),
+  [-71]: unavailable('too many requests'),
+  [-96]: expired,
+  [-97]: unauthorized('the signature is wrong: check the secret key'),
+  [-121]: unauthorized("the bucket's CORS settings refuse this page's origin"),
+  [-133]: final('bucket-not-found', 'the bucket does not exist: check its name'),
+  [-168]: corrupted,
+  [-174]: corrupted,
+  [-177]: final('exists', 'there is an object at this path: choose another path or turn overwrite on'),
+  [-178]: final('exists', 'a directory and an object collide at this path: choose another path'),
+  [-180]: badRequest('the path is not allowed: choose another path'),
+  [-181]: unavailable('the store behind the server failed'),
+  [-195]: unavailable('the server failed'),
+  [-196]: unavailable('the server is overloaded'),
+  [-197]: final('not-found', 'there is nothing at this path'),
+  [-199]: badRequest("the bucket's name is not allowed: check it"),
+  [-284]: badRequest('the slice size is not allowed: real COS takes 512 KiB, 1, 2 and 3 MiB'),
+  [-4016]: corrupted,
+  [-4020]: final(
+    'conflict',
+    'an unfinished upload of other content is at this path: choose another path or onConflict "restart"',
+  ),
+  [-5965]: badRequest('the server did not accept uploadparts'),
+  [-5997]: unavailable('the server failed'),
+  [-5999]: badRequest('the server refused a parameter'),
+};
 
 export const UNFINISHED = -4019;
 export const CONFLICT = -4020;
