@@ -55,10 +55,10 @@ function drawCurve({ title, unit, points, target }, { x, width, height }) {
   });
   const path = points.map(([, value], index) => `${index === 0 ? 'M' : 'L'}${xOf(index)} ${yOf(value)}`).join(' ');
   const marks = points.map(
-    ([label, value], index) =>
+    ([name, value], index) =>
       `<circle cx="${xOf(index)}" cy="${yOf(value)}" r="3.5" fill="${OURS}"/>` +
-      text(xOf(index), yOf(value) - 9, value.toPrecision(2), 'middle') +
-      text(xOf(index), bottom + 18, label, 'middle'),
+      text(xOf(index), yOf(value) - 9, label(value), 'middle') +
+      text(xOf(index), bottom + 18, name, 'middle'),
   );
   const limit =
     target === undefined
@@ -102,4 +102,9 @@ function escapeXml(content) {
 function svg(height, content) {
   const size = `width="${WIDTH}" height="${height}" viewBox="0 0 ${WIDTH} ${height}"`;
   return `<svg xmlns="http://www.w3.org/2000/svg" ${size}>\n<rect width="${WIDTH}" height="${height}" fill="#ffffff"/>\n${content}\n</svg>\n`;
+}
+
+/** What is too little to be measured is nothing. @param {number} value */
+function label(value) {
+  return value < 0.001 ? '0' : value.toPrecision(2);
 }
