@@ -1,4 +1,6 @@
-import { CosSliceError, type ResumeRecord, type ResumeStore } from '@cos-slice/core';
+import type { ResumeRecord, ResumeStore } from '@cos-slice/core';
+// Not from the index: this is loaded late, and must not take the whole core into a chunk of its own.
+import { CosSliceError } from '@cos-slice/core/errors';
 import { createStore, del, delMany, entries, get, set, type UseStore } from 'idb-keyval';
 
 export interface IndexedDbStoreOptions {
@@ -20,7 +22,7 @@ const PATIENCE_MS = 3000;
  * Remembers unfinished uploads in IndexedDB, in pages and workers. A browser that has none, refuses it or is full makes an
  * upload forgetful, never fail. `lock` uses the Web Locks of the origin, where there are any.
  */
-export function createIndexedDbStore(options: IndexedDbStoreOptions = {}): ResumeStore {
+export function createIndexedDbStore(options: IndexedDbStoreOptions = {}): Required<ResumeStore> {
   const { name = 'cos-slice', maxAgeMs = WEEK_MS, maxRecords = 500 } = options;
   const pruned = new Set<string>();
   // Opened when it is first needed: IndexedDB may be missing.

@@ -37,8 +37,8 @@ const CONCURRENCY = { min: 1, max: 6 };
 /** What the uploads of a page share. */
 const transports = { xhr: createXhrTransport(), fetch: createFetchTransport() };
 const network = createBrowserNetwork();
-let sharedHasher: Promise<BrowserHasher> | undefined;
-let sharedStore: Promise<ResumeStore | undefined> | undefined;
+const sharedHasher = lazily(() => loadHasher());
+const sharedStore = lazily(async () => (await import('./indexed-db-store.ts')).createIndexedDbStore());
 
 /**
  * Uploads a `Blob` or `File` from a page or a worker. It starts by itself; await `done`. After a reload, call it again with the
@@ -53,98 +53,73 @@ let sharedStore: Promise<ResumeStore | undefined> | undefined;
  * upload.subscribe(({ progress }) => show(progress.fraction));
  */
 export function uploadBlob(blob: Blob, options: UploadBlobOptions): Upload {
-  const { transport: wanted, hashWorker, ...rest } = options;
-  const integrity = options.integrity ?? 'none';
-  let own: Promise<BrowserHasher> | undefined;
-  const hasher = (): Promise<BrowserHasher> => {
-    if (!hashWorker) {
-      sharedHasher ??= loadHasher();
-      return sharedHasher;
-    }
-    own ??= loadHasher(hashWorker);
-    return own;
-  };
+  const { transport, hashWorker, ...rest } = options;
+  const { integrity = 'none', sliceSize = SLICE_BYTES, concurrency = CONCURRENCY, resume = lazyStore } = options;
+  const hasher = hashWorker ? lazily(() => loadHasher(hashWorker)) : sharedHasher;
   const source = createBlobSource(blob);
-  const kind = wanted ?? (typeof XMLHttpRequest === 'function' ? 'xhr' : 'fetch');
+  const kind = transport ?? (typeof XMLHttpRequest === 'function' ? 'xhr' : 'fetch');
   return createUpload(
     async () => {
       // Before anything is sent, not after the session has been opened.
       if (integrity !== 'none') await (await hasher()).ready();
       return source;
     },
-    {
-      ...rest,
-      integrity,
-      sliceSize: options.sliceSize ?? SLICE_BYTES,
-      concurrency: options.concurrency ?? CONCURRENCY,
-      resume: options.resume ?? lazyStore,
-    },
+    { ...rest, integrity, sliceSize, concurrency, resume },
     { transport: watching(transports[kind], source), hasher: lazyHasher(hasher), network },
   );
 }
 
 /** What the failure of a request says about the file that it sent a slice of. */
-function watching(transport: Transport<Blob>, source: BlobSource): Transport<Blob> {
+function watching({ reportsProgress, send }: Transport<Blob>, source: BlobSource): Transport<Blob> {
   return {
-    reportsProgress: transport.reportsProgress,
-    async send(request, context) {
-      try {
-        return await transport.send(request, context);
-      } catch (error) {
+    reportsProgress,
+    send: (request, context) =>
+      send(request, context).catch(async (error) => {
         // Some browsers stall on slices of files: the next attempt reads the slice into memory and sends it from there.
         if (request.content && isCosSliceError(error, 'timeout')) source.distrust(request.content.body);
         // Browsers call a file that has changed a network error: it must not be tried again and again.
         if (request.content && isCosSliceError(error, 'network')) await source.verify?.();
         throw error;
-      }
-    },
+      }),
+  };
+}
+
+/** Pages that neither hash nor resume do not load the code for it. A load that fails is tried again when next needed. */
+function lazily<T>(load: () => Promise<T>): () => Promise<T> {
+  let loading: Promise<T> | undefined;
+  return () => {
+    loading ??= load().catch((error) => {
+      loading = undefined;
+      throw error;
+    });
+    return loading;
   };
 }
 
 async function loadHasher(startWorker?: StartHashWorker): Promise<BrowserHasher> {
   try {
-    const { createWorkerHasher } = await import('./hash/hasher.ts');
-    return createWorkerHasher(startWorker);
-  } catch (error) {
-    // Not for ever: the next upload tries again.
-    sharedHasher = undefined;
-    throw new CosSliceError(
-      'hashing-failed',
-      "the code for hashing cannot be loaded: check the network, or use integrity 'none'",
-      {
-        cause: error,
-      },
-    );
+    return (await import('./hash/hasher.ts')).createWorkerHasher(startWorker);
+  } catch (cause) {
+    const what = "the code for hashing cannot be loaded: check the network, or use integrity 'none'";
+    throw new CosSliceError('hashing-failed', what, { cause });
   }
 }
 
-/** Pages that neither hash nor resume do not load the code for it. */
-function lazyHasher(load: () => Promise<BrowserHasher>): Hasher<Blob> {
+function lazyHasher(hasher: () => Promise<BrowserHasher>): Hasher<Blob> {
   return {
-    digest: async (...args) => (await load()).digest(...args),
-    uploadParts: async (...args) => (await load()).uploadParts(...args),
+    digest: async (...args) => (await hasher()).digest(...args),
+    uploadParts: async (...args) => (await hasher()).uploadParts(...args),
   };
 }
 
 /** Without the code for it, an upload is forgetful. Service workers, for one, must not load code late. */
-async function loadStore(): Promise<ResumeStore | undefined> {
-  try {
-    const { createIndexedDbStore } = await import('./indexed-db-store.ts');
-    return createIndexedDbStore();
-  } catch {
-    sharedStore = undefined;
-    return undefined;
-  }
-}
-
-const store = (): Promise<ResumeStore | undefined> => {
-  sharedStore ??= loadStore();
-  return sharedStore;
-};
-
 const lazyStore: ResumeStore = {
-  load: async (key) => (await store())?.load(key),
-  save: async (key, record) => (await store())?.save(key, record),
-  remove: async (key) => (await store())?.remove(key),
-  lock: async (key) => (await (await store())?.lock?.(key)) ?? (async () => {}),
+  load: async (key) => (await sharedStore()).load(key),
+  save: async (key, record) => (await sharedStore()).save(key, record),
+  remove: async (key) => (await sharedStore()).remove(key),
+  lock: (key) =>
+    sharedStore().then(
+      (store) => store.lock(key),
+      () => async () => {},
+    ),
 };

@@ -1,11 +1,6 @@
-import {
-  CosSliceError,
-  type FileHash,
-  type HashCheckpoint,
-  type HashContext,
-  type Hasher,
-  isCosSliceError,
-} from '@cos-slice/core';
+import type { FileHash, HashCheckpoint, HashContext, Hasher } from '@cos-slice/core';
+// Not from the index: this is loaded late, and must not take the whole core into a chunk of its own.
+import { CosSliceError, isCosSliceError } from '@cos-slice/core/errors';
 
 export interface BrowserHasher extends Hasher<Blob> {
   /** Makes sure that hashing works here. @throws CosSliceError `hashing-failed` */

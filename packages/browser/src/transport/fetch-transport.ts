@@ -1,5 +1,5 @@
 import type { SendContext, Transport, WireRequest, WireResponse } from '@cos-slice/core';
-import { networkError, replyTooLarge, signedUrl, toForm } from './form.ts';
+import { checkReplySize, networkError, signedUrl, toForm } from './form.ts';
 
 /**
  * Sends with `fetch`: no preflight at all, since there are neither headers of our own nor upload listeners, and no progress
@@ -13,40 +13,36 @@ async function send(request: WireRequest<Blob>, { signal, onConnected, onSent }:
   signal.throwIfAborted();
   try {
     onConnected();
-    const response = await fetch(signedUrl(request), {
+    const { status, headers, body } = await fetch(signedUrl(request), {
       method: request.method,
-      ...(request.method === 'POST' ? { body: toForm(request) } : {}),
+      body: toForm(request),
       cache: 'no-store',
       credentials: 'omit',
       redirect: 'error',
       referrerPolicy: 'no-referrer',
       signal,
     });
-    const body = await readText(response);
+    const text = await readText(body);
     onSent(request.content?.sizeBytes ?? 0);
-    return { status: response.status, header: (name) => response.headers.get(name) ?? undefined, body };
+    return { status, header: (name) => headers.get(name) ?? undefined, body: text };
   } catch (error) {
-    if (signal.aborted) throw signal.reason;
-    if (error instanceof TypeError || error instanceof DOMException) throw networkError(request.url, error);
-    throw error;
+    signal.throwIfAborted();
+    throw error instanceof TypeError || error instanceof DOMException ? networkError(request, error) : error;
   }
 }
 
-async function readText(response: Response): Promise<string> {
-  const reader = response.body?.getReader();
-  if (!reader) return response.text();
-  const decoder = new TextDecoder();
-  let text = '';
+async function readText(body: Response['body']): Promise<string> {
+  const reader = body?.getReader();
+  const chunks = [];
   let bytes = 0;
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (done) return text + decoder.decode();
-    bytes += value.length;
-    const problem = replyTooLarge(bytes);
-    if (problem) {
-      await reader.cancel().catch(() => {});
-      throw problem;
+  try {
+    for (let chunk = await reader?.read(); chunk?.value; chunk = await reader?.read()) {
+      bytes += chunk.value.length;
+      checkReplySize(bytes);
+      chunks.push(chunk.value);
     }
-    text += decoder.decode(value, { stream: true });
+  } finally {
+    reader?.cancel().catch(() => {});
   }
+  return new Blob(chunks).text();
 }

@@ -1,5 +1,5 @@
 import type { SendContext, Transport, WireRequest, WireResponse } from '@cos-slice/core';
-import { networkError, replyTooLarge, signedUrl, toForm } from './form.ts';
+import { checkReplySize, networkError, signedUrl, toForm } from './form.ts';
 
 /**
  * Sends with `XMLHttpRequest`, the one way to see progress within a slice. Its upload listeners cost one preflight per URL,
@@ -11,56 +11,46 @@ export function createXhrTransport(): Transport<Blob> {
 
 function send(request: WireRequest<Blob>, { signal, onConnected, onSent }: SendContext): Promise<WireResponse> {
   return new Promise((resolve, reject) => {
-    if (signal.aborted) return reject(signal.reason);
+    signal.throwIfAborted();
     const xhr = new XMLHttpRequest();
     const sizeBytes = request.content?.sizeBytes ?? 0;
     let connected = false;
     const connect = (): void => {
-      if (connected) return;
+      if (!connected) onConnected();
       connected = true;
-      onConnected();
     };
-    const settle = (act: () => void): void => {
-      signal.removeEventListener('abort', stop);
-      xhr.onload = xhr.onerror = xhr.onprogress = xhr.upload.onprogress = xhr.upload.onload = null;
-      act();
+    const stop = (reason: unknown): void => {
+      reject(reason);
+      xhr.abort();
     };
-    const stop = (): void =>
-      settle(() => {
-        xhr.abort();
-        reject(signal.reason);
-      });
-    signal.addEventListener('abort', stop, { once: true });
+    const cancel = (): void => stop(signal.reason);
+    signal.addEventListener('abort', cancel);
 
     // Also for requests without content: the first one of a file brings the preflight, and the slices, which leave together,
     // find its answer in the browser's cache.
-    xhr.upload.onprogress = ({ loaded, total }) => {
+    xhr.upload.onprogress = xhr.upload.onload = ({ loaded, total }) => {
       connect();
       // What surrounds the content in the form comes off, so that the end is the content's end.
-      if (sizeBytes > 0) onSent(Math.max(0, Math.min(sizeBytes, loaded - Math.max(0, total - sizeBytes))));
-    };
-    xhr.upload.onload = () => {
-      connect();
-      if (sizeBytes > 0) onSent(sizeBytes);
+      if (sizeBytes > 0) onSent(Math.max(0, Math.min(sizeBytes, loaded - total + sizeBytes)));
     };
     xhr.onprogress = ({ loaded }) => {
-      const problem = replyTooLarge(loaded);
-      if (!problem) return;
-      settle(() => {
-        xhr.abort();
-        reject(problem);
-      });
+      try {
+        checkReplySize(loaded);
+      } catch (error) {
+        stop(error);
+      }
     };
-    xhr.onerror = () => settle(() => reject(networkError(request.url)));
+    xhr.onerror = () => reject(networkError(request));
     xhr.onload = () => {
       connect();
       const { status, responseText: body } = xhr;
       const headers = xhr.getAllResponseHeaders();
-      settle(() => resolve({ status, header: (name) => headerOf(headers, name), body }));
+      resolve({ status, header: (name) => headerOf(headers, name), body });
     };
+    xhr.onloadend = () => signal.removeEventListener('abort', cancel);
     xhr.open(request.method, signedUrl(request));
     xhr.responseType = 'text';
-    xhr.send(request.method === 'POST' ? toForm(request) : null);
+    xhr.send(toForm(request));
   });
 }
 
