@@ -120,12 +120,9 @@ const TIMEOUTS: Record<keyof TimeoutOptions, Range> = {
 
 /** What an object path must not look like (protocol section 1), and what it must. */
 const PATH_RULES: readonly (readonly [wrong: RegExp, must: string])[] = [
-  [/^$/, 'name the object'],
-  [/\/$/, 'name an object, not a directory'],
-  [/\p{Cc}/u, 'not contain control characters'],
-  [/[?*:|\\<>"]/, 'not contain ? * : | \\ < > or "'],
+  [/(^|\/)\.{0,2}(\/|$)/, 'name an object and not contain the segments . or .. or empty ones'],
+  [/[?*:|\\<>"\p{Cc}]/u, 'not contain ? * : | \\ < > " or control characters'],
   [/\p{Cs}/u, 'be well-formed Unicode text'],
-  [/(^|\/)\.{0,2}(\/|$)/, 'not contain the segments . or .. or empty ones'],
 ];
 
 /**
@@ -134,12 +131,14 @@ const PATH_RULES: readonly (readonly [wrong: RegExp, must: string])[] = [
  * @throws CosSliceError `invalid-options` with every issue found, not just the first
  */
 export function parseOptions(options: UploadOptions): Config {
-  const { integrity = 'none', onConflict = 'error', overwrite = false, concurrency = {} } = options;
-  const { resume, attributes, signal, onProgress } = options;
+  const { integrity = 'none', onConflict = 'error', overwrite = false, attributes = '' } = options;
+  const { signer, signal, onProgress } = options;
+  const resume = options.resume || false;
+  const concurrency: number | Partial<Bounds> | Limiter = options.concurrency ?? {};
   const issues: OptionIssue[] = [];
-  const check = (option: string, valid: boolean, must: string, value?: unknown): void => {
-    const got = value === undefined ? '' : `, got ${show(value)}`;
-    if (!valid) issues.push({ option, message: `must ${must}${got}` });
+  const check = (option: string, valid: boolean, must: string, value: unknown): void => {
+    const got = String(typeof value === 'string' ? JSON.stringify(value) : value).slice(0, 200);
+    if (!valid) issues.push({ option, message: `must ${must}, got ${got}` });
   };
   const whole = (option: string, value: unknown, [fallback, min, max, step = 1]: Range): number => {
     const number = (value ?? fallback) as number;
@@ -165,37 +164,34 @@ export function parseOptions(options: UploadOptions): Config {
   check('bucket', /^(?!\.+$)[\w.-]{1,64}$/.test(bucket), "be a bucket's name", bucket);
   const path = typeof options.path === 'string' ? options.path.replace(/^\/+/, '') : '';
   for (const [wrong, must] of PATH_RULES) check('path', !wrong.test(path), must, options.path);
+  const sign = typeof signer === 'function' ? signer : signer?.sign;
+  check('signer', typeof sign === 'function', 'be a signer or a function', typeof signer);
 
-  const { signer } = options;
-  check('signer', isFunction(typeof signer === 'function' ? signer : signer?.sign), 'be a signer or a function');
   const sliceSizeBytes = whole('sliceSize', options.sliceSize, SLICE_SIZE);
-  const singleRequestMaxBytes = whole('singleRequestMax', options.singleRequestMax, [
-    sliceSizeBytes,
-    0,
-    SINGLE_REQUEST_LIMIT_BYTES,
-  ]);
-  check('integrity', ['none', 'md5', 'sha1'].includes(integrity), "be 'none', 'md5' or 'sha1'", integrity);
-  check('overwrite', typeof overwrite === 'boolean', 'be true or false', overwrite);
-  check('attributes', attributes === undefined || typeof attributes === 'string', 'be text', attributes);
-  check('onConflict', ['error', 'restart'].includes(onConflict), "be 'error' or 'restart'", onConflict);
-  check('resume', !resume || isFunction(resume.load), 'be a resume store or false');
-  check('signal', !signal || isFunction(signal.addEventListener), 'be an AbortSignal');
-  check('onProgress', !onProgress || isFunction(onProgress), 'be a function');
+  const single: Range = [sliceSizeBytes, 0, SINGLE_REQUEST_LIMIT_BYTES];
+  const singleRequestMaxBytes = whole('singleRequestMax', options.singleRequestMax, single);
   const retry = wholes('retry', options.retry, RETRY);
   const timeouts = wholes('timeouts', options.timeouts, TIMEOUTS);
-  const toLimiter = (): Limiter => {
-    if (typeof concurrency !== 'object') {
-      return createLimiter(whole('concurrency', concurrency, CONCURRENCY.min));
-    }
-    if ('acquire' in concurrency) return concurrency as Limiter;
+  let limiter: Limiter;
+  if (typeof concurrency !== 'object') {
+    limiter = createLimiter(whole('concurrency', concurrency, CONCURRENCY.min));
+  } else if ('acquire' in concurrency) {
+    limiter = concurrency as Limiter;
+  } else {
     const bounds = wholes('concurrency', concurrency, CONCURRENCY);
-    check('concurrency', bounds.min <= bounds.max, 'have a min that is not above max');
-    return createLimiter(bounds);
-  };
-  const limiter = toLimiter();
+    check('concurrency', bounds.min <= bounds.max, 'have min up to max', `${bounds.min} and ${bounds.max}`);
+    limiter = createLimiter(bounds);
+  }
 
+  check('integrity', ['none', 'md5', 'sha1'].includes(integrity), "be 'none', 'md5' or 'sha1'", integrity);
+  check('onConflict', ['error', 'restart'].includes(onConflict), "be 'error' or 'restart'", onConflict);
+  check('overwrite', typeof overwrite === 'boolean', 'be true or false', overwrite);
+  check('attributes', typeof attributes === 'string', 'be text', attributes);
+  check('resume', !resume || typeof resume.load === 'function', 'be a resume store or false', resume);
+  check('signal', !signal || typeof signal.addEventListener === 'function', 'be an AbortSignal', signal);
+  check('onProgress', typeof (onProgress ?? check) === 'function', 'be a function', onProgress);
   if (issues.length > 0) {
-    const text = issues.map((one) => `${one.option} ${one.message}`).join('; ');
+    const text = issues.map(({ option, message }) => `${option} ${message}`).join('; ');
     throw new CosSliceError('invalid-options', `invalid options: ${text}`, { issues });
   }
   return {
@@ -209,9 +205,9 @@ export function parseOptions(options: UploadOptions): Config {
     limiter,
     integrity,
     overwrite,
-    attributes,
+    attributes: options.attributes,
     onConflict,
-    resume: resume || false,
+    resume,
     retry,
     timeouts,
     signal,
@@ -222,24 +218,15 @@ export function parseOptions(options: UploadOptions): Config {
 /** The endpoint of a region of Tencent COS: `sh`, `gz`, `tj`, `cd`, ... */
 export function cosEndpoint(region: string): string {
   if (!/^[a-z0-9-]+$/.test(region)) {
-    throw new CosSliceError('invalid-options', `region must be a short name such as 'sh', got ${show(region)}`);
+    throw new CosSliceError('invalid-options', `region must be a short name such as 'sh', got ${region}`);
   }
   return `https://${region}.file.myqcloud.com/files/v2`;
 }
 
 function isPlainUrl(text: string): boolean {
   try {
-    const { protocol, search, hash, username, password } = new URL(text);
-    return /^https?:$/.test(protocol) && !(search || hash || username || password);
+    return /^https?:\/\/[^@/]+\/[^?#]*$/.test(new URL(text).href);
   } catch {
     return false;
   }
-}
-
-function isFunction(value: unknown): boolean {
-  return typeof value === 'function';
-}
-
-function show(value: unknown): string {
-  return String(typeof value === 'string' ? JSON.stringify(value) : value).slice(0, 200);
 }

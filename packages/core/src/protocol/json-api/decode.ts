@@ -1,7 +1,7 @@
 import { CosSliceError, type ErrorCode, type ErrorDetails } from '../../errors.ts';
 import type { ByteRange, WireResponse } from '../../ports.ts';
 import type { Operation, Reply } from '../operations.ts';
-import { BUCKET_NOT_FOUND, badRequest, CONFLICT, MEANINGS, NOT_FOUND, UNFINISHED, unavailable } from './codes.ts';
+import { BUCKET_NOT_FOUND, CONFLICT, FAILING, MEANINGS, NOT_FOUND, REFUSED, UNFINISHED } from './codes.ts';
 
 type Json = { readonly [name: string]: unknown };
 
@@ -67,12 +67,11 @@ function success<C>(operation: Operation<C>, data: Json, response: WireResponse)
 function failure<C>({ op }: Operation<C>, code: number, body: Json, response: WireResponse): Reply {
   const { status } = response;
   const passing = status >= 500 || status === 429;
-  const meaning =
-    MEANINGS[code] ?? (passing ? unavailable('the server failed') : badRequest('the server refused the request'));
+  const [meaning, hint, remedy] = MEANINGS[code] ?? (passing ? FAILING : REFUSED);
   const said = toText(body.message).replace(/\s+/g, ' ').slice(0, 200);
-  const reply = failed(response, meaning.code, `${meaning.hint} (server: ${code}${said && ` ${said}`})`, {
+  const reply = failed(response, meaning, `${hint} (server: ${code}${said && ` ${said}`})`, {
     // Finish checks the whole: when that is wrong, sending the finish again cannot mend it.
-    remedy: op === 'finish' && meaning.code === 'integrity' ? 'none' : meaning.remedy,
+    remedy: op === 'finish' && meaning === 'integrity' ? 'none' : remedy,
     wireCode: code,
     requestId: toText(body.request_id) || undefined,
   });
@@ -86,7 +85,7 @@ function failure<C>({ op }: Operation<C>, code: number, body: Json, response: Wi
   }
   if (op === 'init' && code === UNFINISHED) return { kind: 'unfinished' };
   // No document names the code for missing slices, so every refusal of the request as such is looked into.
-  if (op === 'finish' && (code === UNFINISHED || meaning.code === 'bad-request')) return { kind: 'incomplete', error };
+  if (op === 'finish' && (code === UNFINISHED || meaning === 'bad-request')) return { kind: 'incomplete', error };
   return reply;
 }
 
