@@ -5,7 +5,7 @@ interface AbortSignal {
   readonly aborted: boolean;
   readonly reason: unknown;
   throwIfAborted(): void;
-  addEventListener(type: 'abort', listener: () => void, options?: { once?: boolean }): void;
+  addEventListener(type: 'abort', listener: () => void, options?: { once?: boolean; signal?: AbortSignal }): void;
   removeEventListener(type: 'abort', listener: () => void): void;
 }
 
@@ -33,7 +33,7 @@ interface Timer {
   readonly brand: unique symbol;
 }
 declare function setTimeout(callback: () => void, delayMs: number): Timer;
-declare function clearTimeout(timer: Timer): void;
+declare function clearTimeout(timer: Timer | undefined): void;
 
 interface CryptoKey {
   readonly type: string;

@@ -88,7 +88,7 @@ export interface SignClaim {
   /** Now in epoch seconds, corrected by the server's clock where a reply has shown that ours is wrong. */
   readonly nowSec: number;
   /** A signature that the server has just called expired: a signer that keeps signatures must not return it again. */
-  readonly refused?: string;
+  readonly refused?: string | undefined;
 }
 
 export interface Signer {
@@ -118,7 +118,7 @@ export interface HashCheckpoint {
 export interface HashContext {
   readonly signal: AbortSignal;
   /** Continue from here; a hasher that cannot use it starts over. */
-  readonly from?: HashCheckpoint;
+  readonly from?: HashCheckpoint | undefined;
   onProgress(hashedBytes: number): void;
   onCheckpoint(checkpoint: HashCheckpoint): void;
 }
@@ -138,11 +138,11 @@ export interface ResumeRecord {
   readonly sizeBytes: number;
   readonly sliceSizeBytes: number;
   /** Absent while hashing. */
-  readonly session?: string;
-  readonly sha?: string;
+  readonly session?: string | undefined;
+  readonly sha?: string | undefined;
   /** Finish was called: the server may have completed the upload without us hearing of it. */
-  readonly finishing?: boolean;
-  readonly hash?: HashCheckpoint;
+  readonly finishing?: boolean | undefined;
+  readonly hash?: HashCheckpoint | undefined;
   /** Epoch ms. */
   readonly savedAtMs: number;
 }

@@ -31,11 +31,11 @@ test('whoever asks while being aborted leaves no failure that nobody handles', a
       life: life.signal,
       timeoutMs: 1000,
     });
-    const waiting = expect(signatures.get(asking.signal)).rejects.toBe('gone');
+    const waiting = expect(signatures.get('multi', asking.signal)).rejects.toBe('gone');
     asking.abort('gone');
     await waiting;
     life.abort('over');
-    await expect(signatures.once(life.signal)).rejects.toBe('over');
+    await expect(signatures.get('once', life.signal)).rejects.toBe('over');
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
   expect(unhandled).toEqual([]);

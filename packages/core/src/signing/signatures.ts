@@ -1,17 +1,17 @@
 import { CosSliceError, isCosSliceError } from '../errors.ts';
+import { oneLine } from '../one-line.ts';
 import type { Clock, SignClaim, Signer } from '../ports.ts';
 import { renewalMs } from './renewal.ts';
 
 /** The signatures of one upload. */
 export interface Signatures {
   /**
-   * The upload's signature: kept until shortly before it expires, and fetched once however many ask at the same time.
+   * `multi`: the upload's signature, kept until shortly before it expires, and fetched once however many ask at the same time.
+   * `once`: a fresh one for one use.
    *
    * @throws CosSliceError `signing-failed`; `signal.reason` when aborted
    */
-  get(signal: AbortSignal): Promise<string>;
-  /** A fresh signature for one use. */
-  once(signal: AbortSignal): Promise<string>;
+  get(effect: SignClaim['effect'], signal: AbortSignal): Promise<string>;
   /** The server called this signature expired at `serverDateMs`: sign again, by the server's clock. */
   refused(signature: string, serverDateMs: number | undefined): void;
   /** How often the signer was asked. */
@@ -33,9 +33,10 @@ export function createSignatures(
 ): Signatures {
   let skewMs = 0;
   let asked = 0;
-  let kept: { readonly signature: string; readonly renewAtMs: number } | undefined;
+  let kept = '';
+  let renewAtMs = 0;
   let pending: Promise<string> | undefined;
-  let lastRefused: string | undefined;
+  let refused: string | undefined;
   const serverNowMs = (): number => clock.nowMs() + skewMs;
 
   const ask = async (effect: SignClaim['effect'], signal: AbortSignal): Promise<string> => {
@@ -47,16 +48,12 @@ export function createSignatures(
     });
     let signature: string;
     try {
-      const asking = { ...claim, effect, nowSec: Math.floor(nowMs / 1000) };
-      const signing = signer.sign(lastRefused === undefined ? asking : { ...asking, refused: lastRefused }, signal);
+      const signing = signer.sign({ ...claim, effect, nowSec: Math.floor(nowMs / 1000), refused }, signal);
       signature = await untilAborted(Promise.race([signing, late]), signal);
-    } catch (error) {
-      if (signal.aborted) throw signal.reason;
-      if (isCosSliceError(error)) throw error;
-      throw new CosSliceError('signing-failed', `the signer failed: ${messageOf(error)}`, {
-        cause: error,
-        remedy: 'backoff',
-      });
+    } catch (cause) {
+      signal.throwIfAborted();
+      if (isCosSliceError(cause)) throw cause;
+      throw new CosSliceError('signing-failed', `the signer failed: ${oneLine(cause)}`, { cause, remedy: 'backoff' });
     } finally {
       answered.abort();
     }
@@ -64,7 +61,10 @@ export function createSignatures(
     if (typeof signature !== 'string' || !/^[\w+/=-]{4,8192}$/.test(signature)) {
       throw new CosSliceError('signing-failed', 'the signer must return the signature as base64 text');
     }
-    if (effect === 'multi') kept = { signature, renewAtMs: renewalMs(signature, nowMs) };
+    if (effect === 'multi') {
+      kept = signature;
+      renewAtMs = renewalMs(signature, nowMs);
+    }
     return signature;
   };
 
@@ -72,18 +72,18 @@ export function createSignatures(
     get asked() {
       return asked;
     },
-    async get(signal) {
-      if (kept && serverNowMs() < kept.renewAtMs) return kept.signature;
-      pending ??= ask('multi', life).finally(() => {
+    async get(effect, signal) {
+      if (effect === 'once') return ask(effect, signal);
+      if (kept && serverNowMs() < renewAtMs) return kept;
+      pending ??= ask(effect, life).finally(() => {
         pending = undefined;
       });
       return untilAborted(pending, signal);
     },
-    once: (signal) => ask('once', signal),
     refused(signature, serverDateMs) {
-      if (kept?.signature !== signature) return;
-      kept = undefined;
-      lastRefused = signature;
+      if (kept !== signature) return;
+      kept = '';
+      refused = signature;
       if (serverDateMs !== undefined) skewMs = serverDateMs - clock.nowMs();
     },
   };
@@ -92,13 +92,9 @@ export function createSignatures(
 function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
     const stop = (): void => reject(signal.reason);
-    signal.addEventListener('abort', stop, { once: true });
+    signal.addEventListener('abort', stop);
     // Listened to even by those who do not wait for it: its failure must not count as one that nobody handles.
     promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop));
     if (signal.aborted) stop();
   });
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message.split('\n', 1)[0] || error.name : String(error);
 }

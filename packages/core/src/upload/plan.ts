@@ -1,42 +1,44 @@
 import type { ByteRange, FileHash, HashCheckpoint } from '../ports.ts';
 import { nextMissing, sliceRange } from './slices.ts';
-import { type ActiveSlice, type ActiveState, isOver, type Sending, type Session, type UploadState } from './state.ts';
+import {
+  type ActiveState,
+  isOver,
+  type Sending,
+  type Session,
+  type Tries,
+  UNTRIED,
+  type UploadState,
+} from './state.ts';
 
 export interface Limits {
   /** Requests that may be in flight. */
   readonly concurrency: number;
 }
 
-/** Something that should be running. Two commands with the same `key` are the same piece of work. */
-export type Command =
-  | { readonly type: 'recall'; readonly key: string; readonly run: number }
-  | { readonly type: 'hash'; readonly key: string; readonly run: number; readonly from?: HashCheckpoint | undefined }
-  | { readonly type: 'list'; readonly key: string; readonly run: number; readonly attempt: number }
-  | {
-      readonly type: 'init';
-      readonly key: string;
-      readonly run: number;
-      readonly attempt: number;
-      readonly hash?: FileHash | undefined;
-    }
-  | { readonly type: 'discard'; readonly key: string; readonly run: number; readonly attempt: number }
-  | {
-      readonly type: 'send';
-      readonly key: string;
-      readonly run: number;
-      readonly attempt: number;
+interface Step<Type> {
+  readonly type: Type;
+  readonly key: string;
+  readonly run: number;
+  readonly attempt: number;
+}
+
+/** A piece of work with an outcome. */
+export type Task =
+  | Step<'recall'>
+  | Step<'list' | 'discard'>
+  | (Step<'hash'> & { readonly from?: HashCheckpoint | undefined })
+  | (Step<'init'> & { readonly hash?: FileHash | undefined })
+  | (Step<'finish'> & { readonly session: Session })
+  | (Step<'send'> & {
       readonly slice: number;
       readonly range: ByteRange;
       /** Absent: the whole file in one request. */
       readonly session?: Session | undefined;
-    }
-  | {
-      readonly type: 'finish';
-      readonly key: string;
-      readonly run: number;
-      readonly attempt: number;
-      readonly session: Session;
-    }
+    });
+
+/** Something that should be running. Two commands with the same `key` are the same piece of work. */
+export type Command =
+  | Task
   /** Nothing to do before this time (epoch ms). */
   | { readonly type: 'wait'; readonly key: string; readonly untilMs: number };
 
@@ -52,16 +54,11 @@ export function plan(state: UploadState, limits: Limits, nowMs: number): Command
 }
 
 function planControl(state: Exclude<ActiveState, Sending>): Command {
-  const { run, attempt } = state;
-  const key = `${run}:${attempt}:${state.resigns}`;
-  switch (state.phase) {
-    case 'hashing':
-      return { type: 'hash', key, run, from: state.checkpoint };
-    case 'finishing':
-      return { type: 'finish', key, run, attempt, session: state.session };
-    case 'opening':
-      return { type: state.step, key, run, attempt, hash: state.hash };
-  }
+  const { run, attempt, resigns } = state;
+  const request = { key: `${run}:${attempt}:${resigns}`, run, attempt };
+  if (state.phase === 'hashing') return { ...request, type: 'hash', from: state.checkpoint };
+  if (state.phase === 'finishing') return { ...request, type: 'finish', session: state.session };
+  return { ...request, type: state.step, hash: state.hash };
 }
 
 /**
@@ -86,25 +83,16 @@ function planSlices(state: Sending, limits: Limits, nowMs: number): Command[] {
     else wakeAtMs = Math.min(wakeAtMs, slice.retryAtMs);
   }
   for (let index = state.cursor; taken < places && index < state.stored.size; taken += 1) {
-    commands.push(send(state, index));
+    commands.push(send(state, index, UNTRIED));
     index = nextMissing(state.stored, index + 1);
   }
   if (wakeAtMs < Number.POSITIVE_INFINITY) commands.push(wait(wakeAtMs));
   return commands;
 }
 
-function send(state: Sending, index: number, active?: ActiveSlice): Command {
-  const { run, layout, session } = state;
-  const attempt = active?.attempt ?? 0;
-  return {
-    type: 'send',
-    key: `${run}:${index}:${attempt}:${active?.resigns ?? 0}`,
-    run,
-    attempt,
-    slice: index,
-    range: sliceRange(layout, index),
-    session,
-  };
+function send({ run, layout, session }: Sending, slice: number, { attempt, resigns }: Tries): Command {
+  const key = `${run}:${slice}:${attempt}:${resigns}`;
+  return { type: 'send', key, run, attempt, slice, range: sliceRange(layout, slice), session };
 }
 
 function wait(untilMs: number): Command {

@@ -17,7 +17,7 @@ export interface UploadProgress {
   readonly fraction: number;
   /** Moving average of the current phase; 0 until known. */
   readonly bytesPerSecond: number;
-  readonly etaMs?: number;
+  readonly etaMs?: number | undefined;
   readonly slices: {
     readonly total: number;
     readonly stored: number;
@@ -32,8 +32,9 @@ export interface UploadProgress {
   readonly concurrency: number;
 }
 
-/** A moving average of speed. */
+/** A moving average of a phase's speed. */
 export interface Meter {
+  readonly phase: UploadPhase;
   readonly bytes: number;
   readonly atMs: number;
   readonly bytesPerMs: number;
@@ -42,18 +43,12 @@ export interface Meter {
 const SAMPLE_MS = 250;
 const AVERAGE_OVER_MS = 3000;
 
-export function createMeter(nowMs: number, bytes = 0): Meter {
-  return { bytes, atMs: nowMs, bytesPerMs: 0 };
-}
-
-/** Takes a reading of how far something came. Readings closer than a quarter of a second are left to the next one. */
-export function readMeter(meter: Meter, bytes: number, nowMs: number): Meter {
+/** Takes a reading of how far a phase came. Readings closer than a quarter of a second are left to the next one. */
+export function readMeter(meter: Meter | undefined, phase: UploadPhase, bytes: number, nowMs: number): Meter {
+  if (meter?.phase !== phase) return { phase, bytes, atMs: nowMs, bytesPerMs: 0 };
   const passedMs = nowMs - meter.atMs;
   if (passedMs < SAMPLE_MS) return meter;
   const now = Math.max(0, bytes - meter.bytes) / passedMs;
   const weight = meter.bytesPerMs === 0 ? 1 : 1 - Math.exp(-passedMs / AVERAGE_OVER_MS);
-  return { bytes, atMs: nowMs, bytesPerMs: meter.bytesPerMs + weight * (now - meter.bytesPerMs) };
+  return { phase, bytes, atMs: nowMs, bytesPerMs: meter.bytesPerMs + weight * (now - meter.bytesPerMs) };
 }
-
-/** Just below the end: shown until finish has succeeded. */
-export const ALMOST_DONE = 0.999;

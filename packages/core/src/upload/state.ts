@@ -19,7 +19,7 @@ export interface Job {
 }
 
 /** How often something was tried, and when it may be tried again. */
-interface Tries {
+export interface Tries {
   /** Failed attempts. */
   readonly attempt: number;
   /** An attempt was broken off, and the server may have acted on it. */
@@ -29,7 +29,7 @@ interface Tries {
   readonly retryAtMs: number;
 }
 
-const UNTRIED: Tries = { attempt: 0, brokenOff: false, resigns: 0, retryAtMs: 0 };
+export const UNTRIED: Tries = { attempt: 0, brokenOff: false, resigns: 0, retryAtMs: 0 };
 
 /** What every phase before the end carries; the tries are those of the phase's own request (hash, list, init, finish). */
 interface Underway extends Tries {

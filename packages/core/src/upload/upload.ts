@@ -15,7 +15,7 @@ export interface UploadResult {
   /** Bytes of content that this run put on the wire, resent ones included. */
   readonly sentBytes: number;
   /** SHA-1 of the content in hex, when it was computed. */
-  readonly sha1?: string;
+  readonly sha1?: string | undefined;
 }
 
 export type UploadPhase = 'hashing' | 'opening' | 'sending' | 'finishing' | 'done' | 'failed' | 'cancelled';
@@ -32,10 +32,10 @@ export interface UploadSnapshot {
   readonly paused: boolean;
   readonly online: boolean;
   readonly progress: UploadProgress;
-  readonly session?: string;
+  readonly session?: string | undefined;
   /** Bytes; the server's choice once the upload is open. */
   readonly sliceSizeBytes: number;
-  readonly error?: CosSliceError;
+  readonly error?: CosSliceError | undefined;
   /** One byte per slice, `SLICE_*`. Made anew at each call: O(slices). */
   sliceMap(): Uint8Array;
 }
