@@ -2,16 +2,17 @@ import { CosSliceError } from '../errors.ts';
 import type { TimeoutOptions } from '../options.ts';
 import type { Clock, Transport, WireRequest, WireResponse } from '../ports.ts';
 
-/** Watches the attempts of an upload. */
-export interface Watchdog {
-  /** Calls `onLate` once the deadline has passed, unless the attempt has ended before. */
-  watch(deadlineMs: number, onLate: () => void): Watched;
-}
-
+/** An attempt under watch; `onLate` is called once its deadline has passed, unless it is forgotten before. */
 export interface Watched {
   /** Epoch ms; may be moved while the attempt goes on, to no earlier than the watchdog's nap from now. */
   deadlineMs: number;
-  end(): void;
+  readonly onLate: () => void;
+}
+
+/** Watches the attempts of an upload. */
+export interface Watchdog {
+  watch(attempt: Watched): void;
+  forget(attempt: Watched): void;
 }
 
 /**
@@ -20,33 +21,30 @@ export interface Watched {
  * @param napMs how long it may sleep: no more than the shortest time that an attempt is ever given
  */
 export function createWatchdog(clock: Clock, napMs: number, life: AbortSignal): Watchdog {
-  const entries = new Map<Watched, () => void>();
+  const attempts = new Set<Watched>();
   let awake = false;
   const patrol = async (): Promise<void> => {
-    while (entries.size > 0) {
+    awake = true;
+    while (attempts.size > 0) {
       const nowMs = clock.nowMs();
       let leftMs = napMs;
-      for (const [entry, onLate] of entries) {
-        leftMs = Math.min(leftMs, entry.deadlineMs - nowMs);
-        if (entry.deadlineMs > nowMs) continue;
-        entries.delete(entry);
-        onLate();
+      for (const attempt of attempts) {
+        leftMs = Math.min(leftMs, attempt.deadlineMs - nowMs);
+        if (attempt.deadlineMs > nowMs) continue;
+        attempts.delete(attempt);
+        attempt.onLate();
       }
       await clock.sleep(Math.max(0, leftMs), life);
     }
     awake = false;
   };
   return {
-    watch(deadlineMs, onLate) {
-      const entry: Watched = { deadlineMs, end: () => entries.delete(entry) };
-      entries.set(entry, onLate);
-      if (!awake) {
-        awake = true;
-        // Rejects when the upload is over.
-        patrol().catch(() => {});
-      }
-      return entry;
+    watch(attempt) {
+      attempts.add(attempt);
+      // Rejects when the upload is over.
+      if (!awake) patrol().catch(() => {});
     },
+    forget: (attempt) => attempts.delete(attempt),
   };
 }
 
@@ -73,7 +71,8 @@ export async function attemptRequest<C>(
   request: WireRequest<C>,
   options: AttemptOptions,
 ): Promise<WireResponse> {
-  const { timeouts, clock, controller, watchdog, onSent } = options;
+  const { clock, controller, watchdog } = options;
+  const { connectMs, noProgressMs, responseMs } = options.timeouts;
   const { signal } = controller;
   const { reportsProgress } = transport;
   const patience = 2 ** Math.min(options.attempt, MAX_DOUBLINGS);
@@ -81,45 +80,41 @@ export async function attemptRequest<C>(
 
   // A transport that reports nothing gets the sum of all three for the whole attempt.
   let phase: Phase = reportsProgress ? 'connect' : 'response';
-  const { connectMs, noProgressMs, responseMs } = timeouts;
   const firstMs = reportsProgress ? connectMs : connectMs + noProgressMs + responseMs;
-  const watched = watchdog.watch(clock.nowMs() + firstMs * patience, () =>
-    controller.abort(timeoutError(phase, request.url)),
-  );
-  const reach = (next: Phase): void => {
+  const watched: Watched = {
+    deadlineMs: clock.nowMs() + firstMs * patience,
+    onLate: () => controller.abort(timeoutError(phase, request.url)),
+  };
+  /** Bytes of the content that have left tell what is waited for next. */
+  const reach = (sentBytes: number): void => {
     if (!reportsProgress) return;
-    phase = next;
-    watched.deadlineMs = clock.nowMs() + (next === 'response' ? responseMs : noProgressMs) * patience;
+    phase = sentBytes >= sizeBytes ? 'response' : 'no-progress';
+    watched.deadlineMs = clock.nowMs() + (phase === 'response' ? responseMs : noProgressMs) * patience;
   };
 
+  watchdog.watch(watched);
   try {
     return await transport.send(request, {
       signal,
       connectMs: connectMs * patience,
-      onConnected: () => reach(sizeBytes > 0 ? 'no-progress' : 'response'),
+      onConnected: () => reach(0),
       onSent(totalBytes) {
-        reach(totalBytes >= sizeBytes ? 'response' : 'no-progress');
-        onSent(Math.min(totalBytes, sizeBytes));
+        reach(totalBytes);
+        options.onSent(Math.min(totalBytes, sizeBytes));
       },
     });
   } catch (error) {
     throw signal.aborted ? signal.reason : error;
   } finally {
-    watched.end();
+    watchdog.forget(watched);
   }
 }
 
 type Phase = 'connect' | 'no-progress' | 'response';
 
+const LATE = { connect: 'was not reached', 'no-progress': 'took no bytes', response: 'did not answer' };
+
 function timeoutError(phase: Phase, url: string): CosSliceError {
-  const { hostname } = new URL(url);
-  const what = {
-    connect: `no connection to ${hostname} in time`,
-    'no-progress': `nothing could be sent to ${hostname} for too long`,
-    response: `${hostname} did not answer in time`,
-  }[phase];
-  return new CosSliceError('timeout', `${what}: check the network, or raise the timeouts`, {
-    remedy: 'backoff',
-    phase,
-  });
+  const what = `${new URL(url).hostname} ${LATE[phase]} in time: check the network, or raise the timeouts`;
+  return new CosSliceError('timeout', what, { remedy: 'backoff', phase });
 }

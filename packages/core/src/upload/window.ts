@@ -11,23 +11,25 @@ export interface Bounds {
  * window carries more bytes per second it grows, when it no longer does it steps back and tries again later. Trouble
  * halves it, once per round.
  */
-export interface Window {
+export interface Window extends Round {
   readonly bounds: Bounds;
   readonly limit: number;
   /** Bytes per ms of the last round before `limit` was raised; 0: unknown. */
   readonly rateBefore: number;
+}
+
+interface Round {
+  readonly startedAtMs: number;
+  readonly answers: number;
+  readonly bytes: number;
+  /** There was trouble already. */
+  readonly cut: boolean;
   /** Doubling until growth stops paying. */
   readonly climbing: boolean;
   /** `limit` was raised for this round to see what it brings. */
   readonly probing: boolean;
   /** Rounds since growth last did not pay. */
   readonly settledRounds: number;
-  readonly round: {
-    readonly answers: number;
-    readonly bytes: number;
-    readonly startedAtMs: number;
-    readonly cut: boolean;
-  };
 }
 
 const START = 4;
@@ -36,15 +38,7 @@ const GAIN = 1.05;
 const ROUNDS_BETWEEN_PROBES = 8;
 
 export function createWindow(bounds: Bounds, nowMs: number): Window {
-  return {
-    bounds,
-    limit: clamp(START, bounds),
-    rateBefore: 0,
-    climbing: true,
-    probing: false,
-    settledRounds: 0,
-    round: freshRound(nowMs),
-  };
+  return nextRound({ bounds, rateBefore: 0 }, nowMs, START, { climbing: true });
 }
 
 export function resizeWindow(window: Window, bounds: Bounds): Window {
@@ -53,47 +47,36 @@ export function resizeWindow(window: Window, bounds: Bounds): Window {
 
 /** Takes in how one attempt went. `inFlight`: attempts running when it ended, itself included. */
 export function reportToWindow(window: Window, report: AttemptReport, inFlight: number, nowMs: number): Window {
-  const { min, max } = window.bounds;
-  if (report.outcome === 'neutral' || min === max) return window;
-  const round = { ...window.round, answers: window.round.answers + 1, bytes: window.round.bytes + report.bytes };
+  const { bounds, limit, rateBefore, climbing, probing, settledRounds } = window;
+  if (report.outcome === 'neutral' || bounds.min === bounds.max) return window;
+  const counted = { ...window, answers: window.answers + 1, bytes: window.bytes + report.bytes };
   if (report.outcome !== 'ok') {
     // What was in flight together fails together: one cut per round.
-    if (round.cut) return { ...window, round };
-    return {
-      ...window,
-      limit: clamp(Math.floor(window.limit / 2), window.bounds),
-      rateBefore: 0,
-      climbing: false,
-      probing: false,
-      settledRounds: 0,
-      round: { ...freshRound(nowMs), cut: true },
-    };
+    return window.cut ? counted : nextRound(window, nowMs, Math.floor(limit / 2), { rateBefore: 0, cut: true });
   }
-  if (round.answers < window.limit) return { ...window, round };
+  if (counted.answers < limit) return counted;
   // A window that was not filled says nothing about a wider one.
-  if (inFlight < window.limit) return { ...window, round: freshRound(nowMs) };
-  return endRound({ ...window, round }, nowMs);
+  if (inFlight < limit) return nextRound(window, nowMs, limit, { climbing, probing, settledRounds });
+  const rate = counted.bytes / Math.max(1, nowMs - window.startedAtMs);
+  const pays = rate > rateBefore * GAIN;
+  if (probing && !pays) return nextRound(window, nowMs, limit - 1);
+  if (limit === bounds.max) return nextRound(window, nowMs, limit);
+  if (climbing && pays) return nextRound(window, nowMs, limit * 2, { rateBefore: rate, climbing });
+  if (pays || settledRounds + 1 >= ROUNDS_BETWEEN_PROBES) {
+    return nextRound(window, nowMs, limit + 1, { rateBefore: rate, probing: true });
+  }
+  return nextRound(window, nowMs, limit, { settledRounds: settledRounds + 1 });
 }
 
-function endRound(window: Window, nowMs: number): Window {
-  const rate = window.round.bytes / Math.max(1, nowMs - window.round.startedAtMs);
-  const next = { ...window, round: freshRound(nowMs) };
-  const pays = rate > window.rateBefore * GAIN;
-  if (window.probing && !pays) {
-    return { ...next, limit: clamp(window.limit - 1, window.bounds), probing: false, settledRounds: 0 };
-  }
-  if (window.limit === window.bounds.max) return { ...next, climbing: false, probing: false };
-  if (window.climbing && pays) {
-    return { ...next, limit: clamp(window.limit * 2, window.bounds), rateBefore: rate };
-  }
-  if (pays || window.settledRounds + 1 >= ROUNDS_BETWEEN_PROBES) {
-    return { ...next, limit: clamp(window.limit + 1, window.bounds), rateBefore: rate, climbing: false, probing: true };
-  }
-  return { ...next, climbing: false, probing: false, settledRounds: window.settledRounds + 1 };
-}
-
-function freshRound(nowMs: number): Window['round'] {
-  return { answers: 0, bytes: 0, startedAtMs: nowMs, cut: false };
+function nextRound(
+  { bounds, rateBefore }: Pick<Window, 'bounds' | 'rateBefore'>,
+  startedAtMs: number,
+  limit: number,
+  change: Partial<Window> = {},
+): Window {
+  const count = { startedAtMs, answers: 0, bytes: 0, cut: false };
+  const pace = { climbing: false, probing: false, settledRounds: 0 };
+  return { bounds, rateBefore, ...count, ...pace, ...change, limit: clamp(limit, bounds) };
 }
 
 function clamp(limit: number, bounds: Bounds): number {
