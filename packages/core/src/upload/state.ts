@@ -257,7 +257,7 @@ function open(
 ): UploadState {
   const { rounds, finishing } = state.phase === 'opening' ? state : { rounds: -1, finishing: false };
   if (rounds >= OPENING_ROUNDS) {
-    const what = 'the server contradicts itself: it calls the upload unfinished but does not list it';
+    const what = 'the server calls the upload unfinished but does not list it';
     return fail(state, new CosSliceError('bad-reply', what));
   }
   return enter(state, { phase: 'opening', step, cause, rounds: rounds + 1, finishing, pending });
@@ -285,11 +285,10 @@ function onOpeningReply(state: Opening, reply: Answer): UploadState {
 function onListed(state: Opening, reply: Answer & { kind: 'listed' }): UploadState {
   const { job, cause, pending, sha } = state;
   if (cause === 'exists' && pending) return fail(state, pending);
-  const otherSize = differ(reply.sizeBytes, job.sizeBytes);
+  const other = differ(reply.sizeBytes, job.sizeBytes) || differ(reply.sha, sha);
   const proven = reply.sha !== undefined && reply.sha === sha;
-  if (otherSize || differ(reply.sha, sha) || (reply.session === state.foreignSession && !proven)) {
-    const what = otherSize ? `of ${reply.sizeBytes} bytes` : 'of other content';
-    const hint = `an unfinished upload ${what} is at this path: choose another path or onConflict "restart"`;
+  if (other || (reply.session === state.foreignSession && !proven)) {
+    const hint = 'an unfinished upload of other content is at this path: choose another path or onConflict "restart"';
     return onConflict(state, new CosSliceError('conflict', hint));
   }
   // Not the session we left: only the server can tell whether it is about the same content, and init asks it.
@@ -373,7 +372,7 @@ function finishIfComplete(state: Sending): UploadState {
 /** Back to a new session: once, and again only after more had been stored than the time before. */
 function loseSession(state: ActiveState, storedBytes: number, cause: CosSliceError | undefined): UploadState {
   if (storedBytes > state.lostAtBytes) return create({ ...state, lostAtBytes: storedBytes });
-  const what = 'the server keeps losing the session of this upload: look at its log, then start again';
+  const what = 'the server keeps losing the upload: look at its log, then start again';
   return fail(state, new CosSliceError('session-lost', what, { cause }));
 }
 

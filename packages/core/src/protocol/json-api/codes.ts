@@ -4,7 +4,7 @@ type Meaning = readonly [code: ErrorCode, hint: string, remedy?: Remedy];
 
 const EXPIRED: Meaning = ['signature-expired', "the signature has expired: check the signer's clock", 'resign'];
 // What arrived is not what was sent: worth sending again.
-const CORRUPTED: Meaning = ['integrity', 'the content arrived damaged', 'backoff'];
+export const CORRUPTED: Meaning = ['integrity', 'the content arrived damaged', 'backoff'];
 export const FAILING: Meaning = ['unavailable', 'the server failed', 'backoff'];
 export const REFUSED: Meaning = ['bad-request', 'the server refused the request'];
 

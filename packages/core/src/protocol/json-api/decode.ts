@@ -1,7 +1,7 @@
 import { CosSliceError, type ErrorCode, type ErrorDetails } from '../../errors.ts';
 import type { ByteRange, WireResponse } from '../../ports.ts';
 import type { Operation, Reply } from '../operations.ts';
-import { BUCKET_NOT_FOUND, CONFLICT, FAILING, MEANINGS, NOT_FOUND, REFUSED, UNFINISHED } from './codes.ts';
+import { BUCKET_NOT_FOUND, CONFLICT, CORRUPTED, FAILING, MEANINGS, NOT_FOUND, REFUSED, UNFINISHED } from './codes.ts';
 
 type Json = { readonly [name: string]: unknown };
 
@@ -13,16 +13,13 @@ export function decode<C>(operation: Operation<C>, response: WireResponse): Repl
   const code = toInteger(body.code);
   if (code === 0) return success(operation, toObject(body.data), response);
   if (code !== undefined) return failure(operation, code, body, response);
-  return failed(
-    response,
-    'bad-reply',
-    `the server answered HTTP ${response.status} with something that is not this protocol: check the endpoint, or a proxy on the way`,
-  );
+  const what = `HTTP ${response.status} came with something else than this protocol: check the endpoint, or a proxy on the way`;
+  return failed(response, 'bad-reply', what);
 }
 
 function success<C>(operation: Operation<C>, data: Json, response: WireResponse): Reply {
-  const incomprehensible = (what: string): Reply =>
-    failed(response, 'bad-reply', `the server's reply to ${operation.op} ${what}`);
+  const unusable = (field: string): Reply =>
+    failed(response, 'bad-reply', `the server's reply to ${operation.op} has no usable ${field}`);
   const location = {
     accessUrl: toText(data.access_url),
     sourceUrl: toText(data.source_url),
@@ -37,25 +34,25 @@ function success<C>(operation: Operation<C>, data: Json, response: WireResponse)
     case 'list': {
       const session = toText(data.session);
       if (!session) {
-        if (!located) return incomprehensible('has neither a session nor a URL');
+        if (!located) return unusable('session');
         break;
       }
       const sliceSizeBytes = toInteger(data.slice_size) ?? 0;
-      if (sliceSizeBytes < 1 || sliceSizeBytes > MAX_SLICE_BYTES) return incomprehensible('has no usable slice_size');
+      if (sliceSizeBytes < 1 || sliceSizeBytes > MAX_SLICE_BYTES) return unusable('slice_size');
       const serial = toInteger(data.serial_upload) === 1;
       if (operation.op === 'init') return { kind: 'opened', session, sliceSizeBytes, serial };
       const stored = toRanges(data.listparts);
-      if (!stored) return incomprehensible('has a malformed listparts');
+      if (!stored) return unusable('listparts');
       return { kind: 'listed', session, sliceSizeBytes, serial, stored, sizeBytes, sha };
     }
     case 'slice': {
       const { range, md5 } = operation;
       const echoedMd5 = toText(data.datamd5).toLowerCase();
       if (md5 && echoedMd5 && echoedMd5 !== md5) {
-        return failed(response, 'integrity', `the server stored other bytes at ${range.offset} than were sent`);
+        return failed(response, CORRUPTED[0], CORRUPTED[1]);
       }
-      if ((toInteger(data.offset) ?? range.offset) !== range.offset) return incomprehensible('is for another slice');
-      if ((toInteger(data.datalen) ?? range.length) !== range.length) return incomprehensible('counts other bytes');
+      if ((toInteger(data.offset) ?? range.offset) !== range.offset) return unusable('offset');
+      if ((toInteger(data.datalen) ?? range.length) !== range.length) return unusable('datalen');
       return { kind: 'stored', location: located ? location : undefined };
     }
     case 'discard':
