@@ -131,14 +131,18 @@ const PATH_RULES: readonly (readonly [wrong: RegExp, must: string])[] = [
  * @throws CosSliceError `invalid-options` with every issue found, not just the first
  */
 export function parseOptions(options: UploadOptions): Config {
-  const { integrity = 'none', onConflict = 'error', overwrite = false, attributes = '' } = options;
-  const { signer, signal, onProgress } = options;
-  const resume = options.resume || false;
+  const { signer, signal, attributes, onProgress } = options;
   const concurrency: number | Partial<Bounds> | Limiter = options.concurrency ?? {};
+  const resume = options.resume || false;
   const issues: OptionIssue[] = [];
   const check = (option: string, valid: boolean, must: string, value: unknown): void => {
     const got = String(typeof value === 'string' ? JSON.stringify(value) : value).slice(0, 200);
     if (!valid) issues.push({ option, message: `must ${must}, got ${got}` });
+  };
+  const choice = <T>(option: string, value: T | undefined, allowed: readonly [T, ...T[]]): T => {
+    const chosen = value ?? allowed[0];
+    check(option, allowed.includes(chosen), `be ${allowed.join(' or ')}`, value);
+    return chosen;
   };
   const whole = (option: string, value: unknown, [fallback, min, max, step = 1]: Range): number => {
     const number = (value ?? fallback) as number;
@@ -155,38 +159,47 @@ export function parseOptions(options: UploadOptions): Config {
     for (const name in ranges) numbers[name] = whole(`${option}.${name}`, numbers[name], ranges[name]);
     return numbers;
   };
+  const text = (option: 'endpoint' | 'appId' | 'bucket', valid: (text: string) => boolean, must: string): string => {
+    const value = String(options[option] ?? '').replace(/\/+$/, '');
+    check(option, valid(value), must, value);
+    return value;
+  };
 
-  const endpoint = String(options.endpoint ?? '').replace(/\/+$/, '');
-  check('endpoint', isPlainUrl(endpoint), 'be a URL with http:// or https:// and without a query', endpoint);
-  const appId = String(options.appId ?? '');
-  check('appId', /^[\w-]{1,64}$/.test(appId), "be the application's id", appId);
-  const bucket = String(options.bucket ?? '');
-  check('bucket', /^(?!\.+$)[\w.-]{1,64}$/.test(bucket), "be a bucket's name", bucket);
+  const endpoint = text('endpoint', isPlainUrl, 'be a URL with http:// or https:// and without a query');
+  const appId = text('appId', (id) => /^[\w-]{1,64}$/.test(id), "be the application's id");
+  const bucket = text('bucket', (name) => /^(?!\.+$)[\w.-]{1,64}$/.test(name), "be a bucket's name");
   const path = typeof options.path === 'string' ? options.path.replace(/^\/+/, '') : '';
   for (const [wrong, must] of PATH_RULES) check('path', !wrong.test(path), must, options.path);
-  const sign = typeof signer === 'function' ? signer : signer?.sign;
-  check('signer', typeof sign === 'function', 'be a signer or a function', typeof signer);
-
   const sliceSizeBytes = whole('sliceSize', options.sliceSize, SLICE_SIZE);
   const single: Range = [sliceSizeBytes, 0, SINGLE_REQUEST_LIMIT_BYTES];
-  const singleRequestMaxBytes = whole('singleRequestMax', options.singleRequestMax, single);
-  const retry = wholes('retry', options.retry, RETRY);
-  const timeouts = wholes('timeouts', options.timeouts, TIMEOUTS);
-  let limiter: Limiter;
-  if (typeof concurrency !== 'object') {
-    limiter = createLimiter(whole('concurrency', concurrency, CONCURRENCY.min));
-  } else if ('acquire' in concurrency) {
-    limiter = concurrency as Limiter;
-  } else {
+  const toLimiter = (): Limiter => {
+    if (typeof concurrency !== 'object') return createLimiter(whole('concurrency', concurrency, CONCURRENCY.min));
+    if ('acquire' in concurrency) return concurrency as Limiter;
     const bounds = wholes('concurrency', concurrency, CONCURRENCY);
     check('concurrency', bounds.min <= bounds.max, 'have min up to max', `${bounds.min} and ${bounds.max}`);
-    limiter = createLimiter(bounds);
-  }
-
-  check('integrity', ['none', 'md5', 'sha1'].includes(integrity), "be 'none', 'md5' or 'sha1'", integrity);
-  check('onConflict', ['error', 'restart'].includes(onConflict), "be 'error' or 'restart'", onConflict);
-  check('overwrite', typeof overwrite === 'boolean', 'be true or false', overwrite);
-  check('attributes', typeof attributes === 'string', 'be text', attributes);
+    return createLimiter(bounds);
+  };
+  const config: Config = {
+    endpoint,
+    appId,
+    bucket,
+    path,
+    signer: typeof signer === 'function' ? { sign: async (claim, signal) => signer(claim, signal) } : signer,
+    sliceSizeBytes,
+    singleRequestMaxBytes: whole('singleRequestMax', options.singleRequestMax, single),
+    limiter: toLimiter(),
+    integrity: choice('integrity', options.integrity, ['none', 'md5', 'sha1']),
+    overwrite: choice('overwrite', options.overwrite, [false, true]),
+    attributes,
+    onConflict: choice('onConflict', options.onConflict, ['error', 'restart']),
+    resume,
+    retry: wholes('retry', options.retry, RETRY),
+    timeouts: wholes('timeouts', options.timeouts, TIMEOUTS),
+    signal,
+    onProgress,
+  };
+  check('signer', typeof config.signer?.sign === 'function', 'be a signer or a function', typeof signer);
+  check('attributes', ['string', 'undefined'].includes(typeof attributes), 'be text', attributes);
   check('resume', !resume || typeof resume.load === 'function', 'be a resume store or false', resume);
   check('signal', !signal || typeof signal.addEventListener === 'function', 'be an AbortSignal', signal);
   check('onProgress', typeof (onProgress ?? check) === 'function', 'be a function', onProgress);
@@ -194,25 +207,7 @@ export function parseOptions(options: UploadOptions): Config {
     const text = issues.map(({ option, message }) => `${option} ${message}`).join('; ');
     throw new CosSliceError('invalid-options', `invalid options: ${text}`, { issues });
   }
-  return {
-    endpoint,
-    appId,
-    bucket,
-    path,
-    signer: typeof signer === 'function' ? { sign: async (claim, signal) => signer(claim, signal) } : signer,
-    sliceSizeBytes,
-    singleRequestMaxBytes,
-    limiter,
-    integrity,
-    overwrite,
-    attributes: options.attributes,
-    onConflict,
-    resume,
-    retry,
-    timeouts,
-    signal,
-    onProgress,
-  };
+  return config;
 }
 
 /** The endpoint of a region of Tencent COS: `sh`, `gz`, `tj`, `cd`, ... */
