@@ -31,7 +31,7 @@ export function drawBars(title, rows) {
       text(left + width + 6, y + 13, value.toFixed(value < 100 ? 1 : 0))
     );
   });
-  return svg(top + shown.length * step + 10, heading(title, 'MiB/s') + bars.join('\n'));
+  return svg(title, top + shown.length * step + 10, heading(title, 'MiB/s') + bars.join('\n'));
 }
 
 /** @param {string} title @param {readonly Curve[]} curves side by side */
@@ -39,7 +39,7 @@ export function drawCurves(title, curves) {
   const height = 300;
   const panel = WIDTH / curves.length;
   const panels = curves.map((curve, index) => drawCurve(curve, { x: index * panel, width: panel, height }));
-  return svg(height, heading(title, '') + panels.join('\n'));
+  return svg(title, height, heading(title, '') + panels.join('\n'));
 }
 
 /** @param {Curve} curve @param {{ x: number, width: number, height: number }} box */
@@ -98,10 +98,11 @@ function escapeXml(content) {
   return content.replace(/&/g, '&amp;').replace(/</g, '&lt;');
 }
 
-/** @param {number} height @param {string} content */
-function svg(height, content) {
+/** @param {string} title @param {number} height @param {string} content */
+function svg(title, height, content) {
   const size = `width="${WIDTH}" height="${height}" viewBox="0 0 ${WIDTH} ${height}"`;
-  return `<svg xmlns="http://www.w3.org/2000/svg" ${size}>\n<rect width="${WIDTH}" height="${height}" fill="#ffffff"/>\n${content}\n</svg>\n`;
+  const head = `<svg xmlns="http://www.w3.org/2000/svg" ${size}>\n<title>${escapeXml(title)}</title>`;
+  return `${head}\n<rect width="${WIDTH}" height="${height}" fill="#ffffff"/>\n${content}\n</svg>\n`;
 }
 
 /** What is too little to be measured is nothing. @param {number} value */
