@@ -128,7 +128,8 @@ export default class CosSlice<M extends Meta, B extends Body> extends BasePlugin
     while (running.length > 0) {
       await Promise.all(running);
       // A file that failed may have been tried again before the others were done. It has no error while it runs, so Uppy would
-      // call it successful if this ended now.
+      // call it successful if this ended now. Looked at in a turn of its own, or somebody could come between this and Uppy.
+      await new Promise((resolve) => setTimeout(resolve));
       running = files.flatMap(({ id }) => this.#uploads.get(id)?.ended ?? []);
     }
   };

@@ -89,9 +89,14 @@ async function live(orders: typeof history extends fc.Arbitrary<infer T> ? T : n
   // In the end nothing is refused, nobody pauses, and everything that is left must arrive.
   refused.clear();
   for (const file of uppy.getFiles()) if (file.isPaused && !file.progress.uploadComplete) uppy.pauseResume(file.id);
-  await Promise.race([Promise.all(asked), pause(20_000).then(() => faults.push('never ended'))]);
+  // Not all that runs was asked for here: the plugin itself tries failed files again when all are resumed.
+  const allEnded = async (): Promise<void> => {
+    await until(() => Object.keys(uppy.getState().currentUploads).length === 0, 'all uploads have ended');
+    await Promise.all(asked);
+  };
+  await allEnded();
   ask(uppy.upload());
-  await Promise.race([Promise.all(asked), pause(20_000).then(() => faults.push('never ended at last'))]);
+  await allEnded();
   await until(() => setting.open === 0, 'nothing is open');
 
   expect(faults).toEqual([]);

@@ -54,7 +54,8 @@ describe('a signature', () => {
     expect(codeOf(() => check(signature))).toBe(0);
     expect(codeOf(() => check(signature, NOW_SEC + 599))).toBe(0);
     expect(codeOf(() => check(signature, NOW_SEC + 600))).toBe(-59);
-    expect(codeOf(() => check(`${signature.slice(0, -1)}=`))).toBe(-48);
+    const other = `${signature.startsWith('A') ? 'B' : 'A'}${signature.slice(1)}`;
+    expect(codeOf(() => check(other))).toBe(-97);
   });
 
   it('does not let one account into the bucket of another with the same appid', () => {
