@@ -85,6 +85,8 @@ export type Reply =
 
 /** One wire: requests out of operations, replies out of responses. Pure both ways. */
 export interface Wire {
-  encode<C>(operation: Operation<C>, target: Target, signature: string): WireRequest<C>;
+  /** The URL of an object, which all its requests go to. */
+  locate(target: Target): string;
+  encode<C>(operation: Operation<C>, url: string, signature: string): WireRequest<C>;
   decode<C>(operation: Operation<C>, response: WireResponse): Reply;
 }

@@ -1,6 +1,6 @@
 import { CosSliceError } from '../errors.ts';
 import type { TimeoutOptions } from '../options.ts';
-import type { Clock, Transport, WireRequest, WireResponse } from '../ports.ts';
+import type { Clock, SendContext } from '../ports.ts';
 
 /** An attempt under watch; `onLate` is called once its deadline has passed, unless it is forgotten before. */
 export interface Watched {
@@ -49,65 +49,50 @@ export function createWatchdog(clock: Clock, napMs: number, life: AbortSignal): 
 }
 
 export interface AttemptOptions {
+  readonly url: string;
+  /** Bytes of content. */
+  readonly sizeBytes: number;
   readonly timeouts: Required<TimeoutOptions>;
   /** Failed attempts before this one: each doubles the time allowed, so that a slow link gets through in the end. */
   readonly attempt: number;
+  /** The transport tells what has been sent. One that does not gets the sum of all three times for the whole attempt. */
+  readonly reportsProgress: boolean;
   readonly clock: Clock;
-  readonly watchdog: Watchdog;
   /** Aborted, with the timeout as its reason, when the attempt takes too long. */
   readonly controller: AbortController;
   readonly onSent: (totalBytes: number) => void;
 }
 
+/** What a transport is given for one attempt, and what the watchdog knows of it. */
+export type Attempt = SendContext & Watched;
+
 const MAX_DOUBLINGS = 4;
 
-/**
- * One request under watch: it connects, makes progress and is answered in time, or ends with `timeout`. Nothing hangs.
- *
- * @throws CosSliceError `network` or `timeout`; the controller's reason when aborted
- */
-export async function attemptRequest<C>(
-  transport: Transport<C>,
-  request: WireRequest<C>,
-  options: AttemptOptions,
-): Promise<WireResponse> {
-  const { clock, controller, watchdog } = options;
+/** One request that connects, makes progress and is answered in time, or ends with `timeout`, once it is watched. */
+export function createAttempt(options: AttemptOptions): Attempt {
+  const { clock, controller, reportsProgress, sizeBytes } = options;
   const { connectMs, noProgressMs, responseMs } = options.timeouts;
-  const { signal } = controller;
-  const { reportsProgress } = transport;
   const patience = 2 ** Math.min(options.attempt, MAX_DOUBLINGS);
-  const sizeBytes = request.content?.sizeBytes ?? 0;
-
-  // A transport that reports nothing gets the sum of all three for the whole attempt.
   let phase: Phase = reportsProgress ? 'connect' : 'response';
   const firstMs = reportsProgress ? connectMs : connectMs + noProgressMs + responseMs;
-  const watched: Watched = {
-    deadlineMs: clock.nowMs() + firstMs * patience,
-    onLate: () => controller.abort(timeoutError(phase, request.url)),
-  };
   /** Bytes of the content that have left tell what is waited for next. */
   const reach = (sentBytes: number): void => {
     if (!reportsProgress) return;
     phase = sentBytes >= sizeBytes ? 'response' : 'no-progress';
-    watched.deadlineMs = clock.nowMs() + (phase === 'response' ? responseMs : noProgressMs) * patience;
+    attempt.deadlineMs = clock.nowMs() + (phase === 'response' ? responseMs : noProgressMs) * patience;
   };
-
-  watchdog.watch(watched);
-  try {
-    return await transport.send(request, {
-      signal,
-      connectMs: connectMs * patience,
-      onConnected: () => reach(0),
-      onSent(totalBytes) {
-        reach(totalBytes);
-        options.onSent(Math.min(totalBytes, sizeBytes));
-      },
-    });
-  } catch (error) {
-    throw signal.aborted ? signal.reason : error;
-  } finally {
-    watchdog.forget(watched);
-  }
+  const attempt: Attempt = {
+    signal: controller.signal,
+    connectMs: connectMs * patience,
+    deadlineMs: clock.nowMs() + firstMs * patience,
+    onLate: () => controller.abort(timeoutError(phase, options.url)),
+    onConnected: () => reach(0),
+    onSent(totalBytes) {
+      reach(totalBytes);
+      options.onSent(Math.min(totalBytes, sizeBytes));
+    },
+  };
+  return attempt;
 }
 
 type Phase = 'connect' | 'no-progress' | 'response';

@@ -1,11 +1,11 @@
 import { CosSliceError, type ErrorCode, isCosSliceError } from '../errors.ts';
 import { oneLine } from '../one-line.ts';
 import { type Config, parseOptions, type UploadOptions } from '../options.ts';
-import type { AttemptReport, Clock, Platform, ResumeRecord, Source } from '../ports.ts';
+import type { AttemptReport, Clock, Platform, ResumeRecord, Source, WireResponse } from '../ports.ts';
 import { jsonApi } from '../protocol/json-api/index.ts';
-import type { Operation, Target, Wire } from '../protocol/operations.ts';
+import type { Operation, Wire } from '../protocol/operations.ts';
 import { createSignatures, type Signatures } from '../signing/signatures.ts';
-import { attemptRequest, createWatchdog, type Watchdog } from './attempt.ts';
+import { createAttempt, createWatchdog, type Watchdog } from './attempt.ts';
 import { type Command, plan, type Task } from './plan.ts';
 import { type Meter, readMeter, type UploadProgress } from './progress.ts';
 import { bytesIn, hasSlice, type Layout, type SliceSet, sliceCount } from './slices.ts';
@@ -74,8 +74,8 @@ class Drive<C> implements Upload {
   readonly #config: Config;
   readonly #platform: Platform<C>;
   readonly #clock: Clock;
-  readonly #target: Target;
-  readonly #storeKey: string;
+  /** Of the object: where requests go, and what the resume store knows the upload by. */
+  readonly #url: string;
   readonly #signatures: Signatures;
   readonly #watchdog: Watchdog;
   /** Aborted when the upload has ended. */
@@ -105,15 +105,14 @@ class Drive<C> implements Upload {
   #notifyTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(openSource: (signal: AbortSignal) => Promise<Source<C>>, config: Config, platform: Platform<C>) {
-    const { endpoint, appId, bucket, path, signer, signal, limiter, onProgress } = config;
+    const { appId, bucket, path, signer, signal, limiter, onProgress } = config;
     const { connectMs, noProgressMs, responseMs } = config.timeouts;
     const { clock = systemClock, network } = platform;
     const life = this.#life.signal;
     this.#config = config;
     this.#platform = platform;
     this.#clock = clock;
-    this.#target = { endpoint, appId, bucket, path };
-    this.#storeKey = `${endpoint}/${appId}/${bucket}/${path}`;
+    this.#url = wire.locate(config);
     this.#watchdog = createWatchdog(clock, Math.min(connectMs, noProgressMs, responseMs), life);
     const timeoutMs = connectMs + responseMs;
     this.#signatures = createSignatures(signer, { appId, bucket, path }, { clock, life, timeoutMs });
@@ -247,7 +246,8 @@ class Drive<C> implements Upload {
       if (command.type === 'wait') await this.#clock.sleep(Math.max(0, command.untilMs - this.#clock.nowMs()), signal);
       else event = await this.#run(command, work);
     } catch (cause) {
-      if (command.type !== 'wait') event = this.#failure(command, work, cause);
+      // Whatever was thrown on the way out, the reason is why it ended.
+      if (command.type !== 'wait') event = this.#failure(command, work, signal.aborted ? signal.reason : cause);
     }
     this.#work.delete(command.key);
     this.#sentBytes += work.sentBytes;
@@ -334,21 +334,31 @@ class Drive<C> implements Upload {
     const { controller } = work;
     const effect = operation.op === 'discard' ? 'once' : 'multi';
     const signature = await this.#signatures.get(effect, controller.signal);
-    const request = wire.encode(operation, this.#target, signature);
-    const response = await attemptRequest(this.#platform.transport, request, {
+    const request = wire.encode(operation, this.#url, signature);
+    const { transport } = this.#platform;
+    const sizeBytes = request.content?.sizeBytes ?? 0;
+    const tried = createAttempt({
+      url: request.url,
+      sizeBytes,
       timeouts: this.#config.timeouts,
       attempt,
+      reportsProgress: transport.reportsProgress,
       clock: this.#clock,
-      watchdog: this.#watchdog,
       controller,
       onSent: (totalBytes) => {
         work.sentBytes = totalBytes;
         this.#notify(false);
       },
-    }).finally(() => {
-      this.#requests += 1;
     });
-    work.sentBytes = request.content?.sizeBytes ?? 0;
+    let response: WireResponse;
+    this.#watchdog.watch(tried);
+    try {
+      response = await transport.send(request, tried);
+    } finally {
+      this.#watchdog.forget(tried);
+      this.#requests += 1;
+    }
+    work.sentBytes = sizeBytes;
     const reply = wire.decode(operation, response);
     if (reply.kind !== 'failed') return reply;
     const { error } = reply;
@@ -362,10 +372,10 @@ class Drive<C> implements Upload {
     const { resume, sliceSizeBytes } = this.#config;
     const nothing = { type: 'recalled', run } as const;
     if (!resume) return nothing;
-    this.#unlock ??= await resume.lock?.(this.#storeKey);
+    this.#unlock ??= await resume.lock?.(this.#url);
     signal.throwIfAborted();
     this.#identity = await this.#source.identity(signal);
-    const record = this.#identity && (await resume.load(this.#storeKey).catch(() => undefined));
+    const record = this.#identity && (await resume.load(this.#url).catch(() => undefined));
     if (!record) return nothing;
     const { session, sha, finishing, hash } = record;
     const ours = record.identity === this.#identity && record.sizeBytes === this.#source.sizeBytes;
@@ -411,10 +421,11 @@ class Drive<C> implements Upload {
     if (!resume || identity === undefined) return;
     const { sizeBytes } = this.#source;
     const savedAtMs = this.#clock.nowMs();
-    const key = this.#storeKey;
     this.#saving = this.#saving
       .then(() =>
-        facts ? resume.save(key, { version: 1, identity, sizeBytes, savedAtMs, ...facts }) : resume.remove(key),
+        facts
+          ? resume.save(this.#url, { version: 1, identity, sizeBytes, savedAtMs, ...facts })
+          : resume.remove(this.#url),
       )
       .catch(() => {});
   }

@@ -1,6 +1,6 @@
 import type { Wire } from '../operations.ts';
 import { decode } from './decode.ts';
-import { encode } from './encode.ts';
+import { encode, locate } from './encode.ts';
 
 /** The COS JSON API. */
-export const jsonApi: Wire = { encode, decode };
+export const jsonApi: Wire = { locate, encode, decode };
