@@ -143,6 +143,9 @@ export interface ResumeRecord {
   /** Finish was called: the server may have completed the upload without us hearing of it. */
   readonly finishing?: boolean | undefined;
   readonly hash?: HashCheckpoint | undefined;
+  /** As the session was opened with: finish goes by it. */
+  readonly overwrite?: boolean | undefined;
+  readonly attributes?: string | undefined;
   /** Epoch ms. */
   readonly savedAtMs: number;
 }

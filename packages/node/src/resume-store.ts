@@ -89,6 +89,8 @@ function parseRecord(text: string): ResumeRecord | undefined {
     optional(value.session, 'string') &&
     optional(value.sha, 'string') &&
     optional(value.finishing, 'boolean') &&
+    optional(value.overwrite, 'boolean') &&
+    optional(value.attributes, 'string') &&
     (hash === undefined || (Number.isSafeInteger(hash?.hashedBytes) && typeof hash?.data === 'string'));
   return fits ? (value as unknown as ResumeRecord) : undefined;
 }

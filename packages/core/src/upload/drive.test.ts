@@ -277,21 +277,51 @@ describe('resume', () => {
     expect(transport.requests.at(-1)?.fields).toMatchObject({ op: 'upload_slice_finish', sha: SHA });
   });
 
-  test('a finished file ends at once', async () => {
-    const store = memoryStore(new Map([[KEY, record()]]));
+  test('a file whose finish had been called ends at once', async () => {
+    const store = memoryStore(new Map([[KEY, record({ finishing: true })]]));
     const { start, transport, clock } = setUp({ answer: () => ok(FOUND) });
     const result = await clock.runUntil(start({ resume: store }).done);
     expect(transport.transcript).toEqual(['upload_slice_list']);
     expect(result.instant).toBe(true);
   });
 
-  test('an older object at the path does not pass for ours when it may be replaced', async () => {
-    const store = memoryStore(new Map([[KEY, record()]]));
+  test.each([true, false])('an object at the path does not pass for ours (overwrite: %s)', async (overwrite) => {
+    const store = memoryStore(new Map([[KEY, record({ overwrite })]]));
     const { start, transport, clock } = setUp({
-      answer: ({ fields }) => (fields.op === 'upload_slice_list' ? ok(FOUND) : undefined),
+      answer: ({ fields }) => {
+        if (fields.op === 'upload_slice_list') return ok({ ...FOUND, filesize: 10 * SLICE });
+        return fields.op === 'upload_slice_init' && !overwrite ? refuse(-177, 409) : undefined;
+      },
     });
-    await clock.runUntil(start({ resume: store, overwrite: true }).done);
+    expect(await clock.runUntil(code(start({ resume: store, overwrite }).done))).toBe(overwrite ? undefined : 'exists');
     expect(transport.transcript.slice(0, 2)).toEqual(['upload_slice_list', 'upload_slice_init']);
+  });
+
+  test.each([
+    ['overwriting', record(), { overwrite: true }],
+    ['not overwriting', record({ overwrite: true }), {}],
+    ['other attributes', record({ attributes: 'a' }), { attributes: 'b' }],
+    ['a SHA-1', record(), { integrity: 'sha1' as const }],
+  ])('a session that was opened without %s is not gone on with', async (_name, recorded, options) => {
+    let unfinished = true;
+    const { start, transport, clock, slices } = setUp({
+      answer: ({ fields }) => {
+        if (fields.op === 'upload_slice_init' && unfinished) return refuse(-4020, 409);
+        if (fields.op === 'upload_slice_list') return listed([0, 1]);
+        if (fields.op === 'delete') unfinished = false;
+        return undefined;
+      },
+    });
+    const store = memoryStore(new Map([[KEY, recorded]]));
+    const result = await clock.runUntil(start({ resume: store, ...options }).done);
+    expect(transport.transcript.slice(0, 4)).toEqual([
+      'upload_slice_init',
+      'upload_slice_list',
+      'delete',
+      'upload_slice_init',
+    ]);
+    expect(result.resumedBytes).toBe(0);
+    expect(slices).toHaveLength(10);
   });
 
   test('saves the session as soon as it exists, without the signature, and keeps it after a failure', async () => {
@@ -332,15 +362,39 @@ describe('resume', () => {
     expect(await clock.runUntil(code(start({ integrity: 'sha1' }).done))).toBe('conflict');
   });
 
-  test('a session of the file as it was before an edit is a conflict', async () => {
-    const store = memoryStore(new Map([[KEY, record({ identity: 'content-0' })]]));
-    const { start, clock } = setUp({
+  test.each([-4019, -4020])(
+    'our own session of the file as it was before an edit is dropped (%s)',
+    async (wireCode) => {
+      const store = memoryStore(new Map([[KEY, record({ identity: 'content-0' })]]));
+      let unfinished = true;
+      const { start, transport, clock } = setUp({
+        answer: ({ fields }) => {
+          if (fields.op === 'upload_slice_init' && unfinished) return refuse(wireCode, 409);
+          if (fields.op === 'delete') unfinished = false;
+          return fields.op === 'upload_slice_list' ? listed([0, 1]) : undefined;
+        },
+      });
+      const result = await clock.runUntil(start({ resume: store }).done);
+      expect(transport.transcript.slice(0, 4)).toEqual([
+        'upload_slice_init',
+        'upload_slice_list',
+        'delete',
+        'upload_slice_init',
+      ]);
+      expect(result.resumedBytes).toBe(0);
+    },
+  );
+
+  test("somebody else's session is not dropped, though the record has one of ours", async () => {
+    const store = memoryStore(new Map([[KEY, record({ identity: 'content-0', session: 's0' })]]));
+    const { start, transport, clock } = setUp({
       answer: ({ fields }) => {
-        if (fields.op === 'upload_slice_init') return refuse(-4019, 409);
+        if (fields.op === 'upload_slice_init') return refuse(-4020, 409);
         return fields.op === 'upload_slice_list' ? listed([0, 1]) : undefined;
       },
     });
     expect(await clock.runUntil(code(start({ resume: store }).done))).toBe('conflict');
+    expect(transport.transcript).toEqual(['upload_slice_init', 'upload_slice_list']);
   });
 
   test('restarts over other content when asked to, with a signature for one use', async () => {
@@ -962,19 +1016,26 @@ test('an upload that has ended leaves no timer behind', async () => {
 describe('what a lost answer leaves behind', () => {
   const lost = new CosSliceError('network', 'lost', { remedy: 'backoff' });
 
+  const CONTENT_SHA = 'sha1-0';
   test.each([
-    ['ours', SLICE, undefined],
-    ["somebody else's", SLICE + 1, 'exists'],
-  ])('an object at the path after a lost answer is %s by its size', async (_name, filesize, expected) => {
+    ['ours by its SHA-1', 'md5', { sha: CONTENT_SHA }, undefined, 3],
+    ["somebody else's by its SHA-1", 'md5', { sha: SHA }, 'exists', 3],
+    ['of nobody knows whose content', 'md5', {}, 'exists', 3],
+    ['ours by its SHA-1, hashed for that', 'none', { sha: SHA }, undefined, 4],
+    ["somebody else's by its SHA-1, hashed for that", 'none', { sha: CONTENT_SHA }, 'exists', 4],
+    ['of nobody knows whose content, when ours is not hashed', 'none', {}, 'exists', 3],
+    ['of another size', 'md5', { sha: CONTENT_SHA, filesize: SLICE + 1 }, 'exists', 3],
+  ] as const)('an object at the path after a lost answer is %s', async (_name, integrity, said, expected, requests) => {
     const { start, transport, clock } = setUp({
       size: SLICE,
       answer: ({ fields }, index) => {
-        if (fields.op === 'upload_slice_list') return ok({ ...FOUND, filesize });
+        if (fields.op === 'upload_slice_list') return ok({ ...FOUND, filesize: SLICE, ...said });
         return index === 0 ? lost : refuse(-177, 409);
       },
     });
-    expect(await clock.runUntil(code(start().done))).toBe(expected);
-    expect(transport.transcript).toEqual(['upload', 'upload', 'upload_slice_list']);
+    expect(await clock.runUntil(code(start({ integrity }).done))).toBe(expected);
+    const lists = ['upload_slice_list', 'upload_slice_list'];
+    expect(transport.transcript).toEqual(['upload', 'upload', ...lists].slice(0, requests));
   });
 
   test('an object that was there before is nobody else but in the way', async () => {
@@ -1060,14 +1121,16 @@ describe('what the server says is there', () => {
     ['of our SHA-1', { sha: SHA }, {}, true],
     ['of another SHA-1', { sha: 'd'.repeat(40) }, {}, false],
     ['of another size', { sha: SHA, filesize: 3 }, {}, false],
-    ['after an earlier run had called finish', {}, { finishing: true }, true],
-    ['of another size, after an earlier run had called finish', { filesize: 3 }, { finishing: true }, false],
-  ])('an object %s, where it may be replaced, counts: %#', async (_name, said, recorded, counts) => {
-    const store = memoryStore(new Map([[KEY, record({ sha: SHA, ...recorded })]]));
+    ['that may be older than our finish', {}, { finishing: true, overwrite: true }, false],
+    ['that cannot be older than our finish', {}, { finishing: true }, true],
+    ['of another size, after our finish', { filesize: 3 }, { finishing: true }, false],
+  ])('an object %s counts: %#', async (_name, said, recorded, counts) => {
+    const store = memoryStore(new Map([[KEY, record({ sha: SHA, overwrite: false, ...recorded })]]));
+    const { overwrite } = store.records.get(KEY) ?? {};
     const { start, transport, clock } = setUp({
       answer: ({ fields }) => (fields.op === 'upload_slice_list' ? ok({ ...FOUND, ...said }) : undefined),
     });
-    await clock.runUntil(start({ resume: store, overwrite: true }).done);
+    await clock.runUntil(start({ resume: store, overwrite: overwrite ?? false }).done);
     expect(transport.transcript.length === 1).toBe(counts);
   });
 

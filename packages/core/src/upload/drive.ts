@@ -94,6 +94,7 @@ class Drive<C> implements Upload {
   #saving: Promise<void> = Promise.resolve();
   #checkpointSavedAtMs = 0;
 
+  #answered = false;
   #sentBytes = 0;
   #requests = 0;
   #hashedBytes = 0;
@@ -322,6 +323,7 @@ class Drive<C> implements Upload {
       }
       // One request has no field for an MD5; its SHA-1 costs little and proves as much.
       const sha = integrity === 'none' ? undefined : await hasher.digest('sha1', content, signal);
+      if (sha) this.#setState(transition(this.#state, { type: 'hashed', run, hash: { sha, parts: [] } }));
       await source.verify?.();
       const sizeBytes = range.length;
       return await this.#exchange(task, work, { op: 'single', sizeBytes, content, overwrite, attributes, sha });
@@ -341,7 +343,8 @@ class Drive<C> implements Upload {
       url: request.url,
       sizeBytes,
       timeouts: this.#config.timeouts,
-      attempt,
+      // Patience is for slow links and for servers that have much to do, and not for those that have never answered.
+      attempt: sizeBytes > 0 || this.#answered ? attempt : 0,
       reportsProgress: transport.reportsProgress,
       clock: this.#clock,
       controller,
@@ -358,6 +361,7 @@ class Drive<C> implements Upload {
       this.#watchdog.forget(tried);
       this.#requests += 1;
     }
+    this.#answered = true;
     work.sentBytes = sizeBytes;
     const reply = wire.decode(operation, response);
     if (reply.kind !== 'failed') return reply;
@@ -369,7 +373,7 @@ class Drive<C> implements Upload {
   // --- what is remembered
 
   async #recall(run: number, signal: AbortSignal): Promise<UploadEvent> {
-    const { resume, sliceSizeBytes } = this.#config;
+    const { resume, sliceSizeBytes, integrity, overwrite, attributes } = this.#config;
     const nothing = { type: 'recalled', run } as const;
     if (!resume) return nothing;
     this.#unlock ??= await resume.lock?.(this.#url);
@@ -378,8 +382,11 @@ class Drive<C> implements Upload {
     const record = this.#identity && (await resume.load(this.#url).catch(() => undefined));
     if (!record) return nothing;
     const { session, sha, finishing, hash } = record;
-    const ours = record.identity === this.#identity && record.sizeBytes === this.#source.sizeBytes;
-    if (!ours) return { ...nothing, foreignSession: session };
+    const same = record.identity === this.#identity && record.sizeBytes === this.#source.sizeBytes;
+    // A session keeps what it was opened with.
+    const fits =
+      (record.overwrite ?? false) === overwrite && record.attributes === attributes && (sha || integrity !== 'sha1');
+    if (!same || (session && !fits)) return { ...nothing, foreignSession: session };
     const checkpoint = record.sliceSizeBytes === sliceSizeBytes ? hash : undefined;
     return { ...nothing, session, sha, finishing, checkpoint };
   }
@@ -416,7 +423,7 @@ class Drive<C> implements Upload {
 
   /** Without facts, forgets. In order, and never fatal: without the record an upload is slower to resume, not wrong. */
   #save(facts?: Pick<ResumeRecord, 'sliceSizeBytes' | 'session' | 'sha' | 'finishing' | 'hash'>): void {
-    const { resume } = this.#config;
+    const { resume, overwrite, attributes } = this.#config;
     const identity = this.#identity;
     if (!resume || identity === undefined) return;
     const { sizeBytes } = this.#source;
@@ -424,7 +431,7 @@ class Drive<C> implements Upload {
     this.#saving = this.#saving
       .then(() =>
         facts
-          ? resume.save(this.#url, { version: 1, identity, sizeBytes, savedAtMs, ...facts })
+          ? resume.save(this.#url, { version: 1, identity, sizeBytes, savedAtMs, overwrite, attributes, ...facts })
           : resume.remove(this.#url),
       )
       .catch(() => {});

@@ -37,7 +37,14 @@ interface History {
   readonly overwrite: boolean;
   readonly onConflict: Job['onConflict'];
   /** What is at the path before. */
-  readonly before: 'nothing' | 'same-unfinished' | 'other-unfinished' | 'other-size' | 'present-ours' | 'present-other';
+  readonly before:
+    | 'nothing'
+    | 'same-unfinished'
+    | 'other-unfinished'
+    | 'other-size'
+    | 'present-ours'
+    | 'present-other'
+    | 'present-like-ours';
   readonly storedBefore: readonly boolean[];
   readonly record: 'none' | 'ours' | 'stale' | 'foreign';
   readonly steps: readonly Step[];
@@ -70,6 +77,7 @@ class ModelServer {
     if (before === 'other-size') this.#open(undefined, sizeBytes + 1, false);
     if (before === 'present-ours') this.object = { sizeBytes, ours: true, sha: OUR_SHA };
     if (before === 'present-other') this.object = { sizeBytes: sizeBytes + 7, ours: false, sha: OTHER_SHA };
+    if (before === 'present-like-ours') this.object = { sizeBytes, ours: false, sha: OTHER_SHA };
     if (this.session && before === 'same-unfinished') {
       history.storedBefore.forEach((stored, index) => {
         const range = this.#tile(index);
@@ -120,7 +128,7 @@ class ModelServer {
           expect(command.range).toEqual({ offset: 0, length: sizeBytes });
           if (this.object && !overwrite) return refused('exists', -177);
           if (this.session) return { kind: 'conflict', error: refused('conflict', -4020) };
-          this.object = { sizeBytes, ours: true };
+          this.object = { sizeBytes, ours: true, sha: OUR_SHA };
           return { kind: 'present', location: LOCATION };
         }
         if (command.session.id !== this.session?.id) return { kind: 'session-gone', error: refused('not-found', -197) };
@@ -436,7 +444,7 @@ const stepArbitrary: fc.Arbitrary<Step> = fc.oneof(
     }),
   },
   {
-    weight: 2,
+    weight: 4,
     arbitrary: fc.record({
       do: fc.constantFrom(
         'forget-session' as const,
@@ -485,10 +493,11 @@ const historyArbitrary: fc.Arbitrary<History> = fc
       'other-size',
       'present-ours',
       'present-other',
+      'present-like-ours',
     ),
     storedBefore: fc.array(fc.boolean(), { maxLength: 20 }),
     record: fc.constantFrom('none', 'ours', 'stale', 'foreign'),
-    steps: fc.array(stepArbitrary, { maxLength: 80 }),
+    steps: fc.array(stepArbitrary, { maxLength: 80, size: 'max' }),
   })
   .map((history) => ({ ...history, single: history.sizeBytes === 0 || (history.single && history.sizeBytes <= 64) }));
 

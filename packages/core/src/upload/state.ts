@@ -47,7 +47,7 @@ interface Underway extends Tries {
   readonly sha?: string | undefined;
   /** Bytes that an earlier run had stored. */
   readonly resumedBytes: number;
-  /** A session that holds other content than ours, as the record tells. */
+  /** A session that an earlier upload of ours has left behind, and that this one cannot go on with, as the record tells. */
   readonly foreignSession?: string | undefined;
   /** Bytes stored when a session was last lost, or -1; the next loss is forgiven only beyond that. */
   readonly lostAtBytes: number;
@@ -61,7 +61,7 @@ interface Opening extends Underway {
   readonly phase: 'opening';
   readonly step: 'recall' | 'list' | 'init' | 'discard';
   /** Why the list is asked for. */
-  readonly cause: 'record' | 'unfinished' | 'finish' | 'exists';
+  readonly cause: 'record' | 'unfinished' | 'finish' | 'exists' | 'conflict';
   /** An earlier run called finish. */
   readonly finishing: boolean;
   /** The session of an earlier run, while `cause` is `record`. */
@@ -75,6 +75,8 @@ interface Opening extends Underway {
 interface Hashing extends Underway {
   readonly phase: 'hashing';
   readonly checkpoint?: HashCheckpoint | undefined;
+  /** What to fail with if the hash does not tell that the object at the path is ours. */
+  readonly pending?: CosSliceError | undefined;
 }
 
 /** A slice that has been started and is not stored: in flight, or waiting for its next attempt. */
@@ -165,7 +167,7 @@ export type UploadEvent =
 
 export type Answer = Exclude<Reply, { kind: 'failed' }>;
 
-/** Attempts before the server has ever answered: a wrong address should not take minutes to be called one. */
+/** Attempts before the server has ever answered: a wrong address should not take long to be called one. */
 const ATTEMPTS_BEFORE_CONTACT = 3;
 const RESIGNS = 2;
 const OPENING_ROUNDS = 8;
@@ -220,8 +222,9 @@ export function transition(state: UploadState, event: UploadEvent): UploadState 
     case 'checkpointed':
       return state.phase === 'hashing' ? { ...state, checkpoint: event.checkpoint } : state;
     case 'hashed':
-      if (state.phase !== 'hashing') return state;
-      return open({ ...state, failures: 0, hash: event.hash, sha: event.hash.sha }, 'init');
+      // A single request is hashed on its way out.
+      if (state.phase === 'sending') return { ...state, sha: event.hash.sha };
+      return state.phase === 'hashing' ? onHashed(state, event.hash) : state;
     case 'started':
       return state.phase === 'sending' ? onStarted(state, event.slice) : state;
     case 'stopped':
@@ -240,6 +243,11 @@ function onRecalled(state: Opening, event: UploadEvent & { type: 'recalled' }): 
   const known = { ...state, sha, foreignSession, finishing };
   if (session === undefined) return create(known, checkpoint);
   return { ...open(known, 'list', 'record'), recordedSession: session } as Opening;
+}
+
+function onHashed(before: Hashing, hash: FileHash): UploadState {
+  const state = { ...before, failures: 0, hash, sha: hash.sha };
+  return before.pending ? open(state, 'list', 'exists', before.pending) : open(state, 'init');
 }
 
 /** Asks for a new session, hashing first where it needs that. */
@@ -285,11 +293,13 @@ function onOpeningReply(state: Opening, reply: Answer): UploadState {
 function onListed(state: Opening, reply: Answer & { kind: 'listed' }): UploadState {
   const { job, cause, pending, sha } = state;
   if (cause === 'exists' && pending) return fail(state, pending);
+  if (cause === 'conflict' && pending) return onConflict(state, pending, reply.session);
   const other = differ(reply.sizeBytes, job.sizeBytes) || differ(reply.sha, sha);
   const proven = reply.sha !== undefined && reply.sha === sha;
   if (other || (reply.session === state.foreignSession && !proven)) {
-    const hint = 'an unfinished upload of other content is at this path: choose another path or onConflict "restart"';
-    return onConflict(state, new CosSliceError('conflict', hint));
+    const hint =
+      'an unfinished upload, of other content as far as is known, is at this path: choose another path or onConflict "restart"';
+    return onConflict(state, new CosSliceError('conflict', hint), reply.session);
   }
   // Not the session we left: only the server can tell whether it is about the same content, and init asks it.
   if (cause === 'record' && reply.session !== state.recordedSession && !proven) return create(state);
@@ -299,12 +309,13 @@ function onListed(state: Opening, reply: Answer & { kind: 'listed' }): UploadSta
 }
 
 function onPresent(state: Opening, reply: Answer & { kind: 'present' }): UploadState {
-  const { job, sha, step, cause } = state;
-  // A list also calls an older object present, which says nothing about ours if ours may replace it. Proof is its SHA-1, or
-  // that finish had been called; an answer to init is about our content in any case.
+  const { job, sha, step, cause, pending } = state;
+  if (cause === 'exists' && !sha && reply.sha) return enter(state, { phase: 'hashing', pending });
+  // A list also calls an older object present, or somebody else's. Proof that it is ours is its SHA-1; or that finish may have
+  // been carried out, where nothing was there before. An answer to init is about our content in any case.
   const ours = reply.sha !== undefined && reply.sha === sha;
-  const finishCalled = state.finishing || cause === 'finish' || cause === 'exists';
-  const believed = step === 'init' || ours || finishCalled || !job.overwrite;
+  const finishCalled = state.finishing || cause === 'finish';
+  const believed = step === 'init' || ours || (finishCalled && !job.overwrite);
   if (!believed || differ(reply.sizeBytes, job.sizeBytes) || differ(reply.sha, sha)) return onNothing(state);
   return finish(state, reply, cause === 'record' || step === 'init');
 }
@@ -316,8 +327,13 @@ function onNothing(state: Opening): UploadState {
   return cause === 'finish' ? loseSession(state, state.job.sizeBytes, pending) : create(state);
 }
 
-function onConflict(state: ActiveState, error: CosSliceError): UploadState {
-  return state.job.onConflict === 'error' || state.discarded ? fail(state, error) : open(state, 'discard');
+/** @param listed the session that is in the way, once that is known */
+function onConflict(state: ActiveState, error: CosSliceError, listed?: string): UploadState {
+  const { job, discarded, foreignSession } = state;
+  if (discarded) return fail(state, error);
+  // What we have left behind ourselves is in nobody else's way.
+  if (job.onConflict === 'restart' || (listed && listed === foreignSession)) return open(state, 'discard');
+  return foreignSession && !listed ? open(state, 'list', 'conflict', error) : fail(state, error);
 }
 
 // --- sending
@@ -350,7 +366,7 @@ function onStarted(state: Sending, index: number): UploadState {
   // Slices are started in order, but they may get their places out of order: the ones passed over become active too.
   const more: ActiveSlice[] = [];
   for (let at = cursor; at <= index; at = nextMissing(stored, at + 1)) {
-    more.push({ index: at, running: at === index, ...UNTRIED });
+    more.push({ ...UNTRIED, index: at, running: at === index });
   }
   return { ...state, active: [...active, ...more], cursor: nextMissing(stored, index + 1) };
 }
@@ -388,8 +404,11 @@ function onReplied(state: ActiveState, index: number | undefined, reply: Answer)
     if (reply.kind === 'session-gone') return loseSession(state, bytesIn(state.layout, state.stored), reply.error);
     return state;
   }
-  // Also what a server says that had finished, and whose answer was lost: the list tells.
-  if (reply.kind === 'session-gone') return open(state, 'list', 'finish', reply.error);
+  if (reply.kind === 'session-gone') {
+    // Also what a server says that had finished, and whose answer was lost: the list tells.
+    const doubtful = state.attempt > 0 || state.brokenOff;
+    return doubtful ? open(state, 'list', 'finish', reply.error) : loseSession(state, state.job.sizeBytes, reply.error);
+  }
   if (reply.kind !== 'incomplete') return state;
   const refusals = state.refusals + 1;
   return refusals > FINISH_REFUSALS
@@ -419,7 +438,7 @@ function onFailed(before: ActiveState, event: UploadEvent & { type: 'failed' }):
   // Without a network nothing was tried.
   if (!state.online) return noteTry(state, index, { retryAtMs: nowMs });
 
-  const doubtful = !state.contacted && (error.unreachable === true || error.code === 'bad-reply');
+  const doubtful = !state.contacted && (error.unreachable || ['bad-reply', 'timeout'].includes(error.code));
   const attempts = Math.min(job.retry.attempts, doubtful ? ATTEMPTS_BEFORE_CONTACT : Number.POSITIVE_INFINITY);
   const failures = state.failures + 1;
   if (attempt + 1 >= attempts || failures >= job.retry.attemptsPerUpload) return fail(state, error);

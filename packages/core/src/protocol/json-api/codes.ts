@@ -5,7 +5,7 @@ type Meaning = readonly [code: ErrorCode, hint: string, remedy?: Remedy];
 const EXPIRED: Meaning = ['signature-expired', "the signature has expired: check the signer's clock", 'resign'];
 // What arrived is not what was sent: worth sending again.
 export const CORRUPTED: Meaning = ['integrity', 'the content arrived damaged', 'backoff'];
-export const FAILING: Meaning = ['unavailable', 'the server failed', 'backoff'];
+export const FAILING: Meaning = ['unavailable', 'the server failed: try again later, or look at its log', 'backoff'];
 export const REFUSED: Meaning = ['bad-request', 'the server refused the request'];
 
 /** Meaning of the server's codes (protocol section 5); what has no remedy is final. */
@@ -35,7 +35,7 @@ export const MEANINGS: Readonly<Record<number, Meaning>> = {
   [-4016]: CORRUPTED,
   [-4020]: [
     'conflict',
-    'an unfinished upload of other content is at this path: choose another path or onConflict "restart"',
+    'an unfinished upload, of other content as far as is known, is at this path: choose another path or onConflict "restart"',
   ],
   [-5965]: ['bad-request', 'the server refused uploadparts'],
   [-5997]: FAILING,

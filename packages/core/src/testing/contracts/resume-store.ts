@@ -43,7 +43,13 @@ export const resumeStoreContract: readonly ContractCase<MakeResumeStore>[] = [
     name: 'gives back what was saved, also to a store opened later',
     async run(makeSubject) {
       const open = await makeSubject();
-      const full = record({ sha: 'ab', finishing: true, hash: { hashedBytes: 64, data: 'x:1:+/=' } });
+      const full = record({
+        sha: 'ab',
+        finishing: true,
+        overwrite: true,
+        attributes: 'x',
+        hash: { hashedBytes: 64, data: 'x:1:+/=' },
+      });
       await open().save(KEY, full);
       checkEqual(await open().load(KEY), full, 'the record');
     },
