@@ -97,7 +97,7 @@ function describe(error: CosSliceError): string {
     return `there is an object at this path already: choose another path, or replace it with --overwrite${server}`;
   }
   if (error.code === 'conflict') {
-    return `another file's upload to this path is unfinished: finish it, choose another path, or discard it with --on-conflict restart${server}`;
+    return `an unfinished upload, of other content as far as is known, is at this path: finish it, choose another path, or discard it with --on-conflict restart${server}`;
   }
   return error.message;
 }

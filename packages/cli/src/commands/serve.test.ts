@@ -145,6 +145,7 @@ describe('a server', () => {
 describe('a server that cannot be', () => {
   test.each<[name: string, args: string[], code: number, message: RegExp]>([
     ['no root', [], 2, /--root.*--help$/],
+    ['an empty root', ['--root', ''], 2, /--root must be a folder/],
     [
       'a port that is none',
       ['--root', 'x', '--port', 'http'],

@@ -22,7 +22,11 @@ const PREFIX = '/files/v2';
 
 /** Serves until it is told to stop. @returns the exit code */
 export async function serve(flags: ServeFlags): Promise<number> {
-  const [port, forcedBytes] = checkAll(
+  const [, port, forcedBytes] = checkAll(
+    () => {
+      // Empty is what an unset variable becomes in scripts: not the folder somebody happens to be in.
+      if (flags.root === '') throw new UsageError('--root must be a folder, got nothing');
+    },
     () => parseWhole('--port', flags.port, 0, 65_535),
     () => (flags.sliceSize === undefined ? undefined : parseSliceSize('--slice-size', flags.sliceSize)),
   );

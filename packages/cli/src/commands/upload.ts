@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
-import { CosSliceError, type UploadOptions, type UploadResult, uploadFile } from '@cos-slice/node';
+import { CosSliceError, type Upload, type UploadOptions, type UploadResult, uploadFile } from '@cos-slice/node';
 import { withoutSecrets } from '../command-line.ts';
 import { CommandError, EXIT, reportFailure, UsageError } from '../failure.ts';
 import { type ProgressView, showProgress } from '../progress-view.ts';
@@ -47,24 +47,24 @@ export async function upload(
   const onSignal = (): void => {
     // Whoever asks twice does not want to wait.
     if (interrupt.signal.aborted) process.exit(EXIT.interrupted);
+    percent = Math.floor((running?.state.progress.fraction ?? 0) * 100);
     interrupt.abort();
   };
   process.on('SIGINT', onSignal);
   process.on('SIGTERM', onSignal);
   let path = destination;
+  let running: Upload | undefined;
   let view: ProgressView | undefined;
   let percent = 0;
   try {
     const options = readFlags(file, destination, flags);
     path = `${options.bucket}/${options.path}`;
     await checkFile(file);
-    const running = uploadFile(file, { ...options, signal: interrupt.signal });
-    if (!flags.quiet) view = showProgress(process.stderr, basename(file), () => running.state, process.env);
-    const result = await running.done.finally(() => {
-      percent = Math.floor(running.state.progress.fraction * 100);
-      view?.end();
-    });
-    const { sizeBytes } = running.state.progress;
+    const started = uploadFile(file, { ...options, signal: interrupt.signal });
+    running = started;
+    if (!flags.quiet) view = showProgress(process.stderr, basename(file), () => started.state, process.env);
+    const result = await started.done.finally(() => view?.end());
+    const { sizeBytes } = started.state.progress;
     const durationMs = Math.round(performance.now() - startedAtMs);
     report({ path, sizeBytes, durationMs, ...result }, flags.json === true);
     return EXIT.done;
@@ -138,6 +138,9 @@ function report(result: Report, json: boolean): void {
 }
 
 function interruption(argv: readonly string[], percent: number, resumable: boolean): CommandError {
-  const again = `${resumable ? 'to resume' : 'to start over'}, run: ${withoutSecrets(argv)}`;
+  const [command = '', ...words] = argv;
+  // What was not remembered is in the way, unless it is given up.
+  const next = resumable || words.includes('--on-conflict') ? argv : [command, '--on-conflict', 'restart', ...words];
+  const again = `${resumable ? 'to resume' : 'to start over'}, run: ${withoutSecrets(next)}`;
   return new CommandError('interrupted', `interrupted at ${percent}%; ${again}`, EXIT.interrupted);
 }

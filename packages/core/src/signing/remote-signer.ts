@@ -38,7 +38,7 @@ export function remoteSigner(options: string | RemoteSignerOptions): Signer {
     throw new CosSliceError('invalid-options', `remoteSigner: url ${issues[0]?.message}`, { issues });
   }
   const kept = new Map<string, { readonly signature: string; readonly renewAtMs: number }>();
-  const pending = new Map<string, Promise<string>>();
+  const pending = new Map<string, { readonly asking: Promise<string>; readonly signal: AbortSignal }>();
 
   const ask = async (claim: SignClaim, signal: AbortSignal): Promise<string> => {
     const { refused: _refused, ...asked } = claim;
@@ -51,19 +51,28 @@ export function remoteSigner(options: string | RemoteSignerOptions): Signer {
     return signature;
   };
 
-  return {
-    async sign(claim, signal) {
-      if (claim.effect === 'once') return ask(claim, signal);
-      const key = keyOf(claim);
-      const known = kept.get(key);
-      if (known && known.signature !== claim.refused && claim.nowSec * 1000 < known.renewAtMs) return known.signature;
-      const running = pending.get(key);
-      if (running) return running;
-      const asking = ask(claim, signal).finally(() => pending.delete(key));
-      pending.set(key, asking);
-      return asking;
-    },
+  const sign: Signer['sign'] = async (claim, signal) => {
+    if (claim.effect === 'once') return ask(claim, signal);
+    const key = keyOf(claim);
+    const known = kept.get(key);
+    if (known && known.signature !== claim.refused && claim.nowSec * 1000 < known.renewAtMs) return known.signature;
+    const running = pending.get(key);
+    if (running && !running.signal.aborted) {
+      return running.asking.catch((error) => {
+        // Given up by the one who asked, not by those who wait with him.
+        if (running.signal.aborted && !signal.aborted) return sign(claim, signal);
+        throw error;
+      });
+    }
+    const own = { asking: ask(claim, signal), signal };
+    pending.set(key, own);
+    try {
+      return await own.asking;
+    } finally {
+      if (pending.get(key) === own) pending.delete(key);
+    }
   };
+  return { sign };
 }
 
 async function requestSignature(settings: RemoteSignerOptions, claim: SignClaim, signal: AbortSignal): Promise<string> {

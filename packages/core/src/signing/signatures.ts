@@ -40,22 +40,27 @@ export function createSignatures(
   const serverNowMs = (): number => clock.nowMs() + skewMs;
 
   const ask = async (effect: SignClaim['effect'], signal: AbortSignal): Promise<string> => {
+    signal.throwIfAborted();
     asked += 1;
     const nowMs = serverNowMs();
-    const answered = new AbortController();
-    const late = clock.sleep(timeoutMs, answered.signal).then((): never => {
+    // Who is late is told so: a request that hangs must not be what the next attempt waits for, too.
+    const attempt = new AbortController();
+    const stop = (): void => attempt.abort(signal.reason);
+    signal.addEventListener('abort', stop);
+    const late = clock.sleep(timeoutMs, attempt.signal).then((): never => {
       throw new CosSliceError('signing-failed', 'the signer did not answer in time', { remedy: 'backoff' });
     });
     let signature: string;
     try {
-      const signing = signer.sign({ ...claim, effect, nowSec: Math.floor(nowMs / 1000), refused }, signal);
-      signature = await untilAborted(Promise.race([signing, late]), signal);
+      const signing = signer.sign({ ...claim, effect, nowSec: Math.floor(nowMs / 1000), refused }, attempt.signal);
+      signature = await Promise.race([signing, late]);
     } catch (cause) {
       signal.throwIfAborted();
       if (isCosSliceError(cause)) throw cause;
       throw new CosSliceError('signing-failed', `the signer failed: ${oneLine(cause)}`, { cause, remedy: 'backoff' });
     } finally {
-      answered.abort();
+      signal.removeEventListener('abort', stop);
+      attempt.abort();
     }
     // What goes into a header must not be able to end it.
     if (typeof signature !== 'string' || !/^[\w+/=-]{4,8192}$/.test(signature)) {

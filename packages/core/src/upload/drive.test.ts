@@ -687,6 +687,24 @@ describe('signatures', () => {
     expect(claims).toHaveLength(3);
   });
 
+  test('that expire while a slice is under way cost attempts, and fewer slices are under way', async () => {
+    let refusals = 0;
+    const { start, clock } = setUp({
+      options: { concurrency: { min: 1, max: 8 } },
+      answer: ({ fields }) => {
+        if (fields.op !== 'upload_slice_data' || fields.offset !== '0' || refusals === 8) return undefined;
+        refusals += 1;
+        return refuse(-59, 403);
+      },
+    });
+    const upload = start();
+    const limits: number[] = [];
+    upload.subscribe(({ progress }) => limits.push(progress.concurrency));
+    await clock.runUntil(upload.done);
+    expect(refusals).toBe(8);
+    expect(Math.min(...limits)).toBe(1);
+  });
+
   test('renewed shortly before they expire (uppy#1724)', async () => {
     const start0 = 1_600_000_000;
     let signed = 0;
@@ -950,9 +968,19 @@ describe('progress', () => {
         return fields.op === 'upload_slice_data' && Number(fields.offset) > SLICE ? 'hang' : undefined;
       },
     });
-    const upload = start({ resume: store });
+    const controller = new AbortController();
+    const upload = start({ resume: store, signal: controller.signal });
     await clock.settle();
     expect([...upload.state.sliceMap()]).toEqual([4, 2, 1, 1, 1, 0, 0, 0, 0, 4]);
+
+    controller.abort();
+    await clock.runUntil(upload.done.catch(() => {}));
+    // What was reached stays to be seen when it has ended.
+    const { progress, sliceMap, phase } = upload.state;
+    expect(phase).toBe('cancelled');
+    expect([...sliceMap()]).toEqual([4, 2, 0, 0, 0, 0, 0, 0, 0, 4]);
+    expect(progress).toMatchObject({ confirmedBytes: 3 * SLICE, resumedBytes: 2 * SLICE });
+    expect(progress.slices).toEqual({ total: 10, stored: 3, inFlight: 0, retrying: 0 });
   });
 });
 

@@ -101,6 +101,8 @@ class Drive<C> implements Upload {
   #shownFraction = 0;
   #shownConfirmedBytes = 0;
   #resumed: SliceSet | undefined;
+  /** What an upload that failed or was cancelled had come to. */
+  #reached: UploadState | undefined;
   #meter: Meter | undefined;
   #notifiedAtMs = Number.NEGATIVE_INFINITY;
   #notifyTimer: ReturnType<typeof setTimeout> | undefined;
@@ -145,10 +147,10 @@ class Drive<C> implements Upload {
       paused,
       online,
       progress: this.#progress(),
-      sliceSizeBytes: layoutOf(state).sliceSizeBytes,
+      sliceSizeBytes: layoutOf(this.#reached ?? state).sliceSizeBytes,
       session: 'session' in state ? state.session?.id : undefined,
       error: state.phase === 'failed' ? state.error : undefined,
-      sliceMap: () => this.#sliceMap(state),
+      sliceMap: () => this.#sliceMap(this.#reached ?? state, state),
     };
   }
 
@@ -211,6 +213,7 @@ class Drive<C> implements Upload {
     this.#state = next;
     if (next === before) return;
     if (next.phase === 'sending') this.#resumed ??= next.stored;
+    if (next.phase === 'failed' || next.phase === 'cancelled') this.#reached = before;
     this.#remember(next);
     const switched =
       !isOver(next) && !isOver(before) && (next.paused !== before.paused || next.online !== before.online);
@@ -459,13 +462,14 @@ class Drive<C> implements Upload {
     const done = phase === 'done';
     let inFlightBytes = 0;
     for (const work of this.#work.values()) inFlightBytes += work.sentBytes;
-    const total = sliceCount(layoutOf(state));
-    const stored = 'stored' in state ? state.stored.count : done ? total : 0;
-    const confirmed = 'stored' in state ? bytesIn(state.layout, state.stored) : done ? sizeBytes : 0;
-    const resumedBytes = 'resumedBytes' in state ? state.resumedBytes : 0;
+    const reached = this.#reached ?? state;
+    const total = sliceCount(layoutOf(reached));
+    const stored = 'stored' in reached ? reached.stored.count : done ? total : 0;
+    const confirmed = 'stored' in reached ? bytesIn(reached.layout, reached.stored) : done ? sizeBytes : 0;
+    const resumedBytes = 'resumedBytes' in reached ? reached.resumedBytes : 0;
     this.#shownConfirmedBytes = Math.max(this.#shownConfirmedBytes, confirmed);
-    const reached = Math.min(ALMOST_DONE, (confirmed + inFlightBytes) / sizeBytes || 0);
-    this.#shownFraction = done ? 1 : Math.max(this.#shownFraction, reached);
+    const fraction = Math.min(ALMOST_DONE, (confirmed + inFlightBytes) / sizeBytes || 0);
+    this.#shownFraction = done ? 1 : Math.max(this.#shownFraction, fraction);
 
     const metered = phase === 'hashing' ? this.#hashedBytes : this.#shownFraction * sizeBytes;
     this.#meter = readMeter(this.#meter, phase, metered, this.#clock.nowMs());
@@ -494,7 +498,7 @@ class Drive<C> implements Upload {
     };
   }
 
-  #sliceMap(state: UploadState): Uint8Array {
+  #sliceMap(state: UploadState, now: UploadState): Uint8Array {
     const total = sliceCount(layoutOf(state));
     const map = new Uint8Array(total).fill(state.phase === 'done' ? SLICE_STORED : SLICE_WAITING);
     if (!('stored' in state)) return map;
@@ -503,7 +507,7 @@ class Drive<C> implements Upload {
       if (hasSlice(state.stored, index))
         map[index] = resumed && hasSlice(resumed, index) ? SLICE_RESUMED : SLICE_STORED;
     }
-    for (const { index, running, attempt } of state.phase === 'sending' ? state.active : []) {
+    for (const { index, running, attempt } of now.phase === 'sending' ? now.active : []) {
       if (running) map[index] = SLICE_IN_FLIGHT;
       else if (attempt > 0) map[index] = SLICE_RETRYING;
     }
@@ -552,7 +556,8 @@ function isStopped({ controller }: Work): boolean {
 }
 
 function outcomeOf({ code }: CosSliceError): AttemptReport['outcome'] {
-  if (code === 'unavailable') return 'busy';
+  // A signature that expires on the way is a sign that too much is on the way.
+  if (code === 'unavailable' || code === 'signature-expired') return 'busy';
   return code === 'network' || code === 'timeout' ? 'failed' : 'neutral';
 }
 

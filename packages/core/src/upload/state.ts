@@ -169,6 +169,7 @@ export type Answer = Exclude<Reply, { kind: 'failed' }>;
 
 /** Attempts before the server has ever answered: a wrong address should not take long to be called one. */
 const ATTEMPTS_BEFORE_CONTACT = 3;
+/** Times in a row that a refused signature costs no attempt. */
 const RESIGNS = 2;
 const OPENING_ROUNDS = 8;
 const FINISH_REFUSALS = 3;
@@ -424,11 +425,10 @@ function onFailed(before: ActiveState, event: UploadEvent & { type: 'failed' }):
   if (!tries) return state;
   const { attempt, brokenOff, resigns } = tries;
 
-  if (error.remedy === 'resign') {
-    if (resigns >= RESIGNS) return fail(state, error);
-    return noteTry(state, index, { resigns: resigns + 1, retryAtMs: nowMs });
-  }
-  if (error.remedy === 'none') {
+  const resign = error.remedy === 'resign';
+  if (resign && resigns < RESIGNS) return noteTry(state, index, { resigns: resigns + 1, retryAtMs: nowMs });
+  // Where signatures have been good before, they may just not live as long as a slice is under way: an attempt like others.
+  if (error.remedy === 'none' || (resign && !('session' in state && state.session))) {
     // The answer to an attempt may have been lost after the server had acted on it; then the next one finds the object there.
     const mayBeOurs = error.code === 'exists' && (attempt > 0 || brokenOff);
     if (mayBeOurs && phase === 'finishing') return open(state, 'list', 'finish', error);
@@ -443,7 +443,7 @@ function onFailed(before: ActiveState, event: UploadEvent & { type: 'failed' }):
   const failures = state.failures + 1;
   if (attempt + 1 >= attempts || failures >= job.retry.attemptsPerUpload) return fail(state, error);
   const retryAtMs = nowMs + backoffMs(job.retry, attempt + 1, random, error.retryAfterMs);
-  const next = noteTry({ ...state, failures }, index, { attempt: attempt + 1, retryAtMs });
+  const next = noteTry({ ...state, failures }, index, { attempt: attempt + 1, resigns: 0, retryAtMs });
   if (next.phase !== 'opening' || next.step !== 'discard') return next;
   // A discard whose answer was lost may have been carried out, and a second one would take more than the first: ask again.
   return job.single ? sendSingle(next) : { ...next, step: 'init' };
