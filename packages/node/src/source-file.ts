@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { BigIntStats } from 'node:fs';
+import { type BigIntStats, read } from 'node:fs';
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -133,17 +133,24 @@ function samples(sizeBytes: number): ByteRange[] {
   return [at(0, EDGE_BYTES), ...middle, at(sizeBytes, EDGE_BYTES)];
 }
 
-/** @returns false when the file ends before the buffer is full */
-async function readFully(handle: FileHandle, path: string, target: Uint8Array, offset: number): Promise<boolean> {
-  let done = 0;
-  while (done < target.length) {
-    const { bytesRead } = await handle.read(target, done, target.length - done, offset + done).catch((error) => {
-      throw unreadable(path, error);
-    });
-    if (bytesRead === 0) return false;
-    done += bytesRead;
-  }
-  return true;
+/**
+ * Reads with callbacks, which take less CPU than a promise for every piece.
+ *
+ * @returns false when the file ends before the buffer is full
+ */
+function readFully(handle: FileHandle, path: string, target: Uint8Array, offset: number): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    let done = 0;
+    const next = (): void => {
+      read(handle.fd, target, done, target.length - done, offset + done, (error, bytesRead) => {
+        if (error) return reject(unreadable(path, error));
+        done += bytesRead;
+        if (bytesRead === 0 || done === target.length) return resolve(done === target.length);
+        next();
+      });
+    };
+    next();
+  });
 }
 
 function isMissing(error: unknown): boolean {
