@@ -129,13 +129,14 @@ export function createFaults({ store, prefix, account, bucket, onChange }) {
         if (isSlice && struck.drop % 2 === 1) return cutAt(req, sizeBytes / 2);
         cutAnswer(res);
       }
+      // Judged on arrival: a signature must not grow old in the queue below, or none would ever be young enough.
+      if (on.expire) await expireSignature(req);
       if (on.slow && isSlice) {
         const nowMs = Date.now();
         slowUntilMs = Math.max(nowMs, slowUntilMs) + (sizeBytes / SLOW_BYTES_PER_SEC) * 1000;
         strike('slow');
         await sleep(slowUntilMs - nowMs);
       }
-      if (on.expire) await expireSignature(req);
       if (on.lose && isSlice) await loseSession(pathOf(req.url ?? '', prefix));
       return handle();
     },

@@ -123,6 +123,25 @@ test('200 MB, paused, resumed, reloaded and through every fault, arrive byte for
   await page.locator('#finished .badge.instant').waitFor({ timeout: 30_000 });
 }, 240_000);
 
+test('40 MB arrive byte for byte through faults in pairs, and then all of them together', async () => {
+  const source = await makeFile('worst.bin', 40 * MB);
+  const control = (...faults: readonly string[]): void =>
+    demo.faults.set(Object.fromEntries(FAULTS.map((fault) => [fault, faults.includes(fault)])));
+  const before = demo.faults.state().struck;
+  // In every pair, so that the upload lasts long enough to meet them all.
+  control('slow');
+  await add(source);
+  await untilStored(1);
+  for (const fault of ['lose', 'expire', 'stall', 'drop', 'busy'] as const) {
+    control('slow', fault);
+    await page.waitForTimeout(1500);
+  }
+  control(...FAULTS);
+  await expectFinished('worst.bin', source);
+  const { struck } = demo.faults.state();
+  for (const fault of ['lose', 'expire', 'drop', 'busy'] as const) expect(struck[fault]).toBeGreaterThan(before[fault]);
+}, 120_000);
+
 test('the page is usable at 360 px, in both languages, and nothing moves while files are uploaded', async () => {
   // High enough for everything to be in sight: only what is seen can be seen to move.
   await page.setViewportSize({ width: 360, height: 3000 });
