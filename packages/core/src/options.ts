@@ -67,7 +67,7 @@ export interface UploadOptions {
   readonly attributes?: string;
   /**
    * Another content's unfinished upload at the path: `error` (default) fails with `conflict`; `restart` deletes what is at
-   * the path and starts over.
+   * the path and starts over. One that the resume record names as our own is given up in any case.
    */
   readonly onConflict?: 'error' | 'restart';
   /** Where unfinished uploads are remembered; false: nowhere. */
