@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { createServer } from 'node:http';
 import { join, resolve } from 'node:path';
 import { createSliceServer, fileStore } from '@cos-slice/server';
@@ -36,7 +37,7 @@ export async function startDemo({ dir, pageDir, port }) {
 
   const store = fileStore(root);
   const feed = createFeed();
-  const counts = { preflights: 0 };
+  const counts = { run: randomUUID(), preflights: 0 };
   const tell = () => feed.send({ ...counts, ...faults.state() });
   const slices = createSliceServer({
     store,

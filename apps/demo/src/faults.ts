@@ -6,16 +6,22 @@ const FAULTS = ['drop', 'busy', 'stall', 'slow', 'expire', 'lose'] as const;
 type Fault = (typeof FAULTS)[number];
 
 interface ServerState {
+  /** Which run of the server this is: each counts from zero. */
+  readonly run: string;
   readonly preflights: number;
   readonly faults: Readonly<Record<Fault, boolean>>;
   readonly struck: Readonly<Record<Fault, number>>;
 }
 
+type Counts = Readonly<Record<string, number>>;
+
 /** The switches. What the server says is what they show. */
 export function startFaults(languages: Languages, onChange: () => void): { preflights(): number } {
   const list = byId('faults');
-  let first: ServerState | undefined;
   let state: ServerState | undefined;
+  /** What the server had counted before this page was opened, less what earlier runs of it have counted since. */
+  let offset: Counts = {};
+  const counted = (name: string): number => (state ? (countsOf(state)[name] ?? 0) - (offset[name] ?? 0) : 0);
 
   const rows = FAULTS.map((fault) => {
     const input = element('input', {
@@ -39,7 +45,8 @@ export function startFaults(languages: Languages, onChange: () => void): { prefl
         headers: { 'Content-Type': 'application/json' },
         body: JSON.stringify(wanted),
       });
-      if (state) state = { ...state, ...(await response.json()) };
+      const { faults } = await response.json();
+      if (state) state = { ...state, faults };
     } catch {
       byId('announcer').textContent = languages.text('serverGone');
     }
@@ -51,7 +58,7 @@ export function startFaults(languages: Languages, onChange: () => void): { prefl
       input.checked = state?.faults[fault] ?? false;
       setText(label, languages.text(fault));
       setText(hint, languages.text(`${fault}Hint`));
-      const count = (state?.struck[fault] ?? 0) - (first?.struck[fault] ?? 0);
+      const count = counted(fault);
       setText(times, count > 0 ? languages.text('times', { count: formatCount(count, languages.tag) }) : '');
       if (count > 0) times.setAttribute('aria-label', languages.text('timesLabel', { count }));
     }
@@ -61,11 +68,17 @@ export function startFaults(languages: Languages, onChange: () => void): { prefl
   const feed = new EventSource('/demo/events');
   feed.onmessage = ({ data }) => {
     const told: ServerState = JSON.parse(data);
-    // A server that was started anew counts from zero.
-    if (!first || told.preflights < first.preflights) first = told;
+    if (!state) offset = countsOf(told);
+    else if (told.run !== state.run) {
+      offset = Object.fromEntries(Object.keys(countsOf(told)).map((name) => [name, -counted(name)]));
+    }
     state = told;
     show();
     onChange();
   };
-  return { preflights: () => (state?.preflights ?? 0) - (first?.preflights ?? 0) };
+  return { preflights: () => counted('preflights') };
+}
+
+function countsOf({ preflights, struck }: ServerState): Counts {
+  return { preflights, ...struck };
 }

@@ -6,12 +6,13 @@ import { startFaults } from './faults.ts';
 import { createFinishedFiles } from './finished-files.ts';
 import { createLanguages } from './language.ts';
 import { createMapView } from './map-view.ts';
+import { claimTab } from './tab.ts';
 import type { TextKey } from './texts.ts';
 import { followUploads } from './uploads.ts';
 import { createUppy, reloadPage } from './uppy.ts';
 
 const languages = createLanguages();
-const uppy = createUppy(readConfig(), languages);
+const uppy = createUppy(await claimTab(), readConfig(), languages);
 const maps = createMapView(languages);
 const counters = createCounters(languages);
 const finished = createFinishedFiles(languages);

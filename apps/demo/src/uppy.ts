@@ -19,14 +19,15 @@ const CONTINUE = 'cos-slice-demo-continue';
 /** Long enough for everybody to see that it is complete. */
 const LINGER_MS = 1500;
 
-export function createUppy(config: DemoConfig, languages: Languages): DemoUppy {
+/** @param id under which it keeps what a reload has to survive */
+export function createUppy(id: string, config: DemoConfig, languages: Languages): DemoUppy {
   const { appId, bucket } = config;
   // Not in Golden Retriever's types: by default it keeps no file above 10 MiB.
   const indexedDB: GoldenRetrieverOptions['indexedDB'] & { maxFileSize: number; maxTotalSize: number } = {
     maxFileSize: 2048 * MIB,
     maxTotalSize: 4096 * MIB,
   };
-  const uppy: DemoUppy = new Uppy<DemoMeta, DemoBody>({ id: 'demo', autoProceed: true })
+  const uppy: DemoUppy = new Uppy<DemoMeta, DemoBody>({ id, autoProceed: true })
     .use(Dashboard, {
       target: '#dashboard',
       inline: true,
@@ -64,8 +65,13 @@ export function createUppy(config: DemoConfig, languages: Languages): DemoUppy {
   uppy.on('restored', () => {
     if (sessionStorage.getItem(CONTINUE) === null) return;
     sessionStorage.removeItem(CONTINUE);
+    const files = uppy.getFiles();
     // Without its content a file waits to be added again.
-    if (!uppy.getFiles().some((file) => file.isGhost)) uppy.emit('restore-confirmed');
+    if (files.some((file) => file.isGhost)) return;
+    // Golden Retriever resumes everything, and starts it after that: what was paused stays so.
+    const paused = files.filter((file) => file.isPaused).map((file) => [file.id, { isPaused: true }] as const);
+    uppy.once('resume-all', () => uppy.patchFilesState(Object.fromEntries(paused)));
+    uppy.emit('restore-confirmed');
   });
   uppy.on('complete', ({ successful = [] }) => {
     // What has arrived makes room, so that the same file can be added again.

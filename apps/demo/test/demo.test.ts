@@ -184,6 +184,88 @@ test('the map says in words what it shows, and the keyboard reaches every switch
   }
 });
 
+test('every tab keeps uploads of its own, also one that was made from another', async () => {
+  const source = await makeFile('mine.bin', 30 * MB);
+  await turn('slow', true);
+  await add(source);
+  await untilStored(2);
+  const items = (tab: Page): Promise<number> => tab.locator('.uppy-Dashboard-Item').count();
+
+  const other = await context.newPage();
+  await other.goto(demo.url);
+  // It comes with the session storage of the first.
+  const [copy] = await Promise.all([
+    context.waitForEvent('page'),
+    page.evaluate(() => void window.open(location.href)),
+  ]);
+  for (const tab of [other, copy]) {
+    await tab.locator('body[data-ready]').waitFor();
+    await tab.waitForTimeout(1000);
+    expect(await items(tab)).toBe(0);
+  }
+  await Promise.all([other, copy].map((tab) => tab.reload()));
+  await page.locator('#reload').click();
+  await page.waitForLoadState('load');
+  await untilStored(3);
+  expect(await items(page)).toBe(1);
+  for (const tab of [other, copy]) expect(await items(tab)).toBe(0);
+  await turn('slow', false);
+  await expectFinished('mine.bin', source);
+});
+
+test('what a closed tab has left falls to the next one', async () => {
+  await turn('slow', true);
+  await add(await makeFile('left.bin', 20 * MB));
+  await untilStored(1);
+  await page.waitForTimeout(1000);
+  await page.close();
+  page = await context.newPage();
+  await page.goto(demo.url);
+  await page.locator('.uppy-Dashboard-Item', { hasText: 'left.bin' }).waitFor();
+});
+
+test('what is paused stays so when the page is reloaded', async () => {
+  const source = await makeFile('pausing.bin', 30 * MB);
+  await turn('slow', true);
+  await add(source);
+  await untilStored(2);
+  await page.getByRole('button', { name: 'Pause', exact: true }).click();
+  await page.getByText(/^Paused at/).waitFor();
+  // Kept at most twice a second.
+  await page.waitForTimeout(700);
+  await page.locator('#reload').click();
+  await page.waitForLoadState('load');
+  const resume = page.getByRole('button', { name: 'Resume', exact: true });
+  await resume.waitFor();
+  await page.waitForTimeout(1500);
+  expect(await stored()).toBe(0);
+  await turn('slow', false);
+  await resume.click();
+  await expectFinished('pausing.bin', source);
+});
+
+test('what was counted stays counted when the server is started anew', async () => {
+  const preflights = async (): Promise<number> => Number(await page.locator('#count-preflights').textContent());
+  await turn('busy', true);
+  await add(await makeFile('count.bin', 12 * MB));
+  await expectFinished('count.bin', join(dir, 'count.bin'));
+  await expect.poll(() => page.locator('#faults .times', { hasText: '×' }).count()).toBe(1);
+  const before = await preflights();
+  expect(before).toBeGreaterThan(0);
+
+  const port = Number(new URL(demo.url).port);
+  const struck = demo.faults.state().struck.busy;
+  await demo.close();
+  demo = await startDemo({ dir: join(dir, 'uploads'), pageDir: join(dir, 'page'), port });
+  // The page has heard of the new one when its switch is off again.
+  await expect.poll(() => page.locator('#fault-busy').isChecked(), { timeout: 20_000 }).toBe(false);
+  expect(await preflights()).toBe(before);
+  await fetch(`${demo.url}/files/v2/1250000000/demo/x`, { method: 'OPTIONS' });
+  await expect.poll(preflights).toBe(before + 1);
+  expect(struck).toBeGreaterThan(0);
+  expect(await page.locator('#faults .times', { hasText: '×' }).count()).toBe(1);
+});
+
 test('names that the protocol refuses are made to fit it', async () => {
   await page.evaluate(() => {
     const data = new DataTransfer();
