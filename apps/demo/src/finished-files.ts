@@ -22,7 +22,7 @@ export interface FinishedFiles {
   add(name: string, sizeBytes: number, result: UploadResult): void;
 }
 
-/** The list of finished files; it survives a reload. */
+/** The list of finished files, the latest last so that nothing moves for it; it survives a reload. */
 export function createFinishedFiles(languages: Languages): FinishedFiles {
   const list = byId('finished');
   let files = readKept();
@@ -75,15 +75,19 @@ export function createFinishedFiles(languages: Languages): FinishedFiles {
     for (const root of rows.values()) root.remove();
     rows.clear();
     show();
+    list.scrollTop = list.scrollHeight;
   });
   for (const file of files) if (!file.disk) void compare(file);
   return {
     add(name, sizeBytes, { accessUrl, url, resourcePath, instant, resumedBytes, sha1 }) {
       const path = resourcePath.split('/').slice(3).join('/');
       const file: Finished = { name, path, url: accessUrl || url, sizeBytes, sha1, instant, resumedBytes };
-      files = [file, ...files].slice(0, MOST);
+      // Whoever looks at older ones is left alone.
+      const isAtEnd = list.scrollTop + list.clientHeight > list.scrollHeight - 2;
+      files = [...files, file].slice(-MOST);
       keep();
       show();
+      if (isAtEnd) list.scrollTop = list.scrollHeight;
       void compare(file);
     },
   };

@@ -30,7 +30,8 @@ interface Row {
 export function createMapView(languages: Languages): { show(entries: readonly Entry[]): void } {
   const box = byId('maps');
   const legend = byId('legend');
-  const rows = new Map<string, Row>();
+  /** Places: what shows a file that has arrived shows the next one afterwards, and nothing moves. */
+  const rows: Row[] = [];
   const empty = element('div', { class: 'maps-empty' });
   const pattern = createSliceMap();
   pattern.canvas.setAttribute('aria-hidden', 'true');
@@ -44,32 +45,20 @@ export function createMapView(languages: Languages): { show(entries: readonly En
     return { key, label, number };
   });
 
-  const rowFor = (entry: Entry): Row => {
-    const known = rows.get(entry.id);
-    if (known) return known;
+  const createRow = (): Row => {
     const map = createSliceMap();
     const name = element('span', { class: 'file-name' });
     const phase = element('span', { class: 'file-phase' });
+    // Above the map, whose height depends on how many there are.
     const detail = element('span', { class: 'file-detail' });
-    const root = element(
-      'article',
-      { class: 'map-row' },
-      element('p', { class: 'map-head' }, name, phase),
-      map.canvas,
-      detail,
-    );
-    const row = { root, name, phase, detail, map };
-    rows.set(entry.id, row);
-    return row;
+    const head = element('p', { class: 'map-head' }, name, phase);
+    const root = element('article', { class: 'map-row' }, head, detail, map.canvas);
+    return { root, name, phase, detail, map };
   };
 
   function show(entries: readonly Entry[]): void {
     const shown = entries.slice(0, MOST_MAPS);
-    for (const [id, row] of rows) {
-      if (shown.some((entry) => entry.id === id)) continue;
-      row.root.remove();
-      rows.delete(id);
-    }
+    for (const { root } of rows.splice(shown.length)) root.remove();
     setText(emptyText, languages.text('mapEmpty'));
     if (shown.length === 0) {
       if (!empty.isConnected) box.replaceChildren(empty);
@@ -88,8 +77,9 @@ export function createMapView(languages: Languages): { show(entries: readonly En
       setText(label, languages.text(key));
       setText(number, formatCount(sums[at] ?? 0, languages.tag));
     }
-    for (const entry of shown) {
-      const row = rowFor(entry);
+    for (const [at, entry] of shown.entries()) {
+      const row = rows[at] ?? createRow();
+      rows[at] = row;
       if (!row.root.isConnected) box.append(row.root);
       setText(row.name, entry.name);
       row.name.title = entry.name;

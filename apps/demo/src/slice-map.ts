@@ -97,7 +97,10 @@ function drawSlice(
   }
 }
 
-/** Several slices in a cell: stored ones fill it from below, and trouble or traffic colours what remains. */
+/**
+ * Several slices in a cell: stored ones fill it from below, and trouble or traffic marks what remains. In shapes of their own here
+ * too, at any height: resumed ones are striped, traffic has a slot, and of a cell with trouble only the middle is left.
+ */
 function drawGroup(
   context: CanvasRenderingContext2D,
   x: number,
@@ -111,14 +114,21 @@ function drawGroup(
   const from = cell * perCell;
   const to = Math.min(map.length, from + perCell);
   const counts = tally(map, from, to);
-  const ground = counts[SLICE_RETRYING] ? SLICE_RETRYING : counts[SLICE_IN_FLIGHT] ? SLICE_IN_FLIGHT : SLICE_WAITING;
+  const fill = (state: number, left: number, top: number, width: number, height: number): void => {
+    context.fillStyle = palette[state] ?? '';
+    context.fillRect(left, top, width, height);
+  };
   let top = y + side;
   for (const state of [SLICE_RESUMED, SLICE_STORED]) {
     const tall = (side * (counts[state] ?? 0)) / (to - from);
-    context.fillStyle = palette[state] ?? '';
-    context.fillRect(x, top - tall, side, tall);
     top -= tall;
+    fill(state, x, top, side, tall);
+    if (state === SLICE_RESUMED) for (let at = y + side - 2; at > top; at -= 2) fill(SLICE_WAITING, x, at, side, 0.6);
   }
-  context.fillStyle = palette[ground] ?? '';
-  context.fillRect(x, y, side, top - y);
+  const third = side / 3;
+  if (counts[SLICE_RETRYING]) fill(SLICE_RETRYING, x + third, y, third, top - y);
+  else {
+    fill(counts[SLICE_IN_FLIGHT] ? SLICE_IN_FLIGHT : SLICE_WAITING, x, y, side, top - y);
+    if (counts[SLICE_IN_FLIGHT]) fill(SLICE_WAITING, x + third, y, third, top - y);
+  }
 }

@@ -30,7 +30,7 @@ export interface Totals {
 }
 
 export interface Uploads {
-  /** Those on their way, and until the next one starts, those that have arrived. */
+  /** Those on their way, and until others take their places, those that have arrived. */
   entries(): readonly Entry[];
   totals(): Totals;
   /** Places of the window, over all files. */
@@ -53,7 +53,10 @@ const MANY_EVERY_MS = 500;
 
 /** Follows every upload of an Uppy. */
 export function followUploads(uppy: DemoUppy, onChange: () => void): Uploads {
-  const entries = new Map<string, Entry>();
+  const entries: Entry[] = [];
+  const entryOf = (id: string): Entry | undefined => entries.find((entry) => entry.id === id);
+  /** Nothing was under way when the latest uploads were started: what is left from before makes room. */
+  let isNewStart = false;
   /** Latest progress of each file, also of those that have gone. */
   const latest = new Map<string, UploadProgress>();
   /** What earlier uploads of the same files had counted: each counts from zero. */
@@ -64,7 +67,7 @@ export function followUploads(uppy: DemoUppy, onChange: () => void): Uploads {
   const isOver = ({ state }: Entry): boolean => ['done', 'failed', 'cancelled'].includes(state.phase);
 
   function mapOf(id: string, state: UploadSnapshot): Uint8Array {
-    const before = entries.get(id)?.map;
+    const before = entryOf(id)?.map;
     // A finished upload has no map of its own any more: what was resumed stays so.
     if (state.phase === 'done' && before) return before.map((was) => (was === SLICE_RESUMED ? was : SLICE_STORED));
     const often = state.progress.slices.total < MANY_SLICES;
@@ -73,33 +76,45 @@ export function followUploads(uppy: DemoUppy, onChange: () => void): Uploads {
     return state.sliceMap();
   }
 
+  function put(entry: Entry): void {
+    const known = entries.findIndex(({ id }) => id === entry.id);
+    if (known < 0 && isNewStart) {
+      entries.length = 0;
+      isNewStart = false;
+    }
+    const at = known < 0 ? entries.findIndex(isOver) : known;
+    entries.splice(at < 0 ? entries.length : at, 1, entry);
+  }
+
+  uppy.on('upload', () => {
+    isNewStart = entries.every(isOver);
+  });
   uppy.on('cos-slice:state', (file, state) => {
     const known = latest.get(file.id);
     if (known && state.progress.requests < known.requests) earlier = add(earlier, countsOf(known));
     latest.set(file.id, state.progress);
-    if (!entries.has(file.id)) for (const [id, entry] of entries) if (isOver(entry)) entries.delete(id);
     window = state.progress.concurrency;
     const map = mapOf(file.id, state);
     const { sizeBytes } = state.progress;
-    entries.set(file.id, { id: file.id, name: file.name, sizeBytes, state, map, instant: false });
+    put({ id: file.id, name: file.name, sizeBytes, state, map, instant: false });
     onChange();
   });
   uppy.on('upload-success', (file, { body }) => {
-    const entry = file && entries.get(file.id);
-    if (entry && (body as UploadResult | undefined)?.instant) entries.set(entry.id, { ...entry, instant: true });
+    const entry = file && entryOf(file.id);
+    if (entry && (body as UploadResult | undefined)?.instant) put({ ...entry, instant: true });
     onChange();
   });
   uppy.on('file-removed', ({ id }: DemoFile) => {
-    const entry = entries.get(id);
-    if (entry && entry.state.phase !== 'done') entries.delete(id);
+    const at = entries.findIndex((entry) => entry.id === id && entry.state.phase !== 'done');
+    if (at >= 0) entries.splice(at, 1);
     onChange();
   });
 
   return {
-    entries: () => [...entries.values()],
+    entries: () => entries,
     totals: () => [...latest.values()].reduce((sums, progress) => add(sums, countsOf(progress, true)), earlier),
     window: () => window,
-    isBusy: () => [...entries.values()].some((entry) => !isOver(entry)),
+    isBusy: () => entries.some((entry) => !isOver(entry)),
   };
 }
 
