@@ -2,6 +2,7 @@ import { SLICE_IN_FLIGHT, SLICE_RESUMED, SLICE_RETRYING, SLICE_STORED, SLICE_WAI
 import { byId, element, setText } from './element.ts';
 import { formatBytes, formatCount, formatPercent } from './format.ts';
 import type { Languages } from './language.ts';
+import { reasonOf } from './reasons.ts';
 import { tally } from './slice-grid.ts';
 import { createSliceMap, type SliceMap } from './slice-map.ts';
 import type { TextKey } from './texts.ts';
@@ -99,11 +100,11 @@ export function createMapView(languages: Languages): { show(entries: readonly En
   return { show };
 }
 
-function phaseText({ state, instant }: Entry, { text }: Languages): string {
+function phaseText({ state, instant }: Entry, { text, current }: Languages): string {
   const { phase, progress, paused, online, error } = state;
   const { fraction, hashedBytes, sizeBytes } = progress;
   if (phase === 'done') return text(instant ? 'phaseInstant' : 'phaseDone');
-  if (phase === 'failed') return `${text('phaseFailed')}: ${error?.message ?? ''}`;
+  if (phase === 'failed') return text('phaseFailed', { reason: reasonOf(error, current) });
   if (phase === 'cancelled') return text('phaseCancelled');
   if (paused) return text('phasePaused', { percent: formatPercent(fraction) });
   if (!online) return text('phaseOffline');

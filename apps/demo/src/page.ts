@@ -1,3 +1,4 @@
+import { startAnnouncer } from './announcer.ts';
 import { startChart } from './chart.ts';
 import { readConfig } from './config.ts';
 import { createCounters } from './counters.ts';
@@ -7,7 +8,6 @@ import { createFinishedFiles } from './finished-files.ts';
 import { createLanguages } from './language.ts';
 import { createMapView } from './map-view.ts';
 import { claimTab } from './tab.ts';
-import type { TextKey } from './texts.ts';
 import { followUploads } from './uploads.ts';
 import { createUppy, reloadPage } from './uppy.ts';
 
@@ -44,17 +44,7 @@ new ResizeObserver(redraw).observe(byId('maps'));
 matchMedia('(prefers-color-scheme: dark)').addEventListener('change', redraw);
 byId('reload').addEventListener('click', () => reloadPage(uppy));
 
-const say = (key: TextKey, name = ''): void => {
-  byId('announcer').textContent = languages.text(key, { name });
-};
-uppy.on('upload-start', ([file]) => file && say('saidStarted', file.name));
-uppy.on('pause-all', () => say('saidPaused'));
-uppy.on('resume-all', () => say('saidResumed'));
-uppy.on('upload-pause', (_, paused) => say(paused ? 'saidPaused' : 'saidResumed'));
-uppy.on('upload-error', (file) => say('saidFailed', file?.name));
-uppy.on('restored', () => say('saidRestored'));
+startAnnouncer(uppy, languages);
 uppy.on('upload-success', (file, { body }) => {
-  if (!file || !body) return;
-  finished.add(file.name, file.size ?? 0, body);
-  say(body.instant ? 'saidInstant' : 'saidDone', file.name);
+  if (file && body) finished.add(file.name, file.size ?? 0, body);
 });

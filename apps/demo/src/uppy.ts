@@ -7,6 +7,7 @@ import enUS from '@uppy/locales/lib/en_US.js';
 import uppyZhCN from '@uppy/locales/lib/zh_CN.js';
 import { type DemoConfig, endpointOf } from './config.ts';
 import type { Languages } from './language.ts';
+import { reasonOf } from './reasons.ts';
 
 type DemoMeta = { relativePath?: string };
 type DemoBody = UploadResult & Record<string, unknown>;
@@ -72,6 +73,13 @@ export function createUppy(id: string, config: DemoConfig, languages: Languages)
     const paused = files.filter((file) => file.isPaused).map((file) => [file.id, { isPaused: true }] as const);
     uppy.once('resume-all', () => uppy.patchFilesState(Object.fromEntries(paused)));
     uppy.emit('restore-confirmed');
+  });
+  uppy.on('upload-error', (file, error) => {
+    // Uppy shows the message, which is English and says more than is needed here.
+    const reason = reasonOf(error, languages.current);
+    const info = uppy.getState().info.map((one) => (one.details === error.message ? { ...one, details: reason } : one));
+    uppy.setState({ error: reason, info });
+    if (file) uppy.setFileState(file.id, { error: reason });
   });
   uppy.on('complete', ({ successful = [] }) => {
     // What has arrived makes room, so that the same file can be added again.

@@ -291,6 +291,58 @@ test('what was counted stays counted when the server is started anew', async () 
   expect(await page.locator('#faults .times', { hasText: '×' }).count()).toBe(1);
 });
 
+/** All that is said from now on to those who do not see the page. */
+async function listen(): Promise<() => Promise<string[]>> {
+  await page.evaluate(() => {
+    const said: string[] = [];
+    Object.assign(window, { said });
+    const announcer = document.getElementById('announcer') as HTMLElement;
+    new MutationObserver(() => said.push(announcer.textContent ?? '')).observe(announcer, { childList: true });
+  });
+  return () => page.evaluate(() => (window as unknown as { said: string[] }).said);
+}
+
+test('many files are spoken of by their number, and what is cancelled or removed is said', async () => {
+  const said = await listen();
+  await add(...(await Promise.all(Array.from({ length: 30 }, (_, at) => makeFile(`said-${at}.bin`, 3000)))));
+  await page.locator('#finished li', { hasText: 'said-29.bin' }).waitFor();
+  await expect.poll(said).toEqual(['The upload of 30 files has started.', '30 of 30 files are uploaded.']);
+  await page.locator('.uppy-Dashboard-Item').first().waitFor({ state: 'detached' });
+  expect(await said()).toHaveLength(2);
+
+  await turn('slow', true);
+  await add(await makeFile('said-a.bin', 9 * MB), await makeFile('said-b.bin', 9 * MB));
+  await page
+    .getByText(/^Sending/)
+    .first()
+    .waitFor();
+  const item = page.locator('.uppy-Dashboard-Item', { hasText: 'said-a.bin' });
+  await item.getByRole('button', { name: 'Remove file' }).click();
+  await expect.poll(said).toContain('said-a.bin is removed.');
+  await page.getByRole('button', { name: 'Cancel', exact: true }).first().click();
+  await expect.poll(async () => (await said()).at(-1)).toBe('The upload is cancelled.');
+});
+
+test('a failure is told with what to do about it, in the language of the page', async () => {
+  await page.route('**/sign', (route) => route.fulfill({ status: 403, body: 'no' }));
+  const said = await listen();
+  await page.getByRole('button', { name: '中文' }).click();
+  await add(await makeFile('unsigned.bin', MB));
+  const reason = '未能取得签名，请确认演示正在运行，然后重试';
+  await page.getByText(`失败：${reason}`, { exact: true }).waitFor();
+  await expect.poll(async () => (await said()).at(-1)).toBe(`unsigned.bin 上传失败：${reason}。`);
+  // In what Uppy shows, too.
+  expect(await page.locator('.uppy-Informer [role=tooltip]').first().getAttribute('aria-label')).toBe(reason);
+  const [dialog] = await Promise.all([
+    page.waitForEvent('dialog'),
+    page.locator('.uppy-StatusBar-details').click({ noWaitAfter: true }),
+    page.once('dialog', (one) => void one.dismiss()),
+  ]);
+  expect(dialog.message()).toContain(reason);
+  await page.getByRole('button', { name: 'English' }).click();
+  await page.getByText(/^Failed: there was no signature: /).waitFor();
+});
+
 test('texts, switches and slices can be told apart by their luminance, in light and in dark', async () => {
   for (const colorScheme of ['light', 'dark'] as const) {
     await page.emulateMedia({ colorScheme });
