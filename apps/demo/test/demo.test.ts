@@ -134,7 +134,7 @@ test('40 MB arrive byte for byte through faults in pairs, and then all of them t
   await untilStored(1);
   for (const fault of ['lose', 'expire', 'stall', 'drop', 'busy'] as const) {
     control('slow', fault);
-    await page.waitForTimeout(1500);
+    await page.waitForTimeout(1000);
   }
   control(...FAULTS);
   await expectFinished('worst.bin', source);
