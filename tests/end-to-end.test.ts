@@ -1,6 +1,7 @@
 import { createReadStream } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { type UploadOptions, uploadFile } from '@cos-slice/node';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { makeFile, type RunningStore, sha256, startStore, withFolder } from './support/store.ts';
@@ -96,6 +97,28 @@ test("other content's unfinished upload is a conflict, or is started over", asyn
   await uploadFile(other, options('fight.bin', { onConflict: 'restart' })).done;
   expect((await readFile(store.file('fight.bin'))).equals(other)).toBe(true);
 });
+
+test.each(['none', 'md5', 'sha1'] as const)(
+  'of two files for one path at once none is mixed up (%s)',
+  async (integrity) => {
+    for (let round = 0; round < 8; round += 1) {
+      const path = `race-${integrity}/${round}.bin`;
+      const contents = [1, 2].map((value) => Buffer.alloc(6 * MIB, value));
+      const retry = { baseDelayMs: 5 };
+      const ends = await Promise.allSettled(
+        contents.map(async (content, index) => {
+          await delay(index * round * 2);
+          await uploadFile(content, options(path, { integrity, retry })).done;
+        }),
+      );
+      for (const [index, end] of ends.entries()) {
+        if (end.status === 'fulfilled')
+          expect((await readFile(store.file(path))).equals(contents[index] as Buffer)).toBe(true);
+        else expect(['conflict', 'exists', 'session-lost']).toContain(end.reason.code);
+      }
+    }
+  },
+);
 
 test.each([
   ['a missing file', 'missing.bin', {}, 'source-unreadable'],

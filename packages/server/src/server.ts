@@ -9,6 +9,8 @@ import { startSweeper } from './sweeper.ts';
 
 /** Longer than clients and proxies keep idle connections, so that they are the ones to close them. */
 const KEEP_ALIVE_MS = 75_000;
+/** For a request's headers, and for the first request of a connection. Bodies have a watch of their own. */
+const HEADERS_MS = 60_000;
 
 export interface SliceServer {
   /** Starts listening, on a free port and on 127.0.0.1 unless told otherwise. `url` is the server's origin. */
@@ -75,7 +77,12 @@ export function createSliceServer(options: SliceServerOptions): SliceServer {
     handle,
     async listen(port = 0, host = '127.0.0.1') {
       if (server) throw new Error('the server is listening already');
-      const http = createServer({ keepAliveTimeout: KEEP_ALIVE_MS, requestTimeout: 0 });
+      const http = createServer({
+        keepAliveTimeout: KEEP_ALIVE_MS,
+        requestTimeout: 0,
+        // Would be none, too, if it were not said.
+        headersTimeout: HEADERS_MS,
+      });
       server = http;
       http.on('request', (req, res) => void handle(req, res));
       http.on('checkContinue', (req, res) => void handle(req, res, true));

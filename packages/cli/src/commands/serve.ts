@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { createSliceServer, fileStore, type RequestInfo, type SliceServer } from '@cos-slice/server';
+import { createSliceServer, fileStore, type RequestInfo, type SliceServer, type Store } from '@cos-slice/server';
 import { CommandError, EXIT, UsageError } from '../failure.ts';
 import { type AccountFlags, withEnvironment } from '../settings.ts';
 import { quoteName, quoteWord, toLine } from '../text.ts';
@@ -37,10 +36,11 @@ export async function serve(flags: ServeFlags): Promise<number> {
   const root = resolve(flags.root);
   const stop = onceTold();
 
-  await mkdir(root, { recursive: true }).catch((error) => {
+  const store = fileStore(root);
+  await store.open().catch((error) => {
     throw new CommandError('root-unusable', rootProblem(error, root));
   });
-  const server = createServer(flags, { root, appId, secretId, secretKey, forcedBytes });
+  const server = createServer(flags, { store, appId, secretId, secretKey, forcedBytes });
   const { port: boundPort } = await server.listen(port, flags.host).catch((error) => {
     throw new CommandError('listen-failed', listenProblem(error, port, flags.host));
   });
@@ -67,13 +67,13 @@ function onceTold(): Promise<void> {
 
 function createServer(
   flags: ServeFlags,
-  given: { root: string; appId: string; secretId: string; secretKey: string; forcedBytes: number | undefined },
+  given: { store: Store; appId: string; secretId: string; secretKey: string; forcedBytes: number | undefined },
 ): SliceServer {
-  const { root, forcedBytes, ...credentials } = given;
+  const { store, forcedBytes, ...credentials } = given;
   const log = flags.json ? logJson : logLine;
   try {
     return createSliceServer({
-      store: fileStore(root),
+      store,
       prefix: PREFIX,
       accounts: [{ ...credentials, buckets: flags.bucket }],
       publicRead: flags.publicRead === true,

@@ -88,12 +88,20 @@ export async function readForm(req: IncomingMessage, query: Fields, reader: Form
       for (const [name, value] of new URLSearchParams(text)) addValue(name, value);
     } else if (text !== '') {
       for (const [name, value] of Object.entries(parseObject(text))) {
-        addValue(name, typeof value === 'string' ? value : JSON.stringify(value));
+        addValue(name, typeof value === 'string' ? value : toJson(value));
       }
     }
   }
   for (const [name, value] of query) if (!fields.has(name)) fields.set(name, value);
   return { fields, uploadParts };
+}
+
+function toJson(value: unknown): string {
+  try {
+    return JSON.stringify(value);
+  } catch {
+    throw new ProtocolError('badParameter', 'a field is nested too deeply');
+  }
 }
 
 /** Names that clients spell in two ways. */

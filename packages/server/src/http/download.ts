@@ -6,6 +6,8 @@ import { contentHeaders } from './content-type.ts';
 import { readRangeHeader } from './range.ts';
 import { commonHeaders } from './reply.ts';
 
+const IDLE_MS = 60_000;
+
 /** Sends a stored file, or the part of it that Range asks for. @throws ProtocolError -197 when there is none */
 export async function sendObject(
   req: IncomingMessage,
@@ -44,6 +46,8 @@ export async function sendObject(
       'Content-Length': end - start + 1,
       ...(range && { 'Content-Range': `bytes ${start}-${end}/${sizeBytes}` }),
     });
+    // A client that takes nothing any more.
+    res.setTimeout(IDLE_MS, () => res.destroy());
     if (req.method === 'HEAD' || end < start) res.end();
     else await pipeline(object.stream(start, end), res);
   } finally {

@@ -42,7 +42,8 @@ export async function beginUpload(exchange: Exchange, form: Form): Promise<Begun
   await store.checkVacant(init.target, init.overwrite);
 
   const unfinished = await ifFresh(exchange, await store.findSession(init.target));
-  if (unfinished) return resume(unfinished, init);
+  if (unfinished && isUnproven(unfinished, init)) await unfinished.discard();
+  else if (unfinished) return resume(unfinished, init);
   const { sha, sizeBytes, attributes } = init;
   if (sha && (await store.copyKnown(init.target, { sha, sizeBytes }, { attributes }, init.overwrite))) {
     return { kind: 'instant' };
@@ -51,11 +52,20 @@ export async function beginUpload(exchange: Exchange, form: Form): Promise<Begun
   return created ? { kind: 'created', session } : resume(session, init);
 }
 
-function resume(session: Session, init: SessionInit): Begun {
-  if (session.sizeBytes !== init.sizeBytes || session.sha !== init.sha) throw new ProtocolError('otherNotFinished');
-  // Without a SHA-1 nothing but the size speaks for the same content, and that is not enough to mix slices: whoever knows
-  // the session goes on with it, everybody else has to start over.
-  if (init.sha === undefined && session.storedCount > 0) throw new ProtocolError('otherNotFinished');
+/**
+ * Nothing but the size speaks for the same content, and nothing is lost with the session: a new one takes its place, so that
+ * two clients never share one. That is also what an answer that got lost leaves behind.
+ */
+function isUnproven(session: Session, init: SessionInit): boolean {
+  return session.sizeBytes === init.sizeBytes && (session.sha ?? init.sha) === undefined && session.storedCount === 0;
+}
+
+async function resume(session: Session, init: SessionInit): Promise<Begun> {
+  // Without a SHA-1 whoever knows the session goes on with it; everybody else has to start over.
+  if (session.sizeBytes !== init.sizeBytes || init.sha === undefined || session.sha !== init.sha) {
+    throw new ProtocolError('otherNotFinished');
+  }
+  await session.setTerms(init);
   return { kind: 'resumable', session };
 }
 

@@ -76,13 +76,12 @@ interface Parts {
 function createIncomingSlice({ exchange, session, offset, expectedBytes, writer }: Parts): IncomingSlice {
   let datalen = 0;
 
-  /** Whether what was written is what it should be, or nobody needs it any more. */
+  /** Whether what is stored, or is about to be, is what it should be. */
   async function matches(chain: ChainPlan | undefined, md5: string | undefined): Promise<boolean> {
     if (!chain && md5 === undefined) return true;
-    const range = await writer.written();
-    if (!range || (await exchange.checker.matches(range, { chain, md5 }))) return true;
-    // Another writer may have put its own bytes there.
-    return (await writer.written()) === undefined;
+    const check = async () => exchange.checker.matches(await writer.written(), { chain, md5 });
+    // Another writer may have put its own bytes there meanwhile.
+    return (await check()) || check();
   }
 
   return {

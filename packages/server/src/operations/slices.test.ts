@@ -1,4 +1,5 @@
-import { readdir, utimes, writeFile } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { readdir, rm, utimes, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -78,12 +79,60 @@ describe('upload_slice_init', () => {
       return [reply.json().code, reply.status];
     };
     await init('a', { filesize: 10 });
-    expect(await init('a', { filesize: 10 })).toEqual([-4019, 409]);
     expect(await init('a', { filesize: 11 })).toEqual([-4020, 409]);
     expect(await init('a', { filesize: 10, sha })).toEqual([-4020, 409]);
     await init('b', { filesize: 10, sha });
     expect(await init('b', { filesize: 10, sha })).toEqual([-4019, 409]);
     expect(await init('b', { filesize: 10 })).toEqual([-4020, 409]);
+  });
+
+  it('does not let two clients share a session that nothing is stored of', async () => {
+    const test = await startServer();
+    const [one, other] = [createUploader(test.urlOf(PATH)), createUploader(test.urlOf(PATH))];
+    await one.init();
+    await other.init();
+    expect((await one.data(0)).json().code).toBe(-197);
+    expect((await other.data(0)).json().code).toBe(0);
+  });
+
+  it('does not vouch for bytes that it has not kept', async () => {
+    const test = await startServer();
+    const upload = createUploader(test.urlOf(PATH));
+    await upload.init();
+    await upload.data(0);
+    const datamd5 = (bytes: Uint8Array) => createHash('md5').update(bytes).digest('hex');
+    const stored = upload.bytes.subarray(0, upload.sliceSize);
+    const other = Buffer.alloc(upload.sliceSize, 1);
+    const wrong = await upload.data(0, { filecontent: other, datamd5: datamd5(other) });
+    expect([wrong.json().code, wrong.json().data?.datamd5]).toEqual([-4016, undefined]);
+    const right = await upload.data(0, { datamd5: datamd5(stored) });
+    expect(right.json().data.datamd5).toBe(datamd5(stored));
+  });
+
+  it('is over when its file is in place, though its content could not be put on record', async () => {
+    const test = await startServer();
+    const upload = createUploader(test.urlOf(PATH));
+    const sha = sha1(upload.bytes);
+    await upload.init({ sha });
+    for (const index of [0, 1, 2, 3]) await upload.data(index);
+    const records = join(test.dir, '.cos-slice/content');
+    await rm(records, { recursive: true });
+    await writeFile(records, 'in the way');
+    expect((await upload.finish({ sha })).json().code).toBe(0);
+    expect(await readdir(join(test.dir, '.cos-slice/sessions'))).toEqual([]);
+  });
+
+  it('takes the terms of the init that finds it unfinished', async () => {
+    const test = await startServer();
+    const upload = createUploader(test.urlOf(PATH));
+    const sha = sha1(upload.bytes);
+    await upload.init({ sha, insertOnly: 0 });
+    for (const index of [0, 1, 2, 3]) await upload.data(index);
+    await upload.init({ sha, insertOnly: 1 });
+    await post(test.urlOf(PATH), { op: 'upload', filecontent: Buffer.from('meanwhile'), insertOnly: 0 });
+    expect((await upload.finish({ sha })).json().code).toBe(-177);
+    await upload.init({ sha, insertOnly: 0 });
+    expect((await upload.finish({ sha })).json().code).toBe(0);
   });
 
   it('does not take content of the same size for the same content once it holds some of it', async () => {

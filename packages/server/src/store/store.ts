@@ -32,7 +32,7 @@ export interface Checkpoints {
   readonly states: Uint8Array;
 }
 
-/** What an upload in slices is, fixed when it begins. */
+/** What an upload in slices is, as it begins. */
 export interface SessionInit {
   readonly target: Target;
   readonly sizeBytes: number;
@@ -72,6 +72,8 @@ export interface Session extends SessionInit {
    * @throws StoreError `exists` when it may not overwrite, `path-conflict`; the session lives on then
    */
   complete(labels: ObjectLabels): Promise<ObjectInfo>;
+  /** Whoever goes on with the upload says anew what finishing may do. Survives a restart. */
+  setTerms(terms: Pick<SessionInit, 'overwrite' | 'attributes'>): Promise<void>;
   /** Ends the session and forgets its bytes. */
   discard(): Promise<void>;
 }
@@ -97,15 +99,18 @@ export interface FileRange {
 
 export interface SliceWriter extends ByteWriter {
   /**
-   * Where the bytes are, once all that came are written; they may be read until commit or abort. Undefined when the
-   * slice is stored already or another writer took over, which may happen at any time: ask again after reading.
+   * Where the bytes are, once all that came are written; they may be read until commit or abort. When the slice is stored
+   * already, or another writer took over, which may happen at any time: where the bytes are that are stored instead.
+   *
+   * @throws StoreError `busy` when another writer took over and failed
    */
-  written(): Promise<FileRange | undefined>;
+  written(): Promise<FileRange>;
   /**
    * Marks the slice stored once its bytes are. The caller has checked that they are complete; the mark is kept when
    * the process dies right after this resolves.
    *
-   * @throws StoreError `gone` when the session ended meanwhile, `busy` when another writer took over and failed
+   * @throws StoreError `gone` when the session ended meanwhile, `busy` when another writer took over and failed, or stored
+   *   bytes of its own after `written` had shown those of this one
    */
   commit(mark: { readonly verified: boolean; readonly atMs: number }): Promise<void>;
 }
@@ -130,6 +135,8 @@ export interface OpenObject {
  * concurrently; targets are independent of each other.
  */
 export interface Store {
+  /** Makes the place for it all: where that cannot be, it is noticed before the first request. */
+  open(): Promise<void>;
   /** Starts a session, or returns the unfinished one that is already at the target. */
   createSession(init: SessionInit, checkpoints?: Checkpoints): Promise<{ created: boolean; session: Session }>;
   getSession(id: string): Promise<Session | undefined>;

@@ -1,6 +1,6 @@
 import { readSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import type { Checkpoints, FileRange, Session, SessionInit, Store, Target } from '../store/store.ts';
+import type { Checkpoints, Session, SessionInit, SliceWriter, Store, Target } from '../store/store.ts';
 import { patternBytes, sha1 } from './content.ts';
 
 const SLICE_BYTES = 65536;
@@ -23,6 +23,13 @@ async function putSlice(session: Session, index: number, bytes = sliceBytes(inde
   const writer = await session.openSlice(index);
   await writer.write(bytes);
   await writer.commit({ verified, atMs: NOW_MS + index });
+}
+
+async function readBack(writer: SliceWriter): Promise<Buffer> {
+  const { fd, startBytes, endBytes } = await writer.written();
+  const bytes = Buffer.alloc(endBytes - startBytes);
+  readSync(fd, bytes, 0, bytes.length, startBytes);
+  return bytes;
 }
 
 async function put(store: Store, path: string, bytes: Uint8Array, overwrite = false, sha?: string): Promise<void> {
@@ -85,6 +92,20 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
         });
       });
 
+      it('go on under the terms of whoever goes on with them, across a restart', async () => {
+        const { place, store } = await setUp();
+        await put(store, 'dir/file.bin', Buffer.from('older'));
+        const { session } = await store.createSession(init({ sizeBytes: SLICE_BYTES, overwrite: true }));
+        await putSlice(session, 0);
+        await session.setTerms({ overwrite: false, attributes: 'new' });
+        const again = (await place.open().findSession(target())) as Session;
+        expect(again).toMatchObject({ overwrite: false, attributes: 'new', storedCount: 1 });
+        await expect(again.complete({})).rejects.toMatchObject({ problem: 'exists' });
+        await again.setTerms({ overwrite: true, attributes: undefined });
+        await again.complete({});
+        expect((await content(store))?.equals(sliceBytes(0))).toBe(true);
+      });
+
       it('are one per target, even when asked for at once', async () => {
         const { store } = await setUp();
         const results = await Promise.all([1, 2, 3].map(() => store.createSession(init())));
@@ -108,6 +129,22 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
     });
 
     describe('slices', () => {
+      it('that another writer stored do not count as those that were looked at', async () => {
+        const { store } = await setUp();
+        const { session } = await store.createSession(init({ sizeBytes: SLICE_BYTES }));
+        const [direct, aside] = [await session.openSlice(0), await session.openSlice(0)];
+        for (const writer of [direct, aside]) {
+          await writer.write(Buffer.alloc(SLICE_BYTES, 1));
+          await writer.written();
+        }
+        await putSlice(session, 0);
+        for (const writer of [direct, aside]) {
+          await expect(writer.commit({ verified: true, atMs: NOW_MS })).rejects.toMatchObject({ problem: 'busy' });
+          await writer.abort();
+        }
+        expect(Buffer.concat(await collect(session.read())).equals(sliceBytes(0))).toBe(true);
+      });
+
       it('come in any order and in any pieces', async () => {
         const { store } = await setUp();
         const { session } = await store.createSession(init());
@@ -141,10 +178,7 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
         const { session } = await store.createSession(init());
         for (const writer of [await session.openSlice(1), await session.openSlice(1)]) {
           await writer.write(sliceBytes(1));
-          const { fd, startBytes, endBytes } = (await writer.written()) as FileRange;
-          const bytes = Buffer.alloc(endBytes - startBytes);
-          readSync(fd, bytes, 0, bytes.length, startBytes);
-          expect(bytes.equals(sliceBytes(1))).toBe(true);
+          expect((await readBack(writer)).equals(sliceBytes(1))).toBe(true);
           await writer.abort();
         }
       });
@@ -158,7 +192,7 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
         const other = Buffer.alloc(SLICE_BYTES, 1);
         for (const writer of [late, later, await session.openSlice(0)]) {
           await writer.write(other);
-          if (writer !== later) expect(await writer.written()).toBeUndefined();
+          if (writer !== later) expect((await readBack(writer)).equals(sliceBytes(0))).toBe(true);
           await writer.commit({ verified: false, atMs: NOW_MS });
         }
         expect(session.storedCount).toBe(1);

@@ -21,6 +21,20 @@ describeStore('fileStore with fsync', async () => {
   return { open: () => fileStore(dir, { fsync: true }) };
 });
 
+it.runIf(process.platform === 'linux')('a place where nothing can be kept is noticed at once', async () => {
+  await expect(fileStore('/proc/cos-slice/root').open()).rejects.toMatchObject({ code: 'ENOENT' });
+});
+
+it('clears away what a crash has left, and nothing that may be in use', async () => {
+  const dir = await temporaryDir();
+  const spool = join(dir, '.cos-slice/spool');
+  await mkdir(spool, { recursive: true });
+  for (const name of ['old', 'young']) await writeFile(join(spool, name), 'x');
+  await utimes(join(spool, 'old'), 1, 1);
+  await fileStore(dir).statObject(target);
+  expect(await readdir(spool)).toEqual(['young']);
+});
+
 async function putAll(session: Session): Promise<void> {
   for (let index = 0; index < session.sliceCount; index++) {
     const writer = await session.openSlice(index);

@@ -1,14 +1,17 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, opendir, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { mkdir, opendir, readdir, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
 import type { Checkpoints, SessionInit, Store } from '../store.ts';
-import { ifPresent } from './fs-errors.ts';
+import { hasCode, ifPresent } from './fs-errors.ts';
 import { createKeyedLock } from './keyed-lock.ts';
 import { createLayout, type Layout, targetHash } from './layout.ts';
 import { createObjects, type Objects } from './objects.ts';
 import { FILES, type FileSession, openFileSession, readMeta, type SessionMeta } from './session.ts';
 import { createFileSpool, type FileSpool } from './spool.ts';
 import { syncDirectories } from './sync.ts';
+
+/** Longer than anything stays in the spool while it is written. */
+const SPOOL_MS = 3600 * 1000;
 
 export interface FileStoreOptions {
   /**
@@ -68,7 +71,7 @@ export function fileStore(dir: string, options: FileStoreOptions = {}): Store {
       fsync,
       newSpool,
       newSpoolPath: layout.newSpoolPath,
-      place: (dataPath, labels) => objects.place(dataPath, meta.target, labels, meta.overwrite),
+      place: (dataPath, labels, overwrite) => objects.place(dataPath, meta.target, labels, overwrite),
       lock: (task) => lock(hash, task),
       onEnd: () => loaded.delete(hash),
     });
@@ -95,6 +98,7 @@ export function fileStore(dir: string, options: FileStoreOptions = {}): Store {
   }
 
   return {
+    open: () => makeDirectory(resolve(dir)),
     createSession(init, checkpoints) {
       const hash = targetHash(init.target);
       return lock(hash, async () => {
@@ -160,12 +164,33 @@ export function fileStore(dir: string, options: FileStoreOptions = {}): Store {
 }
 
 async function openRoot(dir: string, fsync: boolean): Promise<{ layout: Layout; objects: Objects }> {
-  await mkdir(dir, { recursive: true });
+  await makeDirectory(dir);
   // Links above the root are the owner's business; below it, real paths and plain ones must be the same.
   const layout = createLayout(await realpath(dir));
-  await rm(layout.spool, { recursive: true, force: true });
   for (const own of [layout.sessions, layout.objects, layout.content, layout.spool]) {
     await mkdir(own, { recursive: true });
   }
+  await sweep(layout.spool);
   return { layout, objects: createObjects(layout, fsync) };
+}
+
+/** What a crash has left behind. Younger files may be in use, by a server that has not quite stopped yet. */
+async function sweep(spool: string): Promise<void> {
+  for (const name of await readdir(spool)) {
+    const path = join(spool, name);
+    const facts = await ifPresent(stat(path));
+    if (facts && facts.mtimeMs < Date.now() - SPOOL_MS) await rm(path, { recursive: true, force: true });
+  }
+}
+
+/** With the directories above. node's own way of doing that never ends below one such as /proc. */
+async function makeDirectory(dir: string): Promise<void> {
+  try {
+    await mkdir(dir);
+  } catch (error) {
+    if (hasCode(error, 'EEXIST') && (await stat(dir)).isDirectory()) return;
+    if (!hasCode(error, 'ENOENT') || (await ifPresent(stat(dirname(dir))))) throw error;
+    await makeDirectory(dirname(dir));
+    await mkdir(dir);
+  }
 }

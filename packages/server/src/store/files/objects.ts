@@ -70,7 +70,9 @@ export function createObjects(layout: Layout, fsync: boolean): Objects {
       await unlink(sourcePath);
     });
     if (labels.sha !== undefined) {
-      await writeJson(layout.contentPath(target, labels.sha), layout.newSpoolPath(), { path: target.path }, fsync);
+      const entry = { path: target.path };
+      // The file is in place already; without the entry, its content is uploaded once more some day.
+      await writeJson(layout.contentPath(target, labels.sha), layout.newSpoolPath(), entry, fsync).catch(() => {});
     }
     if (fsync) await syncDirectories(dirname(path), dirname(firstMade ?? path));
     return infoOf(stat, labels);

@@ -1,5 +1,5 @@
 import type { FileHandle } from 'node:fs/promises';
-import { open, readFile, rename, rm } from 'node:fs/promises';
+import { open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   type Checkpoints,
@@ -11,7 +11,7 @@ import {
 } from '../store.ts';
 import { ifPresent } from './fs-errors.ts';
 import { type Journal, openJournal } from './journal.ts';
-import { readJson } from './json-file.ts';
+import { readJson, writeJson } from './json-file.ts';
 import { readRange } from './read-file.ts';
 import { createSliceSet } from './slice-set.ts';
 import { createSliceWriters } from './slice-writers.ts';
@@ -36,7 +36,7 @@ export interface SessionHost {
   newSpool(): Promise<FileSpool>;
   newSpoolPath(): string;
   /** Puts the finished data file at the target; runs under the target's lock. */
-  place(dataPath: string, labels: ObjectLabels): Promise<ObjectInfo>;
+  place(dataPath: string, labels: ObjectLabels, overwrite: boolean): Promise<ObjectInfo>;
   lock<T>(task: () => Promise<T>): Promise<T>;
   onEnd(): void;
 }
@@ -49,6 +49,7 @@ export interface FileSession extends Session {
 export async function openFileSession(dir: string, meta: SessionMeta, host: SessionHost): Promise<FileSession> {
   const sliceCount = Math.ceil(meta.sizeBytes / meta.sliceSizeBytes);
   const stored = createSliceSet(sliceCount);
+  let terms = { overwrite: meta.overwrite, attributes: meta.attributes };
   let verifiedCount = 0;
   let lastActiveMs = meta.createdAtMs;
 
@@ -128,6 +129,12 @@ export async function openFileSession(dir: string, meta: SessionMeta, host: Sess
 
   const session: FileSession = {
     ...meta,
+    get overwrite() {
+      return terms.overwrite;
+    },
+    get attributes() {
+      return terms.attributes;
+    },
     sliceCount,
     get storedCount() {
       return stored.count;
@@ -147,6 +154,7 @@ export async function openFileSession(dir: string, meta: SessionMeta, host: Sess
       return checkpoints;
     },
     openSlice: createSliceWriters({
+      sizeBytes: meta.sizeBytes,
       sliceSizeBytes: meta.sliceSizeBytes,
       stored,
       acquire,
@@ -176,9 +184,20 @@ export async function openFileSession(dir: string, meta: SessionMeta, host: Sess
       host.lock(async () => {
         if (ended) throw new StoreError('gone');
         if (stored.count !== sliceCount) throw new Error('the session has slices that are not stored');
-        const info = await host.place(join(dir, FILES.data), { ...labels, session: meta.id });
-        await end();
-        return info;
+        const data = join(dir, FILES.data);
+        try {
+          return await host.place(data, { ...labels, session: meta.id }, terms.overwrite);
+        } finally {
+          // Also when something failed after the file had been put in place.
+          if (!(await ifPresent(stat(data)))) await end();
+        }
+      }),
+    setTerms: ({ overwrite, attributes }) =>
+      host.lock(async () => {
+        if (ended) throw new StoreError('gone');
+        if (overwrite === terms.overwrite && attributes === terms.attributes) return;
+        await writeJson(join(dir, FILES.meta), host.newSpoolPath(), { ...meta, overwrite, attributes }, host.fsync);
+        terms = { overwrite, attributes };
       }),
     discard: () =>
       host.lock(async () => {

@@ -1,5 +1,5 @@
 import type { FileHandle } from 'node:fs/promises';
-import { type SliceWriter, StoreError } from '../store.ts';
+import { type FileRange, type SliceWriter, StoreError } from '../store.ts';
 import { createBatchWriter } from './batch-writer.ts';
 import type { SliceSet } from './slice-set.ts';
 import type { FileSpool } from './spool.ts';
@@ -7,6 +7,7 @@ import type { WriteQueue } from './write-queue.ts';
 
 /** What the writers of one session share. */
 export interface SliceFile {
+  readonly sizeBytes: number;
   readonly sliceSizeBytes: number;
   readonly stored: SliceSet;
   /** Keeps the files open until the returned function is called. */
@@ -44,9 +45,36 @@ export function createSliceWriters(file: SliceFile): (index: number) => Promise<
     };
   }
 
+  function rangeIn(data: FileHandle, index: number): FileRange {
+    const startBytes = index * file.sliceSizeBytes;
+    return { fd: data.fd, startBytes, endBytes: Math.min(startBytes + file.sliceSizeBytes, file.sizeBytes) };
+  }
+
+  /** Waits for whoever has taken the slice over. */
+  async function untilStored(index: number): Promise<void> {
+    while (!file.stored.has(index)) {
+      const other = slots.get(index);
+      if (!other) throw new StoreError('busy');
+      await other.settled;
+    }
+  }
+
+  /** For bytes that come once more: they are not needed, but what stands there may be compared with what they should be. */
+  async function openStored(index: number): Promise<SliceWriter> {
+    const { data, release } = await file.acquire();
+    const end = once(release);
+    return {
+      write: () => undefined,
+      written: async () => rangeIn(data, index),
+      commit: async () => end(),
+      abort: async () => end(),
+    };
+  }
+
   async function openDirect(index: number): Promise<SliceWriter> {
     let state: 'receiving' | 'revoked' | 'storing' | 'ended' = 'receiving';
     let stopWriting = async () => {};
+    let hasShownOwn = false;
     const isRevoked = () => state === 'revoked';
     // Held before the first wait, so that two requests cannot both find the slice free.
     const { letGo } = hold(index, () => {
@@ -72,17 +100,20 @@ export function createSliceWriters(file: SliceFile): (index: number) => Promise<
       write: (bytes) => batch.write(bytes),
       async written() {
         await batch.flush();
+        if (isRevoked()) {
+          await untilStored(index);
+          return rangeIn(data, index);
+        }
+        hasShownOwn = true;
         const startBytes = index * file.sliceSizeBytes;
-        return isRevoked() ? undefined : { fd: data.fd, startBytes, endBytes: startBytes + batch.sizeBytes };
+        return { fd: data.fd, startBytes, endBytes: startBytes + batch.sizeBytes };
       },
       async commit(mark) {
         if (isRevoked()) {
           end();
-          while (!file.stored.has(index)) {
-            const other = slots.get(index);
-            if (!other) throw new StoreError('busy');
-            await other.settled;
-          }
+          await untilStored(index);
+          // What was looked at is not what is stored.
+          if (hasShownOwn) throw new StoreError('busy');
           return;
         }
         state = 'storing';
@@ -104,6 +135,7 @@ export function createSliceWriters(file: SliceFile): (index: number) => Promise<
 
   async function openAside(index: number): Promise<SliceWriter> {
     const spool = await file.newSpool();
+    let hasShownOwn = false;
 
     /** False when the slice got stored while waiting for it. */
     async function take(): Promise<(() => void) | undefined> {
@@ -123,13 +155,19 @@ export function createSliceWriters(file: SliceFile): (index: number) => Promise<
 
     return {
       write: (bytes) => spool.write(bytes),
-      written: () => spool.written(),
+      written() {
+        hasShownOwn = true;
+        return spool.written();
+      },
       abort: () => spool.abort(),
       async commit(mark) {
         try {
           await spool.flush();
           const letGo = await take();
-          if (!letGo) return;
+          if (!letGo) {
+            if (hasShownOwn) throw new StoreError('busy');
+            return;
+          }
           try {
             const { queue, release } = await file.acquire();
             try {
@@ -151,17 +189,18 @@ export function createSliceWriters(file: SliceFile): (index: number) => Promise<
   }
 
   return async (index) => {
-    if (file.stored.has(index)) return DISCARD;
+    if (file.stored.has(index)) return openStored(index);
     return slots.has(index) ? openAside(index) : openDirect(index);
   };
 }
 
-const DISCARD: SliceWriter = {
-  write: () => undefined,
-  written: async () => undefined,
-  commit: async () => {},
-  abort: async () => {},
-};
+function once(act: () => void): () => void {
+  let done = false;
+  return () => {
+    if (!done) act();
+    done = true;
+  };
+}
 
 function withResolvers(): { promise: Promise<void>; resolve: () => void } {
   let resolve = () => {};
