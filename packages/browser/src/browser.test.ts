@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { truncate, writeFile } from 'node:fs/promises';
+import { appendFile, rm, truncate, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
@@ -277,6 +277,35 @@ describe('trouble', () => {
     const outcome = await on.evaluate((name) => cosSlice.outcome(name), one.path);
     expect(outcome.error?.code).toBe('source-changed');
     expect(performance.now() - changedAtMs).toBeLessThan(5000);
+    await on.context().close();
+  });
+
+  const fates: [string, string, (file: string) => Promise<void>][] = [
+    ['rewritten', 'source-changed', (file) => writeFile(file, 'something else')],
+    ['appended to', 'source-changed', (file) => appendFile(file, 'more')],
+    ['truncated', 'source-changed', (file) => truncate(file, MIB)],
+    ['deleted', 'source-unreadable', (file) => rm(file)],
+  ];
+  test.each(fates)('a file that is %s while it is hashed ends the upload with %s', async (fate, code, change) => {
+    const on = await open();
+    for (const integrity of ['md5', 'sha1'] as const) {
+      const file = join(setting.root, `${integrity}-${fate}.bin`);
+      await writeFile(file, 'all but empty');
+      await truncate(file, 320 * MIB);
+      // Browsers look at whole seconds: not the second in which it is changed.
+      await utimes(file, 1e9, 1e9);
+      await on.setInputFiles('#file', file);
+      const one = order(`${integrity}-${fate}.bin`, 320 * MIB, { options: { integrity } });
+      await on.evaluate((it) => cosSlice.startPicked(it), one);
+      const begun = ({ path, options }: UploadOrder) =>
+        options?.integrity === 'sha1' ? cosSlice.hashedBytes(path) > 0 : cosSlice.storedSlices(path) > 1;
+      await on.waitForFunction(begun, one, { polling: 5 });
+      await change(file);
+      const outcome = await on.evaluate((name) => cosSlice.outcome(name), one.path);
+      expect(outcome.error).toMatchObject({ code, message: expect.stringContaining('pick it again') });
+      // With sha1 everything is hashed first.
+      expect(outcome.progress.requests > 0).toBe(integrity === 'md5');
+    }
     await on.context().close();
   });
 

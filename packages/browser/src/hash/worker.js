@@ -132,6 +132,10 @@ async function readAll(blob, from, id, take) {
     await read(blob.slice(at, at + WINDOW_BYTES), (bytes) => {
       if (cancelled.has(id)) throw new Error('cancelled');
       take(bytes);
+    }).catch(async (error) => {
+      // Chromium's streams call whatever happened to the file a network error: a byte read otherwise tells what it was.
+      await blob.slice(at, at + 1).arrayBuffer();
+      throw error;
     });
   }
 }
