@@ -418,6 +418,14 @@ describe('the store', () => {
     expect(await left({}, [[30, large], [20], [10, large]])).toEqual([false, true, true]);
     expect(await left({}, [[10, 2 * large]])).toEqual([false]);
   });
+
+  test('lets an application delete its database while it is in use, and remembers again', async () => {
+    const on = await open();
+    expect((await run(order('before-logout.bin', 3 * MIB), on)).error).toBeUndefined();
+    expect(await on.evaluate(() => cosSlice.deleteDatabase('cos-slice'))).toBe('deleted');
+    expect(await on.evaluate(() => cosSlice.recordsAroundDeletion())).toEqual([true, false, true]);
+    await on.context().close();
+  });
 });
 
 describe('the page stays free', () => {

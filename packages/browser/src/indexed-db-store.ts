@@ -1,7 +1,7 @@
 import type { ResumeRecord, ResumeStore } from '@cos-slice/core';
 // Not from the index: this is loaded late, and must not take the whole core into a chunk of its own.
 import { CosSliceError } from '@cos-slice/core/errors';
-import { createStore, del, delMany, entries, get, set, type UseStore } from 'idb-keyval';
+import { del, delMany, entries, get, promisifyRequest, set, type UseStore } from 'idb-keyval';
 
 export interface IndexedDbStoreOptions {
   /** Name of the database. Default `cos-slice`. */
@@ -12,6 +12,7 @@ export interface IndexedDbStoreOptions {
   readonly maxRecords?: number;
 }
 
+const STORE = 'uploads';
 const WEEK_MS = 7 * 24 * 3600 * 1000;
 /** Of hash checkpoints, the one part of a record that grows with the file. */
 const MAX_CHECKPOINT_LENGTH = 32 * 1024 * 1024;
@@ -25,12 +26,7 @@ const PATIENCE_MS = 3000;
 export function createIndexedDbStore(options: IndexedDbStoreOptions = {}): Required<ResumeStore> {
   const { name = 'cos-slice', maxAgeMs = WEEK_MS, maxRecords = 500 } = options;
   const pruned = new Set<string>();
-  // Opened when it is first needed: IndexedDB may be missing.
-  let opened: UseStore | undefined;
-  const database = (): UseStore => {
-    opened ??= createStore(name, 'uploads');
-    return opened;
-  };
+  const database = createDatabase(name);
 
   /** Until the database answers what it was asked last, it is not asked again. */
   let silent = false;
@@ -56,7 +52,7 @@ export function createIndexedDbStore(options: IndexedDbStoreOptions = {}): Requi
   };
 
   const prune = async (): Promise<void> => {
-    const records = await entries<string, ResumeRecord>(database());
+    const records = await entries<string, ResumeRecord>(database);
     const newestFirst = records.sort(([, a], [, b]) => b.savedAtMs - a.savedAtMs);
     const expired = Date.now() - maxAgeMs;
     let checkpoints = 0;
@@ -66,20 +62,20 @@ export function createIndexedDbStore(options: IndexedDbStoreOptions = {}): Requi
     });
     await delMany(
       surplus.map(([key]) => key),
-      database(),
+      database,
     );
   };
 
   return {
     async load(key) {
-      const record = await attempt(() => get<ResumeRecord>(key, database()));
+      const record = await attempt(() => get<ResumeRecord>(key, database));
       if (record?.version !== 1 || record.savedAtMs < Date.now() - maxAgeMs) return undefined;
       return record;
     },
     async save(key, record) {
       if (checkpointLength(record) > MAX_CHECKPOINT_LENGTH) return;
       await attempt(async () => {
-        await set(key, record, database());
+        await set(key, record, database);
         // Once per upload is enough.
         if (pruned.has(key)) return;
         pruned.add(key);
@@ -88,9 +84,37 @@ export function createIndexedDbStore(options: IndexedDbStoreOptions = {}): Requi
     },
     async remove(key) {
       pruned.delete(key);
-      await attempt(() => del(key, database()));
+      await attempt(() => del(key, database));
     },
     lock: (key) => lock(`${name}:${key}`),
+  };
+}
+
+/** Opened when it is first needed, and let go of when somebody wants to delete it, as applications do at logout. */
+function createDatabase(name: string): UseStore {
+  let opening: Promise<IDBDatabase> | undefined;
+  const forget = (): void => {
+    opening = undefined;
+  };
+  const open = async (): Promise<IDBDatabase> => {
+    const request = indexedDB.open(name);
+    request.onupgradeneeded = () => request.result.createObjectStore(STORE);
+    const database = await promisifyRequest(request);
+    database.onclose = forget;
+    database.onversionchange = () => {
+      forget();
+      database.close();
+    };
+    return database;
+  };
+  return async (mode, act) => {
+    // One that cannot be opened now may be later.
+    opening ??= open().catch((error) => {
+      forget();
+      throw error;
+    });
+    const database = await opening;
+    return act(database.transaction(STORE, mode).objectStore(STORE));
   };
 }
 

@@ -186,6 +186,15 @@ async function hashInTwoRuns(sizeBytes: number, change: (data: string) => string
   return { checkpointBytes: checkpoint.hashedBytes, firstBytes: resumed.firstBytes, same: resumed.hash === whole.hash };
 }
 
+/** As applications do at logout. */
+function deleteDatabase(name: string): Promise<'deleted' | 'blocked'> {
+  return new Promise((resolve) => {
+    const request = indexedDB.deleteDatabase(name);
+    request.onsuccess = () => resolve('deleted');
+    request.onblocked = () => resolve('blocked');
+  });
+}
+
 const record = (savedAtMs: number, dataLength = 0): ResumeRecord => ({
   version: 1,
   identity: 'i',
@@ -249,6 +258,19 @@ const api = {
     }
     const left = await Promise.all(records.map((_, index) => store.load(`${index}`)));
     return left.map((one) => one !== undefined);
+  },
+  deleteDatabase,
+  /** @returns whether the store has a record: saved, after its database was deleted, saved again */
+  async recordsAroundDeletion() {
+    const name = `deleted-${Math.random()}`;
+    const store = createIndexedDbStore({ name });
+    const has = async () => (await store.load('key')) !== undefined;
+    await store.save('key', record(Date.now()));
+    const saved = await has();
+    await deleteDatabase(name);
+    const left = await has();
+    await store.save('key', record(Date.now()));
+    return [saved, left, await has()];
   },
   hashInTwoRuns: (sizeBytes: number, version?: number) =>
     hashInTwoRuns(sizeBytes, (data) => (version === undefined ? data : data.replace(/^\d+/, String(version)))),
