@@ -80,6 +80,23 @@ describe('uploading', () => {
     expect(labels).not.toContain('secret');
   });
 
+  test('what is uploaded is what a file holds when its upload starts', async () => {
+    const { uppy, heard } = setUp(setting, { concurrency: 1 });
+    const slices = setting.holdSlices();
+    add(uppy, 2);
+    const edited = add(uppy, 3);
+    const lost = add(uppy, 2);
+    const uploading = uppy.upload();
+    await until(() => slices.held > 0, 'the first file is on its way');
+    uppy.setFileState(edited, { data: new Blob([new Uint8Array(2 * SLICE + 1).fill(7)]) });
+    uppy.setFileState(lost, { data: undefined as never, isGhost: true });
+    slices.release();
+    const result = await uploading;
+    expect(result?.failed?.map((file) => file.id)).toEqual([lost]);
+    expect(of(heard, 'upload-error')[0]?.detail).toContain('select it again');
+    await setting.expectStored(uppy, edited);
+  });
+
   test('path decides where a file goes', async () => {
     const { uppy } = setUp(setting, { path: (file) => `inbox/${file.name}` });
     const id = add(uppy, 2);

@@ -145,15 +145,14 @@ export default class CosSlice<M extends Meta, B extends Body> extends BasePlugin
       return running.ended;
     }
     if (file.isRemote) return this.#refuse(fileId, 'remoteFile');
-    const { data } = file;
-    if (!(data instanceof Blob)) return this.#refuse(fileId, 'dataMissing');
+    if (!(file.data instanceof Blob)) return this.#refuse(fileId, 'dataMissing');
 
     const forget = (): void => {
       if (this.#uploads.get(fileId) === upload) this.#uploads.delete(fileId);
     };
     const upload: FileUpload = new FileUpload(
       this.#queue,
-      (signal) => [data, this.#optionsFor(fileId, upload, signal)],
+      (signal) => [this.#dataOf(fileId), this.#optionsFor(fileId, upload, signal)],
       {
         progress: (snapshot) => this.#onProgress(fileId, snapshot),
         // Forgotten first: whoever is told may start it again at once.
@@ -171,6 +170,13 @@ export default class CosSlice<M extends Meta, B extends Body> extends BasePlugin
     // A file restored as paused, or paused by somebody who was told of its start, waits to be resumed.
     if (!file.isPaused) upload.resume();
     return upload.ended;
+  }
+
+  /** Asked for when the upload starts: while a file waits for its place, editors and compressors may put other data into it. */
+  #dataOf(fileId: string): Blob {
+    const { data } = this.uppy.getFile(fileId);
+    if (data instanceof Blob) return data;
+    throw new Error(this.i18n('dataMissing'));
   }
 
   #optionsFor(fileId: string, upload: FileUpload, signal: AbortSignal): UploadBlobOptions {
