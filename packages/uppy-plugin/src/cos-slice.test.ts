@@ -80,6 +80,16 @@ describe('uploading', () => {
     expect(labels).not.toContain('secret');
   });
 
+  test('a file goes to its relative path, or to its name when that is empty', async () => {
+    const { uppy } = setUp(setting);
+    const inFolder = add(uppy, 2, { meta: { relativePath: 'folder/inside.bin' } as never });
+    const alone = add(uppy, 2, { meta: { relativePath: '' } as never });
+    const result = await uppy.upload();
+    expect(result?.failed).toEqual([]);
+    expect(uppy.getFile(inFolder).uploadURL).toMatch(/\/demobucket\/folder\/inside.bin$/);
+    await setting.expectStored(uppy, alone);
+  });
+
   test('what is uploaded is what a file holds when its upload starts', async () => {
     const { uppy, heard } = setUp(setting, { concurrency: 1 });
     const slices = setting.holdSlices();

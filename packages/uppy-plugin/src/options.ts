@@ -101,7 +101,8 @@ export function boundsOf<M extends Meta, B extends Body>({ concurrency }: CosSli
 /** The object path: forward slashes, no leading one. */
 export function pathOf<M extends Meta, B extends Body>(options: CosSliceOptions<M, B>, file: UppyFile<M, B>): string {
   if (options.path) return options.path(file);
-  return file.meta.relativePath ?? file.meta.name ?? file.name;
+  // Some sources give files that come without a folder an empty relative path.
+  return file.meta.relativePath || file.meta.name || file.name;
 }
 
 /** Allowed metadata as JSON, or undefined when there is none. */
