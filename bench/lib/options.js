@@ -3,13 +3,15 @@ import { parseArgs } from 'node:util';
 
 export const MIB = 1024 * 1024;
 
+const SECTIONS = ['node', 'end-to-end', 'server', 'far', 'browser', 'growth'];
+
 const HELP = `usage: npm run bench -- [options]
   --json FILE       write the figures to FILE
   --runs N          runs of each candidate, interleaved (default 5)
   --size MIB        file for the Node client, in MiB (default 1024)
   --disk-size MIB   file for end to end and server (default 256)
   --far-size MIB    file for the far networks (default 64)
-  --only A,B        sections: node, end-to-end, server, far, browser, growth
+  --only A,B        sections: ${SECTIONS.join(', ')}
   --plots DIR       write the plots to DIR
   --minutes N       no new round of a section beyond its share of this (default 10)`;
 
@@ -48,6 +50,9 @@ export function readOptions(args) {
     console.log(HELP);
     process.exit();
   }
+  const only = values.only?.split(',');
+  const unknown = only?.filter((name) => !SECTIONS.includes(name)) ?? [];
+  if (unknown.length > 0) refuse(`--only knows ${SECTIONS.join(', ')}, got ${unknown.join(', ')}`);
   return {
     json: values.json,
     plots: values.plots,
@@ -55,7 +60,7 @@ export function readOptions(args) {
     sizeBytes: positive('size', values.size) * MIB,
     diskSizeBytes: positive('disk-size', values['disk-size']) * MIB,
     farSizeBytes: positive('far-size', values['far-size']) * MIB,
-    only: values.only?.split(','),
+    only,
     minutes: positive('minutes', values.minutes),
   };
 }
@@ -64,5 +69,11 @@ export function readOptions(args) {
 function positive(name, text) {
   const number = Number(text);
   if (Number.isFinite(number) && number > 0) return number;
-  throw new Error(`--${name} must be a positive number, got ${text}\n${HELP}`);
+  return refuse(`--${name} must be a positive number, got ${text}`);
+}
+
+/** @param {string} why @returns {never} */
+function refuse(why) {
+  console.error(`bench: ${why}`);
+  process.exit(2);
 }

@@ -53,11 +53,11 @@ export interface UploadOptions {
    * takes 512 KiB, 1, 2 and 3 MiB.
    */
   readonly sliceSize?: number;
-  /** Files up to this size go in one request, without a session. Default: `sliceSize`; at most 20 MB. */
+  /** Files up to this size go in one request, without a session. In bytes. Default: `sliceSize`; at most 20 MiB. */
   readonly singleRequestMax?: number;
   /**
    * Requests in flight: a fixed number, bounds for the adaptive window, or a limiter (`createLimiter`) that several uploads
-   * share. Default `{ min: 1, max: 8 }`.
+   * share. Default `{ min: 1, max: 8 }`; `{ min: 1, max: 16 }` in Node.js, `{ min: 1, max: 6 }` in browsers.
    */
   readonly concurrency?: number | Bounds | Limiter;
   readonly integrity?: Integrity;
@@ -155,6 +155,7 @@ export function parseOptions(options: UploadOptions): Config {
     values: { readonly [name in K]?: number } | undefined,
     ranges: Record<K, Range>,
   ): Record<K, number> => {
+    check(option, !values || typeof values === 'object', 'be an object', values);
     const numbers = { ...values } as Record<K, number>;
     for (const name in ranges) numbers[name] = whole(`${option}.${name}`, numbers[name], ranges[name]);
     return numbers;
@@ -172,12 +173,17 @@ export function parseOptions(options: UploadOptions): Config {
   for (const [wrong, must] of PATH_RULES) check('path', !wrong.test(path), must, options.path);
   const sliceSizeBytes = whole('sliceSize', options.sliceSize, SLICE_SIZE);
   const single: Range = [sliceSizeBytes, 0, SINGLE_REQUEST_LIMIT_BYTES];
+  const toBounds = (): number | Bounds => {
+    if (typeof concurrency !== 'object') return whole('concurrency', concurrency, CONCURRENCY.min);
+    const { min, max } = wholes('concurrency', concurrency as Partial<Bounds>, CONCURRENCY);
+    check('concurrency', min <= max, 'have min up to max', `${min} and ${max}`);
+    return { min, max };
+  };
   const toLimiter = (): Limiter => {
-    if (typeof concurrency !== 'object') return createLimiter(whole('concurrency', concurrency, CONCURRENCY.min));
-    if ('acquire' in concurrency) return concurrency as Limiter;
-    const bounds = wholes('concurrency', concurrency, CONCURRENCY);
-    check('concurrency', bounds.min <= bounds.max, 'have min up to max', `${bounds.min} and ${bounds.max}`);
-    return createLimiter(bounds);
+    if (typeof concurrency === 'object' && 'acquire' in concurrency) return concurrency as Limiter;
+    const bounds = toBounds();
+    // With an issue there will be no upload.
+    return createLimiter(issues.length > 0 ? 1 : bounds);
   };
   const config: Config = {
     endpoint,

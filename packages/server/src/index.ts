@@ -4,6 +4,7 @@ export { type FileStoreOptions, fileStore } from './store/files/file-store.ts';
 export {
   type ByteWriter,
   type Checkpoints,
+  type FileRange,
   type ObjectInfo,
   type ObjectLabels,
   type OpenObject,

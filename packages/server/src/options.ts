@@ -75,9 +75,10 @@ const KIB = 1024;
 /** Fills in the defaults. @throws TypeError that names every option that cannot be used */
 export function readOptions(options: SliceServerOptions): Settings {
   const issues: string[] = [];
+  const { accounts = [] } = options;
   const settings: Settings = {
     store: options.store,
-    accountsBySecretId: new Map(options.accounts.map((account) => [account.secretId, account])),
+    accountsBySecretId: new Map(accounts.map((account) => [account.secretId, account])),
     prefix: options.prefix ?? '/files/v2',
     publicRead: options.publicRead ?? false,
     publicUrl: options.publicUrl?.replace(/\/$/, ''),
@@ -88,10 +89,14 @@ export function readOptions(options: SliceServerOptions): Settings {
     onRequest: options.onRequest ?? (() => {}),
   };
 
-  if (options.accounts.length === 0) issues.push('accounts: at least one is needed');
-  if (settings.accountsBySecretId.size !== options.accounts.length) issues.push('accounts: a secretId is used twice');
-  for (const { appId, secretId, secretKey, buckets } of options.accounts) {
-    if (secretId === '' || secretKey === '') issues.push('accounts: secretId and secretKey must not be empty');
+  if (!options.store) issues.push('store: one is needed, fileStore(dir) for example');
+  if (accounts.length === 0) issues.push('accounts: at least one is needed');
+  if (settings.accountsBySecretId.size !== accounts.length) issues.push('accounts: a secretId is used twice');
+  for (const { appId, secretId, secretKey, buckets } of accounts) {
+    // What an unset variable is in JavaScript would sign, too.
+    if (![secretId, secretKey].every((text) => typeof text === 'string' && text !== '')) {
+      issues.push('accounts: secretId and secretKey must be text that is not empty');
+    }
     for (const name of [appId, ...buckets]) {
       if (!NAME.test(name)) issues.push(`accounts: ${JSON.stringify(name)} cannot be an appid or a bucket`);
     }

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -27,6 +28,25 @@ async function talk(origin: string, pieces: (string | Buffer)[]): Promise<string
 }
 
 describe('createSliceServer', () => {
+  it('does not start without a store, an account, or with a key that is none', async () => {
+    const store = fileStore(await temporaryDir());
+    const secretKey = undefined as unknown as string;
+    expect(() => createSliceServer({ store, accounts: [{ ...ACCOUNT, secretKey }] })).toThrow(/secretKey must be text/);
+    expect(() => createSliceServer({} as never)).toThrow(/store: .*accounts: /);
+  });
+
+  it('outlives a listener that throws', async () => {
+    const warned = once(process, 'warning');
+    const test = await startServer({
+      onRequest: () => {
+        throw new Error('a fault of the listener');
+      },
+    });
+    for (let i = 0; i < 2; i++)
+      expect((await post(test.urlOf('x'), { op: 'upload_slice_list' })).json().code).toBe(-197);
+    expect((await warned)[0]).toMatchObject({ message: 'a fault of the listener' });
+  });
+
   it('names every option that cannot be used', async () => {
     const store = fileStore(await temporaryDir());
     expect(() => createSliceServer({ store, accounts: [], prefix: 'x', sessionTtlMs: 0 })).toThrow(

@@ -4,7 +4,7 @@ import { createAnswer, type Progress } from './answer.ts';
 import { ClientGoneError, drain } from './http/body.ts';
 import { asProtocolError, sendFailure } from './http/reply.ts';
 import { createChecker } from './integrity/checker.ts';
-import { readOptions, type SliceServerOptions } from './options.ts';
+import { type RequestInfo, readOptions, type SliceServerOptions } from './options.ts';
 import { startSweeper } from './sweeper.ts';
 
 /** Longer than clients and proxies keep idle connections, so that they are the ones to close them. */
@@ -65,12 +65,18 @@ export function createSliceServer(options: SliceServerOptions): SliceServer {
       }
     }
     drain(req);
-    settings.onRequest({
+    const info: RequestInfo = {
       method: req.method ?? '',
       ...record,
       status: res.headersSent ? res.statusCode : 0,
       durationMs: performance.now() - startedAtMs,
-    });
+    };
+    try {
+      settings.onRequest(info);
+    } catch (error) {
+      // The listener's fault is its own: it must neither stop the server nor vanish.
+      process.emitWarning(error instanceof Error ? error : String(error));
+    }
   }
 
   return {

@@ -57,9 +57,9 @@ test('a signer that does not answer in time is given up and asked again', async 
   const shared = remoteSigner({
     url: 'http://sign.test',
     // What the application's endpoint does with the first request: nothing.
-    fetch: async (_url, { signal, body }) => {
-      const claim = JSON.parse(String(body));
-      return Response.json({ signature: await signer.sign(claim, signal as AbortSignal) });
+    fetch: async (_url, init) => {
+      const claim = JSON.parse(String(init?.body));
+      return Response.json({ signature: await signer.sign(claim, init?.signal as AbortSignal) });
     },
   });
   const signatures = createSignatures(shared, CLAIM, { clock, life, timeoutMs: 1000 });

@@ -19,6 +19,16 @@ describe('the limiter', () => {
     expect(order).toEqual([1, 2, 3]);
   });
 
+  test.each([0, -1, Number.NaN, { min: 0, max: 4 }, { min: 5, max: 1 }, { min: 1 } as never, 'x' as never])(
+    'refuses bounds of %j, which would let nobody in',
+    (bounds) => {
+      expect(() => createLimiter(bounds)).toThrow(expect.objectContaining({ code: 'invalid-options' }));
+      const limiter = createLimiter(2);
+      expect(() => limiter.resize(bounds)).toThrow(/1 <= min <= max/);
+      expect(limiter.limit).toBe(2);
+    },
+  );
+
   test('forgets who stopped waiting', async () => {
     const limiter = createLimiter(1);
     const leave = await limiter.acquire(free);

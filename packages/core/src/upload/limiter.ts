@@ -1,3 +1,4 @@
+import { CosSliceError } from '../errors.ts';
 import type { AttemptReport, Limiter } from '../ports.ts';
 import { type Bounds, createWindow, reportToWindow, resizeWindow } from './window.ts';
 
@@ -10,6 +11,7 @@ export interface AdaptiveLimiter extends Limiter {
  * Makes the places that all uploads of a client share: requests in flight, not files. First come, first served.
  *
  * @param bounds a fixed number, or the bounds of the adaptive window
+ * @throws CosSliceError `invalid-options`
  */
 export function createLimiter(bounds: number | Bounds, nowMs: () => number = Date.now): AdaptiveLimiter {
   let window = createWindow(toBounds(bounds), nowMs());
@@ -77,6 +79,9 @@ export function createLimiter(bounds: number | Bounds, nowMs: () => number = Dat
   };
 }
 
-function toBounds(bounds: number | Bounds): Bounds {
-  return typeof bounds === 'number' ? { min: bounds, max: bounds } : bounds;
+function toBounds(given: number | Bounds): Bounds {
+  const bounds = typeof given === 'number' ? { min: given, max: given } : given;
+  // A limiter without places would let nobody in, for ever.
+  if (bounds?.min >= 1 && bounds.max >= bounds.min) return bounds;
+  throw new CosSliceError('invalid-options', 'a limiter needs bounds with 1 <= min <= max');
 }

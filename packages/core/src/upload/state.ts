@@ -1,4 +1,4 @@
-import { CosSliceError } from '../errors.ts';
+import { CONFLICT_HINT, CosSliceError } from '../errors.ts';
 import type { Integrity, RetryOptions } from '../options.ts';
 import type { ByteRange, FileHash, HashCheckpoint } from '../ports.ts';
 import type { ObjectLocation, Reply } from '../protocol/operations.ts';
@@ -298,9 +298,7 @@ function onListed(state: Opening, reply: Answer & { kind: 'listed' }): UploadSta
   const other = differ(reply.sizeBytes, job.sizeBytes) || differ(reply.sha, sha);
   const proven = reply.sha !== undefined && reply.sha === sha;
   if (other || (reply.session === state.foreignSession && !proven)) {
-    const hint =
-      'an unfinished upload, of other content as far as is known, is at this path: choose another path or onConflict "restart"';
-    return onConflict(state, new CosSliceError('conflict', hint), reply.session);
+    return onConflict(state, new CosSliceError('conflict', CONFLICT_HINT), reply.session);
   }
   // Not the session we left: only the server can tell whether it is about the same content, and init asks it.
   if (cause === 'record' && reply.session !== state.recordedSession && !proven) return create(state);

@@ -1,4 +1,4 @@
-import type { ErrorCode, Remedy } from '../../errors.ts';
+import { CONFLICT_HINT, type ErrorCode, type Remedy } from '../../errors.ts';
 
 type Meaning = readonly [code: ErrorCode, hint: string, remedy?: Remedy];
 
@@ -33,10 +33,7 @@ export const MEANINGS: Readonly<Record<number, Meaning>> = {
   [-199]: ['bad-request', 'the bucket is not allowed: check its name'],
   [-284]: ['bad-request', 'the slice size is not allowed: real COS takes 512 KiB, 1, 2 and 3 MiB'],
   [-4016]: CORRUPTED,
-  [-4020]: [
-    'conflict',
-    'an unfinished upload, of other content as far as is known, is at this path: choose another path or onConflict "restart"',
-  ],
+  [-4020]: ['conflict', CONFLICT_HINT],
   [-5965]: ['bad-request', 'the server refused uploadparts'],
   [-5997]: FAILING,
   [-5999]: ['bad-request', 'the server refused a parameter'],
