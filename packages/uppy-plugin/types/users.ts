@@ -1,6 +1,7 @@
 // Compiled, never run: what users write must type-check, strictly and with library checks on.
 import CosSlice, { type CosSliceFile } from '@cos-slice/uppy-plugin';
 import Uppy from '@uppy/core';
+import './react.js';
 
 const uppy = new Uppy<{ album: string }>();
 

@@ -1,0 +1,141 @@
+import { randomBytes } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { createSetting, launchChromium, type Setting } from '../../browser/src/testing/setting.ts';
+
+/** The README's examples, as they stand there: bundled, opened in Chromium, and used. */
+
+const MIB = 1024 * 1024;
+
+let browser: Browser;
+let setting: Setting;
+beforeAll(async () => {
+  [browser, setting] = await Promise.all([launchChromium(), createSetting()]);
+}, 120_000);
+afterAll(async () => {
+  await browser?.close();
+  await setting?.close();
+});
+
+/** Only where it uploads to is changed. */
+async function exampleOf(heading: string): Promise<string> {
+  const readme = await readFile(new URL('../README.md', import.meta.url), 'utf8');
+  const section = readme.split(/^## /m).find((one) => one.startsWith(`${heading}\n`));
+  const code = section?.match(/^```jsx?\n(.*?)^```$/ms)?.[1];
+  if (!code) throw new Error(`the README has no example of ${heading}`);
+  return code.replace(/'https:[^']*'/, JSON.stringify(setting.endpoint)).replace("'films'", "'demobucket'");
+}
+
+const IN_REACT = `
+  import { createRoot } from 'react-dom/client';
+  createRoot(document.querySelector('#uploads')).render(<Uploads />);
+`;
+
+async function open(code: string): Promise<Page> {
+  const { outputFiles } = await build({
+    stdin: { contents: code, loader: 'jsx', resolveDir: fileURLToPath(new URL('.', import.meta.url)) },
+    bundle: true,
+    jsx: 'automatic',
+    format: 'esm',
+    target: 'es2022',
+    conditions: ['@cos-slice/source'],
+    outdir: 'out',
+    write: false,
+    logLevel: 'error',
+  });
+  const page = await (await browser.newContext()).newPage();
+  await page.goto(`${setting.pageUrl}/blank`);
+  await page.evaluate(() => document.body.append(Object.assign(document.createElement('div'), { id: 'uploads' })));
+  for (const { path, text: content } of outputFiles) {
+    if (path.endsWith('.css')) await page.addStyleTag({ content });
+    else await page.addScriptTag({ content, type: 'module' });
+  }
+  return page;
+}
+
+const fileOf = (name: string, sizeBytes: number) => ({
+  name,
+  mimeType: 'application/octet-stream',
+  buffer: randomBytes(sizeBytes),
+});
+
+async function expectStored({ name, buffer }: ReturnType<typeof fileOf>): Promise<void> {
+  expect((await readFile(setting.file(name))).equals(buffer)).toBe(true);
+}
+
+test.each(['Dashboard', 'React'])('%s: the Dashboard uploads a file', async (heading) => {
+  const page = await open((await exampleOf(heading)) + (heading === 'React' ? IN_REACT : ''));
+  const file = fileOf(`${heading}.bin`, 9 * MIB + 1);
+  await page.locator('.uppy-Dashboard-input').first().setInputFiles(file);
+  await page.getByRole('button', { name: 'Upload 1 file' }).click();
+  await page.getByText('Complete', { exact: true }).waitFor();
+  await expectStored(file);
+  const inner = page.locator('.uppy-Dashboard-inner');
+  expect(await inner.evaluate((one) => getComputedStyle(one).borderStyle), 'with its styles').toBe('solid');
+  await page.context().close();
+});
+
+test('Headless: the components upload a file, pause and resume', async () => {
+  const page = await open((await exampleOf('Headless')) + IN_REACT);
+  const network = await page.context().newCDPSession(page);
+  const limitUpload = (uploadThroughput: number) =>
+    network.send('Network.emulateNetworkConditions', {
+      offline: false,
+      latency: 0,
+      downloadThroughput: -1,
+      uploadThroughput,
+    });
+  await network.send('Network.enable');
+  await limitUpload(4 * MIB);
+  const file = fileOf('headless.bin', 16 * MIB + 1);
+  await page.locator('[name=uppy-dropzone-file-input]').setInputFiles(file);
+  await page.getByRole('listitem').getByText(file.name).waitFor();
+  await page.getByRole('button', { name: 'Upload', exact: true }).click();
+  await page.getByRole('button', { name: 'Pause' }).click();
+  await page.waitForTimeout(500);
+  const arrived = setting.requests.length;
+  await limitUpload(-1);
+  await page.waitForTimeout(1000);
+  expect(setting.requests.length).toBe(arrived);
+  await page.getByRole('button', { name: 'Resume' }).click();
+  await page.getByRole('button', { name: 'Complete' }).waitFor();
+  await expectStored(file);
+  expect(await page.locator('[name=uppy-dropzone-file-input]').isVisible(), 'without its styles').toBe(false);
+  await page.context().close();
+});
+
+test('Headless: a file that fails can be tried again', async () => {
+  const page = await open((await exampleOf('Headless')) + IN_REACT);
+  setting.intercept = ({ method }, res) => {
+    if (method !== 'POST') return false;
+    res.setHeader('Access-Control-Allow-Origin', '*');
+    res.writeHead(403, { 'Content-Type': 'application/json' }).end('{"code":-97,"message":"no"}');
+    return true;
+  };
+  const file = fileOf('again.bin', MIB);
+  await page.locator('[name=uppy-dropzone-file-input]').setInputFiles(file);
+  await page.getByRole('button', { name: 'Upload', exact: true }).click();
+  const again = page.getByRole('button', { name: 'Try again' });
+  await again.waitFor();
+  setting.intercept = undefined;
+  await again.click();
+  await again.waitFor({ state: 'detached' });
+  await page.getByRole('button', { name: 'Complete' }).waitFor();
+  await expectStored(file);
+  await page.context().close();
+});
+
+test('An interface of your own: hears of slices, and of the end', async () => {
+  const page = await open(await exampleOf('An interface of your own'));
+  const said: string[] = [];
+  page.on('console', (message) => said.push(message.text()));
+  const file = fileOf('own.bin', 9 * MIB + 1);
+  await page.locator('#file').setInputFiles(file);
+  await page.waitForEvent('console', (message) => message.text().includes('/demobucket/own.bin'));
+  await expectStored(file);
+  expect(said.some((line) => /^own.bin sending \d+ of \d+ slices$/.test(line))).toBe(true);
+  await page.context().close();
+});
