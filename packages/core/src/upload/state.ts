@@ -365,7 +365,7 @@ function onStarted(state: Sending, index: number): UploadState {
   // Slices are started in order, but they may get their places out of order: the ones passed over become active too.
   const more: ActiveSlice[] = [];
   for (let at = cursor; at <= index; at = nextMissing(stored, at + 1)) {
-    more.push({ ...UNTRIED, index: at, running: at === index });
+    more.push({ index: at, running: at === index, ...UNTRIED });
   }
   return { ...state, active: [...active, ...more], cursor: nextMissing(stored, index + 1) };
 }
