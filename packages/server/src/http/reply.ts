@@ -1,8 +1,15 @@
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
-import { ProtocolError } from '../protocol/codes.ts';
-import { StoreError } from '../store/store.ts';
+import { type ProblemName, ProtocolError } from '../protocol/codes.ts';
+import { StoreError, type StoreProblem } from '../store/store.ts';
 
+const PROBLEMS: Readonly<Record<StoreProblem, ProblemName>> = {
+  exists: 'fileExists',
+  'path-conflict': 'pathConflict',
+  gone: 'notFound',
+  differs: 'checksumFailed',
+  busy: 'busy',
+};
 const EXPOSED =
   'Date, Retry-After, ETag, Last-Modified, Accept-Ranges, Content-Length, Content-Range, Content-Disposition';
 const PREFLIGHT_MAX_AGE_SEC = 24 * 3600;
@@ -74,8 +81,7 @@ function sendJson(res: ServerResponse, nowMs: number, status: number, body: obje
 export function asProtocolError(error: unknown): ProtocolError {
   if (error instanceof ProtocolError) return error;
   if (error instanceof StoreError) {
-    const problem = { exists: 'fileExists', 'path-conflict': 'pathConflict', gone: 'notFound', busy: 'busy' } as const;
-    return new ProtocolError(problem[error.problem], undefined, { cause: error });
+    return new ProtocolError(PROBLEMS[error.problem], undefined, { cause: error });
   }
   return new ProtocolError('storeFailed', undefined, { cause: error });
 }

@@ -107,10 +107,10 @@ export interface SliceWriter extends ByteWriter {
   written(): Promise<FileRange>;
   /**
    * Marks the slice stored once its bytes are. The caller has checked that they are complete; the mark is kept when
-   * the process dies right after this resolves.
+   * the process dies right after this resolves. When the slice is stored already, nothing is written.
    *
-   * @throws StoreError `gone` when the session ended meanwhile, `busy` when another writer took over and failed, or stored
-   *   bytes of its own after `written` had shown those of this one
+   * @throws StoreError `gone` when the session ended meanwhile, `differs` when other bytes are stored, `busy` when another
+   *   writer took over, unless `written` has shown what that one stored
    */
   commit(mark: { readonly verified: boolean; readonly atMs: number }): Promise<void>;
 }
@@ -170,9 +170,10 @@ export interface Store {
  * - `exists`: an object is there and may not be replaced
  * - `path-conflict`: a directory is at the path, or something other than a directory above it
  * - `gone`: the session has ended
+ * - `differs`: other bytes are stored there, and stay
  * - `busy`: worth another try
  */
-export type StoreProblem = 'exists' | 'path-conflict' | 'gone' | 'busy';
+export type StoreProblem = 'exists' | 'path-conflict' | 'gone' | 'differs' | 'busy';
 
 /** The failures of a store that callers are expected to handle; anything else is a fault of the storage below. */
 export class StoreError extends Error {

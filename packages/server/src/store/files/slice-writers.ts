@@ -1,6 +1,7 @@
 import type { FileHandle } from 'node:fs/promises';
 import { type FileRange, type SliceWriter, StoreError } from '../store.ts';
 import { createBatchWriter } from './batch-writer.ts';
+import { readRange } from './read-file.ts';
 import type { SliceSet } from './slice-set.ts';
 import type { FileSpool } from './spool.ts';
 import type { WriteQueue } from './write-queue.ts';
@@ -59,14 +60,21 @@ export function createSliceWriters(file: SliceFile): (index: number) => Promise<
     }
   }
 
-  /** For bytes that come once more: they are not needed, but what stands there may be compared with what they should be. */
+  /** For bytes that come once more: they are not needed, but must be those that stand there. */
   async function openStored(index: number): Promise<SliceWriter> {
     const { data, release } = await file.acquire();
     const end = once(release);
+    const comparison = createComparison(data, index * file.sliceSizeBytes);
     return {
-      write: () => undefined,
+      write: (bytes) => comparison.next(bytes),
       written: async () => rangeIn(data, index),
-      commit: async () => end(),
+      async commit() {
+        try {
+          await comparison.check();
+        } finally {
+          end();
+        }
+      },
       abort: async () => end(),
     };
   }
@@ -74,7 +82,7 @@ export function createSliceWriters(file: SliceFile): (index: number) => Promise<
   async function openDirect(index: number): Promise<SliceWriter> {
     let state: 'receiving' | 'revoked' | 'storing' | 'ended' = 'receiving';
     let stopWriting = async () => {};
-    let hasShownOwn = false;
+    let hasShownStored = false;
     const isRevoked = () => state === 'revoked';
     // Held before the first wait, so that two requests cannot both find the slice free.
     const { letGo } = hold(index, () => {
@@ -102,18 +110,17 @@ export function createSliceWriters(file: SliceFile): (index: number) => Promise<
         await batch.flush();
         if (isRevoked()) {
           await untilStored(index);
+          hasShownStored = true;
           return rangeIn(data, index);
         }
-        hasShownOwn = true;
         const startBytes = index * file.sliceSizeBytes;
         return { fd: data.fd, startBytes, endBytes: startBytes + batch.sizeBytes };
       },
       async commit(mark) {
         if (isRevoked()) {
           end();
-          await untilStored(index);
-          // What was looked at is not what is stored.
-          if (hasShownOwn) throw new StoreError('busy');
+          // Its bytes are gone, so nobody can tell whether they are those that stand there.
+          if (!hasShownStored) throw new StoreError('busy');
           return;
         }
         state = 'storing';
@@ -135,9 +142,14 @@ export function createSliceWriters(file: SliceFile): (index: number) => Promise<
 
   async function openAside(index: number): Promise<SliceWriter> {
     const spool = await file.newSpool();
-    let hasShownOwn = false;
+    // Kept from the start: the slice may have to be compared when the session has just become an object.
+    const { data, queue, release } = await file.acquire().catch(async (error) => {
+      await spool.abort();
+      throw error;
+    });
+    const letFilesGo = once(release);
 
-    /** False when the slice got stored while waiting for it. */
+    /** Undefined when the slice got stored while waiting for it. */
     async function take(): Promise<(() => void) | undefined> {
       while (!file.stored.has(index)) {
         const holder = slots.get(index);
@@ -155,33 +167,30 @@ export function createSliceWriters(file: SliceFile): (index: number) => Promise<
 
     return {
       write: (bytes) => spool.write(bytes),
-      written() {
-        hasShownOwn = true;
-        return spool.written();
+      written: () => spool.written(),
+      async abort() {
+        letFilesGo();
+        await spool.abort();
       },
-      abort: () => spool.abort(),
       async commit(mark) {
         try {
           await spool.flush();
           const letGo = await take();
           if (!letGo) {
-            if (hasShownOwn) throw new StoreError('busy');
-            return;
+            const comparison = createComparison(data, index * file.sliceSizeBytes);
+            for await (const chunk of spool.read()) await comparison.next(chunk);
+            return await comparison.check();
           }
           try {
-            const { queue, release } = await file.acquire();
-            try {
-              const batch = createBatchWriter(queue, index * file.sliceSizeBytes);
-              for await (const chunk of spool.read()) await batch.write(chunk);
-              await batch.flush();
-              await file.mark(index, mark);
-            } finally {
-              release();
-            }
+            const batch = createBatchWriter(queue, index * file.sliceSizeBytes);
+            for await (const chunk of spool.read()) await batch.write(chunk);
+            await batch.flush();
+            await file.mark(index, mark);
           } finally {
             letGo();
           }
         } finally {
+          letFilesGo();
           await spool.abort();
         }
       },
@@ -191,6 +200,39 @@ export function createSliceWriters(file: SliceFile): (index: number) => Promise<
   return async (index) => {
     if (file.stored.has(index)) return openStored(index);
     return slots.has(index) ? openAside(index) : openDirect(index);
+  };
+}
+
+/** Holds bytes that come in order against those in a file. */
+function createComparison(
+  data: FileHandle,
+  startBytes: number,
+): { next(bytes: Uint8Array): Promise<void>; check(): Promise<void> } {
+  let position = startBytes;
+  let isSame = true;
+  let tail: Promise<void> = Promise.resolve();
+
+  async function compare(bytes: Uint8Array, at: number): Promise<void> {
+    let done = 0;
+    for await (const stored of readRange(data, at, at + bytes.length)) {
+      if (Buffer.compare(stored, bytes.subarray(done, done + stored.length)) !== 0) isSame = false;
+      done += stored.length;
+    }
+    if (done < bytes.length) isSame = false;
+  }
+
+  return {
+    next(bytes) {
+      const at = position;
+      position += bytes.length;
+      tail = tail.then(() => compare(bytes, at));
+      return tail;
+    },
+    /** @throws StoreError `differs` */
+    async check() {
+      await tail;
+      if (!isSame) throw new StoreError('differs');
+    },
   };
 }
 
