@@ -2,7 +2,7 @@ import type { Form } from '../form/read-form.ts';
 import type { UploadParts } from '../integrity/upload-parts.ts';
 import { ProtocolError } from '../protocol/codes.ts';
 import { type Fields, hexField, integerField, mayOverwrite } from '../protocol/fields.ts';
-import type { Session, SessionInit } from '../store/store.ts';
+import { type Session, type SessionInit, StoreError } from '../store/store.ts';
 import { type Exchange, ifFresh } from './exchange.ts';
 
 /** Bounds what a session costs in memory: 4 MiB for its bits. */
@@ -43,13 +43,13 @@ export async function beginUpload(exchange: Exchange, form: Form): Promise<Begun
 
   const unfinished = await ifFresh(exchange, await store.findSession(init.target));
   if (unfinished && isUnproven(unfinished, init)) await unfinished.discard();
-  else if (unfinished) return resume(unfinished, init);
+  else if (unfinished) return (await resume(unfinished, init)) ?? beginUpload(exchange, form);
   const { sha, sizeBytes, attributes } = init;
   if (sha && (await store.copyKnown(init.target, { sha, sizeBytes }, { attributes }, init.overwrite))) {
     return { kind: 'instant' };
   }
   const { created, session } = await store.createSession(init, form.uploadParts?.checkpoints);
-  return created ? { kind: 'created', session } : resume(session, init);
+  return created ? { kind: 'created', session } : ((await resume(session, init)) ?? beginUpload(exchange, form));
 }
 
 /**
@@ -57,15 +57,22 @@ export async function beginUpload(exchange: Exchange, form: Form): Promise<Begun
  * two clients never share one. That is also what an answer that got lost leaves behind.
  */
 function isUnproven(session: Session, init: SessionInit): boolean {
-  return session.sizeBytes === init.sizeBytes && (session.sha ?? init.sha) === undefined && session.storedCount === 0;
+  const isProof = session.sha !== undefined && init.sha !== undefined;
+  return session.sizeBytes === init.sizeBytes && !isProof && session.storedCount === 0;
 }
 
-async function resume(session: Session, init: SessionInit): Promise<Begun> {
+/** Undefined when the session has just ended. */
+async function resume(session: Session, init: SessionInit): Promise<Begun | undefined> {
   // Without a SHA-1 whoever knows the session goes on with it; everybody else has to start over.
   if (session.sizeBytes !== init.sizeBytes || init.sha === undefined || session.sha !== init.sha) {
     throw new ProtocolError('otherNotFinished');
   }
-  await session.setTerms(init);
+  try {
+    await session.setTerms(init);
+  } catch (error) {
+    if (error instanceof StoreError && error.problem === 'gone') return undefined;
+    throw error;
+  }
   return { kind: 'resumable', session };
 }
 
