@@ -1,16 +1,12 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createAnswer, type Progress } from './answer.ts';
 import { ClientGoneError, drain } from './http/body.ts';
+import { createHttpServer } from './http/listener.ts';
 import { asProtocolError, sendFailure } from './http/reply.ts';
 import { createChecker } from './integrity/checker.ts';
 import { type RequestInfo, readOptions, type SliceServerOptions } from './options.ts';
 import { startSweeper } from './sweeper.ts';
-
-/** Longer than clients and proxies keep idle connections, so that they are the ones to close them. */
-const KEEP_ALIVE_MS = 75_000;
-/** For a request's headers, and for the first request of a connection. Bodies have a watch of their own. */
-const HEADERS_MS = 60_000;
 
 export interface SliceServer {
   /** Starts listening, on a free port and on 127.0.0.1 unless told otherwise. `url` is the server's origin. */
@@ -83,12 +79,7 @@ export function createSliceServer(options: SliceServerOptions): SliceServer {
     handle,
     async listen(port = 0, host = '127.0.0.1') {
       if (server) throw new Error('the server is listening already');
-      const http = createServer({
-        keepAliveTimeout: KEEP_ALIVE_MS,
-        requestTimeout: 0,
-        // Would be none, too, if it were not said.
-        headersTimeout: HEADERS_MS,
-      });
+      const http = createHttpServer();
       server = http;
       http.on('request', (req, res) => void handle(req, res));
       http.on('checkContinue', (req, res) => void handle(req, res, true));

@@ -1,8 +1,16 @@
-import { describe, expect, it } from 'vitest';
+import { once } from 'node:events';
+import { mkdir, truncate, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import { type AddressInfo, connect } from 'node:net';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { fileStore } from '../store/files/file-store.ts';
 import { post, type SendOptions, send } from '../testing/client.ts';
 import { patternBytes, sha1 } from '../testing/content.ts';
-import { startServer } from '../testing/server.ts';
+import { startServer, temporaryDir } from '../testing/server.ts';
 import { sign } from '../testing/sign.ts';
+import { sendObject } from './download.ts';
 import { readRangeHeader } from './range.ts';
 
 const BYTES = patternBytes(0, 1000);
@@ -78,6 +86,47 @@ describe('downloads', () => {
     expect(await get(undefined, { headers: { Authorization: sign() } })).toBe(200);
     expect(await get(sign({ f: '/a/other' }))).toBe(403);
     expect(await get(sign({ e: 1 }))).toBe(403);
+  });
+
+  it('end when nobody takes them any more, and not while somebody does', async () => {
+    const dir = await temporaryDir();
+    const target = { appId: '1', bucket: 'b', path: 'big' };
+    const sizeBytes = 64 * 1024 * 1024;
+    await mkdir(join(dir, '1/b'), { recursive: true });
+    await writeFile(join(dir, '1/b/big'), '');
+    await truncate(join(dir, '1/b/big'), sizeBytes);
+    const store = fileStore(dir);
+    onTestFinished(() => store.close());
+    const sent: Promise<string>[] = [];
+    const server = createServer((req, res) => {
+      const sending = sendObject(req, res, store, target, 0, 300);
+      sent.push(
+        sending.then(
+          () => 'all',
+          () => 'cut',
+        ),
+      );
+    }).listen(0, '127.0.0.1');
+    onTestFinished(() => void server.close());
+    await once(server, 'listening');
+    const request = () => {
+      const socket = connect((server.address() as AddressInfo).port, '127.0.0.1');
+      onTestFinished(() => void socket.destroy());
+      socket.write('GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
+      return socket;
+    };
+    const slow = request();
+    let taken = 0;
+    // Longer than the server waits, all in all.
+    const untilMs = performance.now() + 700;
+    for await (const chunk of slow) {
+      taken += chunk.length;
+      if (performance.now() < untilMs) await sleep(10);
+    }
+    expect(taken).toBeGreaterThan(sizeBytes);
+    request().pause();
+    await expect.poll(() => sent.length).toBe(2);
+    expect(await Promise.race([Promise.all(sent), sleep(5000)])).toEqual(['all', 'cut']);
   });
 
   it('say 404 in JSON for what is not there', async () => {

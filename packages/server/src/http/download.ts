@@ -6,15 +6,21 @@ import { contentHeaders } from './content-type.ts';
 import { readRangeHeader } from './range.ts';
 import { commonHeaders } from './reply.ts';
 
+/** A client that takes nothing for this long is given up. */
 const IDLE_MS = 60_000;
 
-/** Sends a stored file, or the part of it that Range asks for. @throws ProtocolError -197 when there is none */
+/**
+ * Sends a stored file, or the part of it that Range asks for.
+ *
+ * @throws ProtocolError -197 when there is none, Error when the connection broke or had to be cut
+ */
 export async function sendObject(
   req: IncomingMessage,
   res: ServerResponse,
   store: Store,
   target: Target,
   nowMs: number,
+  idleMs: number = IDLE_MS,
 ): Promise<void> {
   const object = await store.openObject(target);
   if (!object) throw new ProtocolError('notFound');
@@ -46,8 +52,7 @@ export async function sendObject(
       'Content-Length': end - start + 1,
       ...(range && { 'Content-Range': `bytes ${start}-${end}/${sizeBytes}` }),
     });
-    // A client that takes nothing any more.
-    res.setTimeout(IDLE_MS, () => res.destroy());
+    res.setTimeout(idleMs, () => res.destroy());
     if (req.method === 'HEAD' || end < start) res.end();
     else await pipeline(object.stream(start, end), res);
   } finally {
