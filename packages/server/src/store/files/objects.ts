@@ -67,7 +67,8 @@ export function createObjects(layout: Layout, fsync: boolean): Objects {
     const firstMade = await moveTo(path, async () => {
       if (overwrite) return rename(sourcePath, path);
       await link(sourcePath, path);
-      await unlink(sourcePath);
+      // A second name of a file that is in place already: whoever owns it removes it, too.
+      await unlink(sourcePath).catch(() => {});
     });
     if (labels.sha !== undefined) {
       const entry = { path: target.path };

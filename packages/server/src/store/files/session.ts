@@ -121,10 +121,14 @@ export async function openFileSession(dir: string, meta: SessionMeta, host: Sess
     ended = true;
     clearTimeout(idle);
     const trash = host.newSpoolPath();
-    await ifPresent(rename(dir, trash));
-    host.onEnd();
-    await closeFiles();
-    await rm(trash, { recursive: true, force: true });
+    try {
+      await ifPresent(rename(dir, trash));
+    } finally {
+      host.onEnd();
+      await closeFiles();
+    }
+    // What stays there is swept away some day.
+    await rm(trash, { recursive: true, force: true }).catch(() => {});
   }
 
   const session: FileSession = {
@@ -185,12 +189,15 @@ export async function openFileSession(dir: string, meta: SessionMeta, host: Sess
         if (ended) throw new StoreError('gone');
         if (stored.count !== sliceCount) throw new Error('the session has slices that are not stored');
         const data = join(dir, FILES.data);
-        try {
-          return await host.place(data, { ...labels, session: meta.id }, terms.overwrite);
-        } finally {
-          // Also when something failed after the file had been put in place.
-          if (!(await ifPresent(stat(data)))) await end();
-        }
+        // Whoever comes upon a directory that could not be moved away finds its object in place.
+        const endAnyway = () => end().catch(() => {});
+        const info = await host.place(data, { ...labels, session: meta.id }, terms.overwrite).catch(async (error) => {
+          // Failed when the file had been put in place already.
+          if (!(await ifPresent(stat(data)))) await endAnyway();
+          throw error;
+        });
+        await endAnyway();
+        return info;
       }),
     setTerms: ({ overwrite, attributes }) =>
       host.lock(async () => {
