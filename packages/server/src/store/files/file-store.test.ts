@@ -22,7 +22,18 @@ describeStore('fileStore with fsync', async () => {
 });
 
 it.runIf(process.platform === 'linux')('a place where nothing can be kept is noticed at once', async () => {
-  await expect(fileStore('/proc/cos-slice/root').open()).rejects.toMatchObject({ code: 'ENOENT' });
+  for (const root of ['/proc', '/proc/cos-slice', '/proc/cos-slice/root']) {
+    await expect(fileStore(root).open(), root).rejects.toMatchObject({ code: 'ENOENT' });
+  }
+  await expect(fileStore('/dev/null/root').open()).rejects.toMatchObject({ code: 'EEXIST' });
+});
+
+it('makes its place even when several ask for it at once', async () => {
+  for (let round = 0; round < 20; round++) {
+    const root = join(await temporaryDir(), 'a/b/c');
+    await Promise.all([1, 2, 3, 4].map(() => fileStore(root).open()));
+    expect((await readdir(join(root, '.cos-slice'))).sort()).toEqual(['content', 'objects', 'sessions', 'spool']);
+  }
 });
 
 it('clears away what a crash has left, and nothing that may be in use', async () => {

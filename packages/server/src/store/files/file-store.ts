@@ -98,7 +98,9 @@ export function fileStore(dir: string, options: FileStoreOptions = {}): Store {
   }
 
   return {
-    open: () => makeDirectory(resolve(dir)),
+    async open() {
+      await ready();
+    },
     createSession(init, checkpoints) {
       const hash = targetHash(init.target);
       return lock(hash, async () => {
@@ -167,9 +169,7 @@ async function openRoot(dir: string, fsync: boolean): Promise<{ layout: Layout; 
   await makeDirectory(dir);
   // Links above the root are the owner's business; below it, real paths and plain ones must be the same.
   const layout = createLayout(await realpath(dir));
-  for (const own of [layout.sessions, layout.objects, layout.content, layout.spool]) {
-    await mkdir(own, { recursive: true });
-  }
+  for (const own of [layout.sessions, layout.objects, layout.content, layout.spool]) await makeDirectory(own);
   await sweep(layout.spool);
   return { layout, objects: createObjects(layout, fsync) };
 }
@@ -185,12 +185,10 @@ async function sweep(spool: string): Promise<void> {
 
 /** With the directories above. node's own way of doing that never ends below one such as /proc. */
 async function makeDirectory(dir: string): Promise<void> {
-  try {
-    await mkdir(dir);
-  } catch (error) {
-    if (hasCode(error, 'EEXIST') && (await stat(dir)).isDirectory()) return;
-    if (!hasCode(error, 'ENOENT') || (await ifPresent(stat(dirname(dir))))) throw error;
-    await makeDirectory(dirname(dir));
-    await mkdir(dir);
-  }
+  if ((await ifPresent(stat(dir)))?.isDirectory()) return;
+  if (dirname(dir) !== dir) await makeDirectory(dirname(dir));
+  await mkdir(dir).catch(async (error) => {
+    // Somebody else may be making it.
+    if (!hasCode(error, 'EEXIST') || !(await stat(dir)).isDirectory()) throw error;
+  });
 }
