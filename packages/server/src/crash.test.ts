@@ -1,11 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { createSliceServer } from './server.ts';
-import { fileStore } from './store/files/file-store.ts';
 import { patternBytes, sha1 } from './testing/content.ts';
 import { temporaryDir } from './testing/server.ts';
 import { ACCOUNT } from './testing/sign.ts';
@@ -21,13 +19,10 @@ const SCRIPT = `
 /** A server in a process of its own, from the built files. */
 async function spawnServer(dir: string): Promise<{ url: string; child: ChildProcess }> {
   const child = spawn(process.execPath, ['--input-type=module', '-e', SCRIPT, dir], {
-    stdio: ['ignore', 'pipe', 'ignore'],
+    stdio: ['ignore', 'pipe', 'inherit'],
   });
   onTestFinished(() => void child.kill('SIGKILL'));
-  const line = await Promise.race([
-    once(child.stdout, 'data').then(([chunk]) => chunk),
-    once(child, 'exit').then(() => Promise.reject(new Error('the server has not started'))),
-  ]);
+  const [line] = await once(child.stdout, 'data');
   return { url: `${String(line).trim()}/files/v2/${ACCOUNT.appId}/demobucket/file.bin`, child };
 }
 
@@ -36,53 +31,6 @@ async function kill(child: ChildProcess): Promise<void> {
   child.kill('SIGKILL');
   await once(child, 'exit');
 }
-
-describe('a server', () => {
-  it('has its root to itself while it runs', async () => {
-    const dir = await temporaryDir();
-    const first = await spawnServer(dir);
-    const problem = `${dir} is in use by the server with process id ${first.child.pid}`;
-    const second = createSliceServer({ store: fileStore(dir), accounts: [ACCOUNT] });
-    await expect(second.listen()).rejects.toThrow(problem);
-    await second.close();
-    // Has not taken the claim away.
-    await expect(fileStore(dir).open()).rejects.toThrow(problem);
-    await kill(first.child);
-    const third = fileStore(dir);
-    await third.open();
-    await third.close();
-    expect(await readdir(join(dir, '.cos-slice/claims'))).toEqual([]);
-  });
-
-  it('is not kept from its root by a claim that nobody holds any more', async () => {
-    const dir = await temporaryDir();
-    await fileStore(dir).open();
-    const path = join(dir, '.cos-slice/claims/1.json');
-    const own = JSON.parse(await readFile(path, 'utf8'));
-    for (const claim of [
-      '',
-      'no JSON',
-      JSON.stringify(own),
-      // The parent runs, but began at another time.
-      ...(process.platform === 'linux' ? [JSON.stringify({ ...own, pid: process.ppid })] : []),
-    ]) {
-      await writeFile(path, claim);
-      const store = fileStore(dir);
-      await store.open();
-      await store.close();
-    }
-    await writeFile(path, JSON.stringify({ ...own, pid: process.ppid, startedAt: undefined }));
-    await expect(fileStore(dir).open()).rejects.toThrow(`process id ${process.ppid}`);
-  });
-
-  it('gets its root alone when several take over what a killed one has left', async () => {
-    const dir = await temporaryDir();
-    await kill((await spawnServer(dir)).child);
-    const started = await Promise.allSettled([1, 2, 3, 4].map(() => spawnServer(dir)));
-    expect(started.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
-    expect(await readdir(join(dir, '.cos-slice/claims'))).toHaveLength(1);
-  });
-});
 
 describe('a killed server', () => {
   it('has lost no slice that it acknowledged', async () => {

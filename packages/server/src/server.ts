@@ -9,11 +9,7 @@ import { type RequestInfo, readOptions, type SliceServerOptions } from './option
 import { startSweeper } from './sweeper.ts';
 
 export interface SliceServer {
-  /**
-   * Starts listening, on a free port and on 127.0.0.1 unless told otherwise. `url` is the server's origin.
-   *
-   * @throws Error when the store cannot be used (another server uses it, for example) or the port is taken
-   */
+  /** Starts listening, on a free port and on 127.0.0.1 unless told otherwise. `url` is the server's origin. */
   listen(port?: number, host?: string): Promise<{ url: string; port: number }>;
   /**
    * Answers one request, for use inside another `http.Server`. Never rejects.
@@ -82,7 +78,6 @@ export function createSliceServer(options: SliceServerOptions): SliceServer {
   return {
     handle,
     async listen(port = 0, host = '127.0.0.1') {
-      await settings.store.open();
       if (server) throw new Error('the server is listening already');
       const http = createHttpServer();
       server = http;

@@ -135,7 +135,7 @@ export interface OpenObject {
  * concurrently; targets are independent of each other.
  */
 export interface Store {
-  /** Makes the place for it all: where that cannot be, or is another's, it is noticed before the first request. */
+  /** Makes the place for it all: where that cannot be, it is noticed before the first request. */
   open(): Promise<void>;
   /** Starts a session, or returns the unfinished one that is already at the target. */
   createSession(init: SessionInit, checkpoints?: Checkpoints): Promise<{ created: boolean; session: Session }>;

@@ -2,7 +2,6 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, opendir, readdir, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import type { Checkpoints, SessionInit, Store } from '../store.ts';
-import { type Claim, claimRoot } from './claim.ts';
 import { hasCode, ifPresent } from './fs-errors.ts';
 import { createKeyedLock } from './keyed-lock.ts';
 import { createLayout, type Layout, targetHash } from './layout.ts';
@@ -24,13 +23,13 @@ export interface FileStoreOptions {
 
 /**
  * Keeps each object as a plain file at `<dir>/<appid>/<bucket>/<path>` and everything else below `<dir>/.cos-slice/`.
- * One process at a time may use a directory; another is refused when it opens the store, until this one closes it or ends.
+ * One process at a time may use a directory.
  */
 export function fileStore(dir: string, options: FileStoreOptions = {}): Store {
   const fsync = options.fsync ?? false;
   const lock = createKeyedLock();
   const loaded = new Map<string, Promise<FileSession | undefined>>();
-  let opening: Promise<Root> | undefined;
+  let opening: Promise<{ layout: Layout; objects: Objects }> | undefined;
 
   const ready = () =>
     (opening ??= openRoot(resolve(dir), fsync).catch((error) => {
@@ -160,30 +159,19 @@ export function fileStore(dir: string, options: FileStoreOptions = {}): Store {
       return lock(targetHash(target), () => objects.delete(target));
     },
     async close() {
-      const root = await opening?.catch(() => undefined);
-      opening = undefined;
       for (const session of await Promise.all(loaded.values())) await session?.closeFiles();
       loaded.clear();
-      await root?.claim.release();
     },
   };
 }
 
-interface Root {
-  readonly layout: Layout;
-  readonly objects: Objects;
-  readonly claim: Claim;
-}
-
-async function openRoot(dir: string, fsync: boolean): Promise<Root> {
+async function openRoot(dir: string, fsync: boolean): Promise<{ layout: Layout; objects: Objects }> {
   await makeDirectory(dir);
   // Links above the root are the owner's business; below it, real paths and plain ones must be the same.
   const layout = createLayout(await realpath(dir));
-  const { sessions, objects, content, spool, claims } = layout;
-  for (const own of [sessions, objects, content, spool, claims]) await makeDirectory(own);
-  const claim = await claimRoot(dir, claims, layout.newSpoolPath());
-  await sweep(spool);
-  return { layout, objects: createObjects(layout, fsync), claim };
+  for (const own of [layout.sessions, layout.objects, layout.content, layout.spool]) await makeDirectory(own);
+  await sweep(layout.spool);
+  return { layout, objects: createObjects(layout, fsync) };
 }
 
 /** What a crash has left behind. Younger files may be in use, by a server that has not quite stopped yet. */

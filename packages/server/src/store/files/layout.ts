@@ -8,15 +8,13 @@ import type { Target } from '../store.ts';
  * - `sessions/<target hash>/` one unfinished upload: `meta.json`, `checkpoints`, `journal`, `data`
  * - `objects/<target hash>.json` what is known about an object
  * - `content/<bucket and sha hash>.json` an object that holds this content
- * - `spool/` whatever is being written; what a crash has left there is swept away
- * - `claims/<number>.json` the process that uses all this
+ * - `spool/` whatever is being written; emptied when the store opens
  */
 export interface Layout {
   readonly sessions: string;
   readonly objects: string;
   readonly content: string;
   readonly spool: string;
-  readonly claims: string;
   bucketDir(target: Target): string;
   objectPath(target: Target): string;
   sessionDir(targetHash: string): string;
@@ -33,7 +31,6 @@ export function createLayout(root: string): Layout {
     objects: own('objects'),
     content: own('content'),
     spool: own('spool'),
-    claims: own('claims'),
     bucketDir,
     objectPath: (target) => `${bucketDir(target)}/${target.path}`,
     sessionDir: (hash) => own('sessions', hash),
