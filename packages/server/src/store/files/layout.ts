@@ -8,7 +8,7 @@ import type { Target } from '../store.ts';
  * - `sessions/<target hash>/` one unfinished upload: `meta.json`, `checkpoints`, `journal`, `data`
  * - `objects/<target hash>.json` what is known about an object
  * - `content/<bucket and sha hash>.json` an object that holds this content
- * - `spool/` whatever is being written; emptied when the store opens
+ * - `spool/` whatever is being written; what a crash has left there is swept away when the store opens
  */
 export interface Layout {
   readonly sessions: string;
