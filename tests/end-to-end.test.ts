@@ -3,8 +3,9 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type UploadOptions, uploadFile } from '@cos-slice/node';
+import { makeFile, sha256, withFolder } from '@cos-slice/testkit/files';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { makeFile, type RunningStore, sha256, startStore, withFolder } from './support/store.ts';
+import { type RunningStore, startStore } from './support/store.ts';
 
 const MIB = 1024 * 1024;
 const SIZES = { '0 B': 0, '1 B': 1, '1 MiB - 1': MIB - 1, '1 MiB': MIB, '1 MiB + 1': MIB + 1, '20 MB': 20_000_000 };

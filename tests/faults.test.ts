@@ -1,9 +1,10 @@
 import { appendFile, readFile, rm, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createFileResumeStore, type UploadOptions, uploadFile } from '@cos-slice/node';
+import { type FaultProxy, type Faults, startFaultProxy } from '@cos-slice/testkit/fault-proxy';
+import { makeFile, sha256, withFolder } from '@cos-slice/testkit/files';
 import { describe, expect, test } from 'vitest';
-import { type FaultProxy, type Faults, startFaultProxy } from './support/fault-proxy.ts';
-import { makeFile, type RunningStore, sha256, startStore, withFolder } from './support/store.ts';
+import { type RunningStore, startStore } from './support/store.ts';
 
 const MIB = 1024 * 1024;
 

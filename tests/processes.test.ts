@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { makeFile, sha256, withFolder } from '@cos-slice/testkit/files';
 import { describe, expect, test } from 'vitest';
 import { type Running, serve, upload } from './support/command.ts';
-import { makeFile, sha256, withFolder } from './support/store.ts';
 
 const MIB = 1024 * 1024;
 const GIB = 1024 * MIB;

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
-import { appendFile, mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { appendFile, mkdtemp, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { FileHash, HashCheckpoint, Source } from '@cos-slice/core';
 import { hasherContract, patternBytes } from '@cos-slice/core/testing';
+import { readFixture } from '@cos-slice/testkit/fixtures';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { decodeCheckpoint, encodeCheckpoint } from './hash-checkpoint.ts';
 import { createHasher } from './hasher.ts';
@@ -16,9 +17,7 @@ interface Vector {
   readonly sha1: string;
   readonly parts: { readonly offset: number; readonly datalen: number; readonly datasha: string }[];
 }
-const { vectors }: { vectors: Vector[] } = JSON.parse(
-  await readFile(new URL('../../../tests/fixtures/vectors/sha1-slices.json', import.meta.url), 'utf8'),
-);
+const { vectors } = (await readFixture('vectors/sha1-slices.json')) as { vectors: Vector[] };
 
 const MIB = 1024 * 1024;
 const hasher = createHasher();

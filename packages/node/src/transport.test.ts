@@ -4,9 +4,9 @@ import { Agent } from 'node:http';
 import { connect, createServer as createTcpServer, type Server, type Socket } from 'node:net';
 import { CosSliceError, type SendContext, type WireRequest } from '@cos-slice/core';
 import { patternBytes, transportContract } from '@cos-slice/core/testing';
+import { type Reflector, startReflector } from '@cos-slice/testkit/reflector';
 import { Agent as UndiciAgent } from 'undici';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { type Reflector, startReflector } from '../../../tests/support/reflector.ts';
 import { createDispatcherTransport } from './dispatcher-transport.ts';
 import { createHttpTransport } from './transport.ts';
 

@@ -1,5 +1,5 @@
 import { createHmac } from 'node:crypto';
-import { readdirSync, readFileSync } from 'node:fs';
+import { listFixtures, readFixture } from '@cos-slice/testkit/fixtures';
 import { describe, expect, test } from 'vitest';
 import { createSigner } from './create-signer.ts';
 import { type SignatureKey, signatureExpirySec, signatureText, signText } from './signature.ts';
@@ -11,18 +11,21 @@ interface Recorded {
   readonly auth_decoded: { readonly plaintext: string; readonly hmac_ok: boolean } | null;
 }
 
-const folder = new URL('../../../../tests/fixtures/captures/', import.meta.url);
 const SECRET_KEY = `SECRETKEY${'x'.repeat(24)}`;
 const SECRET_ID = `AKID${'x'.repeat(28)}`;
 
-const recorded = readdirSync(folder)
-  .filter((name) => name.endsWith('.json'))
-  .flatMap((name) => {
-    const requests: Recorded[] = JSON.parse(readFileSync(new URL(name, folder), 'utf8'));
-    return requests.flatMap((request) =>
-      request.auth_decoded ? [{ name, ...request, decoded: request.auth_decoded }] : [],
-    );
-  });
+const recorded = (
+  await Promise.all(
+    (
+      await listFixtures('captures')
+    ).map(async (name) => {
+      const requests = (await readFixture(`captures/${name}`)) as Recorded[];
+      return requests.flatMap((request) =>
+        request.auth_decoded ? [{ name, ...request, decoded: request.auth_decoded }] : [],
+      );
+    }),
+  )
+).flat();
 
 function signatureOf(request: Recorded): string {
   if (request.auth_where === 'query') return new URL(request.url, 'http://h').searchParams.get('sign') ?? '';

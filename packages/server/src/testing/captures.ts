@@ -1,7 +1,5 @@
-import { readFile } from 'node:fs/promises';
+import { readFixture } from '@cos-slice/testkit/fixtures';
 import { BIG_BYTES, patternBytes, SMALL_BYTES, sha1 } from './content.ts';
-
-const FIXTURES = new URL('../../../../tests/fixtures/', import.meta.url);
 
 interface RecordedPart {
   name: string;
@@ -39,7 +37,7 @@ export const CAPTURES = [
 ] as const;
 
 export async function readCapture(name: string): Promise<RecordedRequest[]> {
-  return JSON.parse(await readFile(new URL(`captures/${name}.json`, FIXTURES), 'utf8'));
+  return (await readFixture(`captures/${name}.json`)) as RecordedRequest[];
 }
 
 export interface Sha1Vector {
@@ -50,7 +48,7 @@ export interface Sha1Vector {
 }
 
 export async function readVectors(): Promise<Sha1Vector[]> {
-  return JSON.parse(await readFile(new URL('vectors/sha1-slices.json', FIXTURES), 'utf8')).vectors;
+  return ((await readFixture('vectors/sha1-slices.json')) as { vectors: Sha1Vector[] }).vectors;
 }
 
 export function signatureOf(request: RecordedRequest): string {

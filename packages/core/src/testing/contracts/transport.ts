@@ -4,7 +4,7 @@ import { type ContractCase, check, checkEqual, patternBytes, pause, rejection } 
 
 export interface TransportSubject<C> {
   readonly transport: Transport<C>;
-  /** A server that reflects and misbehaves, see the repository's `tests/support/reflector.ts`. No trailing slash. */
+  /** A server that reflects and misbehaves, see `packages/testkit` of the repository. No trailing slash. */
   readonly reflectorUrl: string;
   /** Where nothing listens. */
   readonly refusedUrl: string;

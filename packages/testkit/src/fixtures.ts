@@ -1,0 +1,17 @@
+import { readdir, readFile } from 'node:fs/promises';
+
+const FOLDER = new URL('../fixtures/', import.meta.url);
+
+/**
+ * Reads test vectors and recorded requests.
+ *
+ * @param name below `fixtures/`, such as `vectors/sha1-slices.json`
+ */
+export async function readFixture(name: string): Promise<unknown> {
+  return JSON.parse(await readFile(new URL(name, FOLDER), 'utf8'));
+}
+
+/** The names of the files in a folder below `fixtures/`. */
+export function listFixtures(folder: string): Promise<string[]> {
+  return readdir(new URL(`${folder}/`, FOLDER));
+}
