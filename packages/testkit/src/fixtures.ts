@@ -11,7 +11,7 @@ export async function readFixture(name: string): Promise<unknown> {
   return JSON.parse(await readFile(new URL(name, FOLDER), 'utf8'));
 }
 
-/** The names of the files in a folder below `fixtures/`. */
-export function listFixtures(folder: string): Promise<string[]> {
-  return readdir(new URL(`${folder}/`, FOLDER));
+/** The names of the JSON files in a folder below `fixtures/`. */
+export async function listFixtures(folder: string): Promise<string[]> {
+  return (await readdir(new URL(`${folder}/`, FOLDER))).filter((name) => name.endsWith('.json'));
 }
