@@ -1,11 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { abortContent, type Content, maxContentBytes, openContent } from './content/content.ts';
+import { createExchange } from './exchange.ts';
 import { readForm } from './form/read-form.ts';
 import { type Address, readAddress } from './http/address.ts';
 import { sendObject } from './http/download.ts';
 import { sendPreflight, sendSuccess } from './http/reply.ts';
 import type { Checker } from './integrity/checker.ts';
-import { abortContent, type Content, maxContentBytes, openContent } from './operations/content.ts';
-import { createExchange } from './operations/exchange.ts';
 import { findOperation } from './operations/operations.ts';
 import type { Settings } from './options.ts';
 import { ProtocolError } from './protocol/codes.ts';
@@ -63,7 +63,7 @@ export function createAnswer(settings: Settings, checker: Checker): Answer {
     allows(grant, signedTarget(address), grant.kind === 'once' ? 'once' : 'write');
     if (awaitsContinue) res.writeContinue();
 
-    const exchange = createExchange(settings, checker, req, target, nowMs);
+    const exchange = createExchange(settings, checker, req, target, grant, nowMs);
     let content: Content | undefined;
     try {
       const form = await readForm(req, query, {

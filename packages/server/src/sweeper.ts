@@ -1,5 +1,5 @@
-import { isStale } from './operations/exchange.ts';
 import type { Settings } from './options.ts';
+import { isStale } from './sessions.ts';
 
 const SWEEP_EVERY_MS = 10 * 60_000;
 

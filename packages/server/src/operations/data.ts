@@ -1,8 +1,8 @@
+import { type Content, sliceOf } from '../content/content.ts';
+import type { SliceReply } from '../content/incoming-slice.ts';
+import type { Exchange } from '../exchange.ts';
 import type { Form } from '../form/read-form.ts';
 import type { Session } from '../store/store.ts';
-import { type Content, sliceOf } from './content.ts';
-import type { Exchange } from './exchange.ts';
-import type { SliceReply } from './slice.ts';
 
 /** `upload_slice_data`: stores one slice. */
 export async function uploadSliceData(exchange: Exchange, form: Form, content: Content | undefined): Promise<object> {

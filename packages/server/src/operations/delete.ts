@@ -1,5 +1,5 @@
+import type { Exchange } from '../exchange.ts';
 import { ProtocolError } from '../protocol/codes.ts';
-import type { Exchange } from './exchange.ts';
 
 /**
  * `delete`: drops the unfinished upload at the path if there is one, and then leaves a finished file alone, since the

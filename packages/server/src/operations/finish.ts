@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
+import type { Exchange } from '../exchange.ts';
 import type { Form } from '../form/read-form.ts';
 import { ProtocolError } from '../protocol/codes.ts';
 import { hexField, integerField, requiredField } from '../protocol/fields.ts';
+import { isFinished, sessionOf } from '../sessions.ts';
 import type { Session } from '../store/store.ts';
-import { type Exchange, isFinished, sessionOf } from './exchange.ts';
 
 const SHA1_BYTES = 20;
 /** Finishing a large file can outlast a client's patience; when it asks again it waits for the same answer. */

@@ -1,9 +1,10 @@
+import type { Exchange } from '../exchange.ts';
 import type { Form } from '../form/read-form.ts';
 import type { UploadParts } from '../integrity/upload-parts.ts';
 import { ProtocolError } from '../protocol/codes.ts';
 import { type Fields, hexField, integerField, mayOverwrite } from '../protocol/fields.ts';
+import { ifFresh } from '../sessions.ts';
 import { type Session, type SessionInit, StoreError } from '../store/store.ts';
-import { type Exchange, ifFresh } from './exchange.ts';
 
 /** Bounds what a session costs in memory: 4 MiB for its bits. */
 const MAX_SLICES = 2 ** 25;

@@ -1,6 +1,7 @@
+import type { Exchange } from '../exchange.ts';
 import { ProtocolError } from '../protocol/codes.ts';
+import { ifFresh } from '../sessions.ts';
 import type { Session } from '../store/store.ts';
-import { type Exchange, ifFresh } from './exchange.ts';
 
 /** `upload_slice_list`: what is stored of the upload at the path, or the file's URLs when it is finished. */
 export async function listSlices(exchange: Exchange): Promise<object> {

@@ -1,10 +1,10 @@
+import type { Content } from '../content/content.ts';
+import type { Exchange } from '../exchange.ts';
 import type { Form } from '../form/read-form.ts';
 import { ProtocolError } from '../protocol/codes.ts';
 import type { Grant } from '../signature/signature.ts';
-import type { Content } from './content.ts';
 import { uploadSliceData } from './data.ts';
 import { deleteFile } from './delete.ts';
-import type { Exchange } from './exchange.ts';
 import { finishUpload } from './finish.ts';
 import { initUpload } from './init.ts';
 import { listSlices } from './list.ts';

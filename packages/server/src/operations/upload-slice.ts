@@ -1,8 +1,8 @@
+import type { Content } from '../content/content.ts';
+import type { Exchange } from '../exchange.ts';
 import type { Form } from '../form/read-form.ts';
 import type { Session } from '../store/store.ts';
-import type { Content } from './content.ts';
 import { storeSlice } from './data.ts';
-import type { Exchange } from './exchange.ts';
 import { completeUpload } from './finish.ts';
 import { beginUpload, describeSession } from './init.ts';
 

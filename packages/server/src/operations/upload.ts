@@ -1,8 +1,8 @@
+import { type Content, MAX_UPLOAD_BYTES } from '../content/content.ts';
+import type { Exchange } from '../exchange.ts';
 import type { Form } from '../form/read-form.ts';
 import { ProtocolError } from '../protocol/codes.ts';
 import { hexField, mayOverwrite } from '../protocol/fields.ts';
-import { type Content, MAX_UPLOAD_BYTES } from './content.ts';
-import type { Exchange } from './exchange.ts';
 
 const SHA1_BYTES = 20;
 

@@ -1,36 +1,6 @@
-import type { IncomingMessage } from 'node:http';
-import { type ObjectUrls, objectUrls } from '../http/address.ts';
-import type { Checker } from '../integrity/checker.ts';
-import type { Settings } from '../options.ts';
-import type { Session, Target } from '../store/store.ts';
-
-/** What an operation knows of the request it answers, besides its form. */
-export interface Exchange {
-  readonly settings: Settings;
-  readonly target: Target;
-  readonly nowMs: number;
-  readonly checker: Checker;
-  readonly urls: ObjectUrls;
-}
-
-export function createExchange(
-  settings: Settings,
-  checker: Checker,
-  req: IncomingMessage,
-  target: Target,
-  nowMs: number,
-): Exchange {
-  return {
-    settings,
-    target,
-    nowMs,
-    checker,
-    // Most replies have none.
-    get urls() {
-      return objectUrls(settings, req, target);
-    },
-  };
-}
+import type { Exchange } from './exchange.ts';
+import type { Settings } from './options.ts';
+import type { Session } from './store/store.ts';
 
 /** A session that has not rested for too long; one that has is dropped. */
 export async function ifFresh(exchange: Exchange, session: Session | undefined): Promise<Session | undefined> {

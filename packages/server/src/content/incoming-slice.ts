@@ -1,9 +1,10 @@
+import type { Exchange } from '../exchange.ts';
 import type { PartSink } from '../form/multipart.ts';
 import { type ChainPlan, planChain } from '../integrity/chain-plan.ts';
 import { ProtocolError } from '../protocol/codes.ts';
 import { type Fields, hexField, integerField, requiredField } from '../protocol/fields.ts';
+import { isFinished, sessionOf } from '../sessions.ts';
 import type { Session, SliceWriter } from '../store/store.ts';
-import { type Exchange, isFinished, sessionOf } from './exchange.ts';
 
 const MD5_BYTES = 16;
 const SHA1_BYTES = 20;

@@ -1,0 +1,37 @@
+import type { IncomingMessage } from 'node:http';
+import { type ObjectUrls, objectUrls } from './http/address.ts';
+import type { Checker } from './integrity/checker.ts';
+import type { Settings } from './options.ts';
+import type { Grant } from './signature/signature.ts';
+import type { Target } from './store/store.ts';
+
+/** What an operation knows of the request it answers, besides its form. */
+export interface Exchange {
+  readonly settings: Settings;
+  readonly target: Target;
+  readonly grant: Grant;
+  readonly nowMs: number;
+  readonly checker: Checker;
+  readonly urls: ObjectUrls;
+}
+
+export function createExchange(
+  settings: Settings,
+  checker: Checker,
+  req: IncomingMessage,
+  target: Target,
+  grant: Grant,
+  nowMs: number,
+): Exchange {
+  return {
+    settings,
+    target,
+    grant,
+    nowMs,
+    checker,
+    // Most replies have none.
+    get urls() {
+      return objectUrls(settings, req, target);
+    },
+  };
+}
