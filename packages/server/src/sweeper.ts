@@ -3,7 +3,7 @@ import { isStale } from './sessions.ts';
 
 const SWEEP_EVERY_MS = 10 * 60_000;
 
-/** Drops stale sessions: soon after the start and then every few minutes, one at a time. */
+/** Drops stale sessions and what failures have left: soon after the start and then every few minutes, one at a time. */
 export function startSweeper(settings: Settings): { stop(): Promise<void> } {
   let stopped = false;
   let running: Promise<void> = Promise.resolve();
@@ -11,8 +11,10 @@ export function startSweeper(settings: Settings): { stop(): Promise<void> } {
   async function sweep(): Promise<void> {
     for await (const session of settings.store.sessions()) {
       if (stopped) return;
-      if (isStale(session, settings, settings.nowMs())) await session.discard();
+      // One that cannot be dropped is tried again the next time, and must not keep the others.
+      if (isStale(session, settings, settings.nowMs())) await session.discard().catch(() => {});
     }
+    await settings.store.tidy?.();
   }
   function start(): void {
     // A failing disk shows in requests; the next sweep tries again.

@@ -163,6 +163,8 @@ export interface Store {
   openObject(target: Target): Promise<OpenObject | undefined>;
   /** Whether there was an object to delete. */
   deleteObject(target: Target): Promise<boolean>;
+  /** Clears away what failures have left behind; called every few minutes. */
+  tidy?(): Promise<void>;
   close(): Promise<void>;
 }
 

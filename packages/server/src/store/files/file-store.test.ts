@@ -1,4 +1,15 @@
-import { appendFile, mkdir, readdir, readFile, readlink, symlink, truncate, utimes, writeFile } from 'node:fs/promises';
+import {
+  appendFile,
+  mkdir,
+  readdir,
+  readFile,
+  readlink,
+  rm,
+  symlink,
+  truncate,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { patternBytes, sha1 } from '../../testing/content.ts';
@@ -45,6 +56,76 @@ it('clears away what a crash has left, and nothing that may be in use', async ()
   await fileStore(dir).statObject(target);
   expect(await readdir(spool)).toEqual(['young']);
 });
+
+it('opens whatever lies in the spool, and clears away what it can', async () => {
+  const dir = await temporaryDir();
+  const spool = join(dir, '.cos-slice/spool');
+  await mkdir(join(spool, 'draft/deep'), { recursive: true });
+  await symlink('/nowhere', join(spool, 'link'));
+  const store = fileStore(dir);
+  await store.open();
+  for (const name of ['one', 'draft']) {
+    await writeFile(join(spool, name), 'x').catch(() => {});
+    await utimes(join(spool, name), 1, 1);
+  }
+  await store.tidy?.();
+  expect(await readdir(spool)).toEqual(['link']);
+});
+
+it.each(['', '{', 'null', '[]', '{}', '{"id":7}', '{"id":"x","target":{}}', '\0\0\0\0'])(
+  'a session whose meta.json holds %j is none, and gives way to a new one',
+  async (broken) => {
+    const dir = await temporaryDir();
+    const { session } = await fileStore(dir).createSession(init);
+    const meta = join(dir, '.cos-slice/sessions', session.id.slice(0, 40), 'meta.json');
+    await writeFile(meta, broken);
+    const store = fileStore(dir);
+    expect(await store.findSession(target)).toBeUndefined();
+    const { created, session: next } = await store.createSession({ ...init, sizeBytes: 65536 });
+    expect(created).toBe(true);
+    await putAll(next);
+    await next.complete({});
+    expect(await filesIn(join(dir, '.cos-slice/spool'))).toEqual([]);
+    expect(await readdir(join(dir, '.cos-slice/sessions'))).toEqual([]);
+  },
+);
+
+it('one session that cannot be read hides no other, and goes when it has been there for long', async () => {
+  const dir = await temporaryDir();
+  const store = fileStore(dir);
+  for (const path of ['a', 'b', 'c']) await store.createSession({ ...init, target: { ...target, path } });
+  const sessions = join(dir, '.cos-slice/sessions');
+  const names = await readdir(sessions);
+  const [torn, unreadable] = names as [string, string];
+  await writeFile(join(sessions, torn, 'meta.json'), '');
+  await utimes(join(sessions, torn), 1, 1);
+  await rm(join(sessions, unreadable, 'journal'));
+  await mkdir(join(sessions, unreadable, 'journal'));
+  await writeFile(join(sessions, 'stray'), 'x');
+  const found = [];
+  for await (const session of fileStore(dir).sessions()) found.push(session.id.slice(0, 40));
+  expect(found).toEqual(names.slice(2));
+  expect((await readdir(sessions)).sort()).toEqual([...names.slice(1), 'stray'].sort());
+});
+
+it.each(['', '[', '7', '{"revision":1}', '[{"revision":"x","sha":{}}]'])(
+  'labels that hold %j are none, and are healed by the next put',
+  async (broken) => {
+    const dir = await temporaryDir();
+    const store = fileStore(dir);
+    await put(store, 'x.bin', sha1(BYTES));
+    for (const folder of ['objects', 'content']) {
+      const [name] = (await readdir(join(dir, '.cos-slice', folder))) as [string];
+      await writeFile(join(dir, '.cos-slice', folder, name), broken);
+    }
+    const known = { sha: sha1(BYTES), sizeBytes: BYTES.length };
+    expect(await store.statObject(target)).toMatchObject({ sizeBytes: BYTES.length, sha: undefined });
+    expect(await store.copyKnown({ ...target, path: 'copy' }, known, {}, false)).toBeUndefined();
+    await put(store, 'x.bin', sha1(BYTES));
+    expect((await store.statObject(target))?.sha).toBe(sha1(BYTES));
+    expect((await store.copyKnown({ ...target, path: 'copy' }, known, {}, false))?.sha).toBe(sha1(BYTES));
+  },
+);
 
 async function putAll(session: Session): Promise<void> {
   for (let index = 0; index < session.sliceCount; index++) {

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, opendir, readdir, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { lstat, mkdir, opendir, readdir, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import type { Checkpoints, SessionInit, Store } from '../store.ts';
+import { type Checkpoints, type SessionInit, type Store, StoreError } from '../store.ts';
 import { hasCode, ifPresent } from './fs-errors.ts';
 import { createKeyedLock } from './keyed-lock.ts';
 import { createLayout, type Layout, targetHash } from './layout.ts';
@@ -85,11 +85,22 @@ export function fileStore(dir: string, options: FileStoreOptions = {}): Store {
     await mkdir(draft);
     const write = (name: string, content: string | Uint8Array) =>
       writeFile(join(draft, name), content, { flush: fsync });
-    if (checkpoints) await write(FILES.checkpoints, checkpoints.states);
-    await write(FILES.data, '');
-    await write(FILES.journal, '');
-    await write(FILES.meta, JSON.stringify(meta));
-    await rename(draft, layout.sessionDir(hash));
+    try {
+      if (checkpoints) await write(FILES.checkpoints, checkpoints.states);
+      await write(FILES.data, '');
+      await write(FILES.journal, '');
+      await write(FILES.meta, JSON.stringify(meta));
+      await rename(draft, layout.sessionDir(hash)).catch(async (error) => {
+        if (!hasCode(error, 'ENOTEMPTY', 'EEXIST')) throw error;
+        // Another server's, or what a power failure has left of one that nobody can read any more.
+        if (await readMeta(layout.sessionDir(hash))) throw new StoreError('busy', { cause: error });
+        await removeAside(layout.sessionDir(hash), layout.newSpoolPath());
+        await rename(draft, layout.sessionDir(hash));
+      });
+    } catch (error) {
+      await rm(draft, { recursive: true, force: true }).catch(() => {});
+      throw error;
+    }
     if (fsync) await syncDirectories(layout.sessionDir(hash), layout.sessions);
     // The first answer may be that of a look that began before the session was there.
     const session = (await load(hash)) ?? (await load(hash));
@@ -118,8 +129,12 @@ export function fileStore(dir: string, options: FileStoreOptions = {}): Store {
     async *sessions() {
       const { layout } = await ready();
       for await (const entry of await opendir(layout.sessions)) {
-        const session = await load(entry.name);
-        if (!session) continue;
+        // One that cannot be read must not hide the others.
+        const session = await load(entry.name).catch(() => undefined);
+        if (!session) {
+          await lock(entry.name, () => dropUnreadable(layout, entry.name)).catch(() => {});
+          continue;
+        }
         yield session;
         // Looking at all of them must not open the files of all of them.
         await session.closeFiles();
@@ -158,37 +173,59 @@ export function fileStore(dir: string, options: FileStoreOptions = {}): Store {
       const { objects } = await ready();
       return lock(targetHash(target), () => objects.delete(target));
     },
+    async tidy() {
+      await sweep((await ready()).layout.spool);
+    },
     async close() {
-      for (const session of await Promise.all(loaded.values())) await session?.closeFiles();
+      for (const loading of loaded.values()) await (await loading.catch(() => undefined))?.closeFiles();
       loaded.clear();
     },
   };
 }
 
 async function openRoot(dir: string, fsync: boolean): Promise<{ layout: Layout; objects: Objects }> {
-  await makeDirectory(dir);
+  await makeDirectory(dir, fsync);
   // Links above the root are the owner's business; below it, real paths and plain ones must be the same.
   const layout = createLayout(await realpath(dir));
-  for (const own of [layout.sessions, layout.objects, layout.content, layout.spool]) await makeDirectory(own);
-  await sweep(layout.spool);
+  for (const own of [layout.sessions, layout.objects, layout.content, layout.spool]) await makeDirectory(own, fsync);
+  await sweep(layout.spool).catch(() => {});
   return { layout, objects: createObjects(layout, fsync) };
 }
 
-/** What a crash has left behind. Younger files may be in use, by a server that has not quite stopped yet. */
+/** What crashes and failures have left behind. Younger files may be in use, also by a server that has not quite stopped yet. */
 async function sweep(spool: string): Promise<void> {
-  for (const name of await readdir(spool)) {
-    const path = join(spool, name);
-    const facts = await ifPresent(stat(path));
-    if (facts && facts.mtimeMs < Date.now() - SPOOL_MS) await rm(path, { recursive: true, force: true });
-  }
+  for (const name of await readdir(spool)) await sweepOne(join(spool, name)).catch(() => {});
+}
+
+async function sweepOne(path: string): Promise<void> {
+  if (await isOld(path)) await rm(path, { recursive: true, force: true });
+}
+
+/** A session whose `meta.json` is broken: nothing leads to it any more. */
+async function dropUnreadable(layout: Layout, hash: string): Promise<void> {
+  const dir = layout.sessionDir(hash);
+  if (!(await isOld(dir)) || (await readMeta(dir))) return;
+  await removeAside(dir, layout.newSpoolPath());
+}
+
+async function isOld(path: string): Promise<boolean> {
+  const facts = await ifPresent(lstat(path));
+  return facts !== undefined && facts.mtimeMs < Date.now() - SPOOL_MS;
+}
+
+/** In one step, so that no half of it is ever seen. */
+async function removeAside(path: string, trashPath: string): Promise<void> {
+  await ifPresent(rename(path, trashPath));
+  await rm(trashPath, { recursive: true, force: true }).catch(() => {});
 }
 
 /** With the directories above. node's own way of doing that never ends below one such as /proc. */
-async function makeDirectory(dir: string): Promise<void> {
+async function makeDirectory(dir: string, fsync: boolean): Promise<void> {
   if ((await ifPresent(stat(dir)))?.isDirectory()) return;
-  if (dirname(dir) !== dir) await makeDirectory(dirname(dir));
+  if (dirname(dir) !== dir) await makeDirectory(dirname(dir), fsync);
   await mkdir(dir).catch(async (error) => {
     // Somebody else may be making it.
     if (!hasCode(error, 'EEXIST') || !(await stat(dir)).isDirectory()) throw error;
   });
+  if (fsync) await syncDirectories(dirname(dir));
 }

@@ -4,7 +4,7 @@ import { copyFile, link, lstat, mkdir, open, realpath, rename, rm, rmdir, unlink
 import { dirname } from 'node:path';
 import { type ObjectInfo, type ObjectLabels, type OpenObject, StoreError, type Target } from '../store.ts';
 import { hasCode, ifPresent } from './fs-errors.ts';
-import { readJson, writeJson } from './json-file.ts';
+import { hasFields, isText, isTextOrNothing, readJson, writeJson } from './json-file.ts';
 import type { Layout } from './layout.ts';
 import { syncDirectories } from './sync.ts';
 
@@ -109,7 +109,7 @@ export function createObjects(layout: Layout, fsync: boolean): Objects {
   }
 
   async function labelsOf(target: Target, stat: FileStat): Promise<ObjectLabels> {
-    const labels = await readJson<LabelsFile>(layout.labelsPath(target));
+    const labels = await readJson(layout.labelsPath(target), isLabels);
     return labels?.revision === revisionOf(stat) ? labels : {};
   }
 
@@ -144,7 +144,7 @@ export function createObjects(layout: Layout, fsync: boolean): Objects {
     place,
     stat,
     async copyKnown(target, { sha, sizeBytes }) {
-      const known = await readJson<{ path: string }>(layout.contentPath(target, sha));
+      const known = await readJson(layout.contentPath(target, sha), isEntry);
       if (!known) return undefined;
       const source = { ...target, path: known.path };
       const before = await stat(source);
@@ -194,4 +194,17 @@ function infoOf(stat: FileStat, { sha, session, attributes }: ObjectLabels): Obj
     session,
     attributes,
   };
+}
+
+function isLabels(value: unknown): value is LabelsFile {
+  return hasFields(value, {
+    revision: isText,
+    sha: isTextOrNothing,
+    session: isTextOrNothing,
+    attributes: isTextOrNothing,
+  });
+}
+
+function isEntry(value: unknown): value is { path: string } {
+  return hasFields(value, { path: isText });
 }

@@ -1,6 +1,6 @@
 import type { FileHandle } from 'node:fs/promises';
 import { open, readFile, rename, rm, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import {
   type Checkpoints,
   type ObjectInfo,
@@ -11,11 +11,12 @@ import {
 } from '../store.ts';
 import { ifPresent } from './fs-errors.ts';
 import { type Journal, openJournal } from './journal.ts';
-import { readJson, writeJson } from './json-file.ts';
+import { hasFields, isText, isTextOrNothing, readJson, writeJson } from './json-file.ts';
 import { readRange } from './read-file.ts';
 import { createSliceSet } from './slice-set.ts';
 import { createSliceWriters } from './slice-writers.ts';
 import type { FileSpool } from './spool.ts';
+import { syncDirectories } from './sync.ts';
 import { createWriteQueue, type WriteQueue } from './write-queue.ts';
 
 export const FILES = { meta: 'meta.json', data: 'data', journal: 'journal', checkpoints: 'checkpoints' } as const;
@@ -123,6 +124,7 @@ export async function openFileSession(dir: string, meta: SessionMeta, host: Sess
     const trash = host.newSpoolPath();
     try {
       await ifPresent(rename(dir, trash));
+      if (host.fsync) await syncDirectories(dirname(dir));
     } finally {
       host.onEnd();
       await closeFiles();
@@ -220,5 +222,20 @@ export async function openFileSession(dir: string, meta: SessionMeta, host: Sess
 }
 
 export async function readMeta(dir: string): Promise<SessionMeta | undefined> {
-  return readJson<SessionMeta>(join(dir, FILES.meta));
+  return readJson(join(dir, FILES.meta), isMeta);
+}
+
+function isMeta(value: unknown): value is SessionMeta {
+  const isCount = (field: unknown) => Number.isSafeInteger(field) && (field as number) >= 0;
+  return hasFields(value, {
+    id: isText,
+    target: (field) => hasFields(field, { appId: isText, bucket: isText, path: isText }),
+    sizeBytes: isCount,
+    sliceSizeBytes: (field) => isCount(field) && field !== 0,
+    overwrite: (field) => typeof field === 'boolean',
+    createdAtMs: Number.isFinite,
+    sha: isTextOrNothing,
+    attributes: isTextOrNothing,
+    checkpointStepBytes: (field) => field === undefined || isCount(field),
+  });
 }
