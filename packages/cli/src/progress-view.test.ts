@@ -13,6 +13,7 @@ const snapshot = (progress: Partial<UploadProgress> = {}, more: Partial<UploadSn
   phase: progress.phase ?? 'sending',
   paused: false,
   online: true,
+  resumable: true,
   sliceSizeBytes: MIB,
   sliceMap: () => new Uint8Array(),
   progress: {

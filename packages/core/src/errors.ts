@@ -67,6 +67,8 @@ export interface ErrorDetails {
   readonly phase?: 'connect' | 'response' | 'no-progress' | undefined;
   /** Network: nothing answers at that address (refused, no such host), as opposed to a connection that broke. */
   readonly unreachable?: boolean | undefined;
+  /** Network: the other side had closed a kept connection; nothing of a reply came. Not the network's fault: again at once. */
+  readonly stale?: boolean | undefined;
   readonly issues?: readonly OptionIssue[] | undefined;
 }
 
@@ -84,6 +86,7 @@ export class CosSliceError extends Error {
   declare readonly serverDateMs?: number;
   declare readonly phase?: 'connect' | 'response' | 'no-progress';
   declare readonly unreachable?: boolean;
+  declare readonly stale?: boolean;
   declare readonly issues?: readonly OptionIssue[];
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {

@@ -30,8 +30,12 @@ export interface Source<C> {
    * least, never from name or date alone. `undefined`: cannot be told (a stream), so the upload is not resumed later.
    */
   identity(signal: AbortSignal): Promise<string | undefined>;
-  /** Checks that the source is still what it was at the start. @throws CosSliceError `source-changed` */
-  verify?(): Promise<void>;
+  /**
+   * Checks that the source is still what it was at the start, and ends where it said. May take as long as reading it all.
+   *
+   * @throws CosSliceError `source-changed`, `source-unreadable`; `signal.reason` when aborted
+   */
+  verify?(signal?: AbortSignal): Promise<void>;
   /** Frees handles. Called exactly once, when the upload has ended and nothing reads any more. */
   close?(): Promise<void>;
 }
@@ -153,14 +157,15 @@ export interface ResumeRecord {
 /** Keyed by destination: one upload per path. A failing store never fails an upload; only `lock` may refuse one. */
 export interface ResumeStore {
   load(key: string): Promise<ResumeRecord | undefined>;
+  /** @throws anything, when the record could not be kept: the upload then says that it is not `resumable` */
   save(key: string, record: ResumeRecord): Promise<void>;
   remove(key: string): Promise<void>;
   /**
    * Keeps others from uploading to the same destination at once.
    *
-   * @returns the unlock function. @throws CosSliceError `locked`
+   * @returns the unlock function. @throws CosSliceError `locked`; `signal.reason` when aborted
    */
-  lock?(key: string): Promise<() => Promise<void>>;
+  lock?(key: string, signal?: AbortSignal): Promise<() => Promise<void>>;
 }
 
 export interface Clock {

@@ -339,7 +339,21 @@ describe('resume', () => {
       throw new Error('disk full');
     };
     const { start, clock } = setUp({});
-    await clock.runUntil(start({ resume: { load: broken, save: broken, remove: broken } }).done);
+    const upload = start({ resume: { load: broken, save: broken, remove: broken } });
+    await clock.runUntil(upload.done);
+    expect(upload.state.resumable).toBe(false);
+  });
+
+  test('an upload says whether another run could go on with it', async () => {
+    const resumable = async (upload: Upload, clock: { runUntil<T>(done: Promise<T>): Promise<T> }) => {
+      await clock.runUntil(upload.done);
+      return upload.state.resumable;
+    };
+    const { start, clock } = setUp({});
+    expect(await resumable(start({ resume: memoryStore() }), clock)).toBe(true);
+    expect(await resumable(start({ resume: false }), clock)).toBe(false);
+    const stream = setUp({ source: { identity: async () => undefined } });
+    expect(await resumable(stream.start({ resume: memoryStore() }), stream.clock)).toBe(false);
   });
 
   test('other content at the path is a conflict', async () => {
@@ -469,6 +483,35 @@ describe('resume', () => {
       },
     });
     expect((await clock.runUntil(start().done)).instant).toBe(false);
+  });
+});
+
+describe('a kept connection that the other side had closed', () => {
+  const stale = () => new CosSliceError('network', 'closed', { remedy: 'backoff', stale: true });
+
+  test('costs neither a pause nor an attempt', async () => {
+    const { start, clock, transport } = setUp({
+      options: { retry: { attempts: 1, baseDelayMs: 3_600_000, maxDelayMs: 3_600_000 } },
+      answer: ({ fields }, index) => (index % 2 === 0 && fields.op !== 'upload_slice_list' ? stale() : undefined),
+    });
+    const startedAtMs = clock.nowMs();
+    await clock.runUntil(start({ concurrency: 1 }).done);
+    expect(clock.nowMs() - startedAtMs).toBeLessThan(60_000);
+    expect(transport.requests.length).toBeGreaterThan(20);
+  });
+
+  test('leaves it open whether the server had acted: an object that is there then may be ours', async () => {
+    let singles = 0;
+    const { start, clock } = setUp({
+      size: 1000,
+      answer: ({ fields }) => {
+        if (fields.op === 'upload_slice_list') return ok({ ...FOUND, filesize: 1000 });
+        singles += 1;
+        return singles === 1 ? stale() : refuse(-177, 409);
+      },
+    });
+    await clock.runUntil(start({ integrity: 'md5' }).done);
+    expect(singles).toBe(2);
   });
 });
 

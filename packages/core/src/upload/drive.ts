@@ -91,6 +91,7 @@ class Drive<C> implements Upload {
   #unlock: (() => Promise<void>) | undefined;
   #identity: string | undefined;
   #savedRun = -1;
+  #resumable: boolean;
   #saving: Promise<void> = Promise.resolve();
   #checkpointSavedAtMs = 0;
 
@@ -116,6 +117,7 @@ class Drive<C> implements Upload {
     this.#platform = platform;
     this.#clock = clock;
     this.#url = wire.locate(config);
+    this.#resumable = config.resume !== false;
     this.#watchdog = createWatchdog(clock, Math.min(connectMs, noProgressMs, responseMs), life);
     const timeoutMs = connectMs + responseMs;
     this.#signatures = createSignatures(signer, { appId, bucket, path }, { clock, life, timeoutMs });
@@ -146,6 +148,7 @@ class Drive<C> implements Upload {
       phase: state.phase,
       paused,
       online,
+      resumable: this.#resumable,
       progress: this.#progress(),
       sliceSizeBytes: layoutOf(this.#reached ?? state).sliceSizeBytes,
       session: 'session' in state ? state.session?.id : undefined,
@@ -276,7 +279,7 @@ class Drive<C> implements Upload {
 
   /** Makes one request in one of the client's places, and tells the window how it went. */
   async #request(task: Request, work: Work): Promise<UploadEvent> {
-    if (task.type === 'finish') await this.#source.verify?.();
+    if (task.type === 'finish') await this.#source.verify?.(work.controller.signal);
     const leave = await this.#config.limiter.acquire(work.controller.signal);
     let report: AttemptReport = { outcome: 'neutral', bytes: 0 };
     try {
@@ -327,7 +330,7 @@ class Drive<C> implements Upload {
       // One request has no field for an MD5; its SHA-1 costs little and proves as much.
       const sha = integrity === 'none' ? undefined : await hasher.digest('sha1', content, signal);
       if (sha) this.#setState(transition(this.#state, { type: 'hashed', run, hash: { sha, parts: [] } }));
-      await source.verify?.();
+      await source.verify?.(signal);
       const sizeBytes = range.length;
       return await this.#exchange(task, work, { op: 'single', sizeBytes, content, overwrite, attributes, sha });
     } finally {
@@ -379,9 +382,10 @@ class Drive<C> implements Upload {
     const { resume, sliceSizeBytes, integrity, overwrite, attributes } = this.#config;
     const nothing = { type: 'recalled', run } as const;
     if (!resume) return nothing;
-    this.#unlock ??= await resume.lock?.(this.#url);
+    this.#unlock ??= await resume.lock?.(this.#url, signal);
     signal.throwIfAborted();
     this.#identity = await this.#source.identity(signal);
+    this.#resumable = this.#identity !== undefined;
     const record = this.#identity && (await resume.load(this.#url).catch(() => undefined));
     if (!record) return nothing;
     const { session, sha, finishing, hash } = record;
@@ -437,7 +441,9 @@ class Drive<C> implements Upload {
           ? resume.save(this.#url, { version: 1, identity, sizeBytes, savedAtMs, overwrite, attributes, ...facts })
           : resume.remove(this.#url),
       )
-      .catch(() => {});
+      .catch(() => {
+        this.#resumable &&= facts === undefined;
+      });
   }
 
   async #end(state: Done | Failed | Cancelled): Promise<void> {
@@ -555,7 +561,8 @@ function isStopped({ controller }: Work): boolean {
   return controller.signal.reason === NOT_PLANNED;
 }
 
-function outcomeOf({ code }: CosSliceError): AttemptReport['outcome'] {
+function outcomeOf({ code, stale }: CosSliceError): AttemptReport['outcome'] {
+  if (stale) return 'neutral';
   // A signature that expires on the way is a sign that too much is on the way.
   if (code === 'unavailable' || code === 'signature-expired') return 'busy';
   return code === 'network' || code === 'timeout' ? 'failed' : 'neutral';

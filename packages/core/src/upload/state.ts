@@ -435,16 +435,20 @@ function onFailed(before: ActiveState, event: UploadEvent & { type: 'failed' }):
   }
   // Without a network nothing was tried.
   if (!state.online) return noteTry(state, index, { retryAtMs: nowMs });
+  if (error.stale) return afterAttempt(noteTry(state, index, { brokenOff: true, retryAtMs: nowMs }));
 
   const doubtful = !state.contacted && (error.unreachable || ['bad-reply', 'timeout'].includes(error.code));
   const attempts = Math.min(job.retry.attempts, doubtful ? ATTEMPTS_BEFORE_CONTACT : Number.POSITIVE_INFINITY);
   const failures = state.failures + 1;
   if (attempt + 1 >= attempts || failures >= job.retry.attemptsPerUpload) return fail(state, error);
   const retryAtMs = nowMs + backoffMs(job.retry, attempt + 1, random, error.retryAfterMs);
-  const next = noteTry({ ...state, failures }, index, { attempt: attempt + 1, resigns: 0, retryAtMs });
-  if (next.phase !== 'opening' || next.step !== 'discard') return next;
-  // A discard whose answer was lost may have been carried out, and a second one would take more than the first: ask again.
-  return job.single ? sendSingle(next) : { ...next, step: 'init' };
+  return afterAttempt(noteTry({ ...state, failures }, index, { attempt: attempt + 1, resigns: 0, retryAtMs }));
+}
+
+/** A discard whose answer was lost may have been carried out, and a second one would take more than the first: asks again. */
+function afterAttempt(state: ActiveState): UploadState {
+  if (state.phase !== 'opening' || state.step !== 'discard') return state;
+  return state.job.single ? sendSingle(state) : { ...state, step: 'init' };
 }
 
 /** What has become of an attempt: of a slice while slices are sent, else of the phase's own request. */

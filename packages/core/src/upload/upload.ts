@@ -31,6 +31,8 @@ export interface UploadSnapshot {
   readonly phase: UploadPhase;
   readonly paused: boolean;
   readonly online: boolean;
+  /** Whether another run could go on where this one ends: not of a stream, nor when nothing is, or could be, remembered. */
+  readonly resumable: boolean;
   readonly progress: UploadProgress;
   readonly session?: string | undefined;
   /** Bytes; the server's choice once the upload is open. */
