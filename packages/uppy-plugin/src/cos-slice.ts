@@ -12,20 +12,23 @@ import { createIndexedDbStore } from '@cos-slice/browser/ports';
 import { BasePlugin, type Body, type DefinePluginOpts, type Meta, type Uppy, type UppyFile } from '@uppy/core';
 import { filterFilesToEmitUploadStarted, filterFilesToUpload } from '@uppy/core/utils';
 import packageJson from '../package.json' with { type: 'json' };
+import { translate } from './failure.ts';
 import { createFileQueue, type FileQueue } from './file-queue.ts';
 import { createFileStore } from './file-store.ts';
 import { FileUpload } from './file-upload.ts';
 import { enUS } from './locale.ts';
+import { createObjectPaths, fitPath, type GivenPath, type ObjectPaths } from './object-paths.ts';
 import {
   attributesOf,
   boundsOf,
   type CosSliceOptions,
   checkOptions,
   defaultOptions,
-  pathOf,
+  nameOf,
   pickPassed,
   toSigner,
 } from './options.ts';
+import { createStatusLine, type StatusLine, statusOf } from './status.ts';
 
 declare module '@uppy/core' {
   export interface PluginTypeRegistry<M extends Meta, B extends Body> {
@@ -63,6 +66,8 @@ export default class CosSlice<M extends Meta, B extends Body> extends BasePlugin
   readonly #failed = new Set<string>();
   readonly #limiter: AdaptiveLimiter;
   readonly #queue: FileQueue;
+  readonly #paths: ObjectPaths = createObjectPaths();
+  readonly #statusLine: StatusLine;
   #signer: ReturnType<typeof toSigner>;
   #store: ResumeStore | undefined;
 
@@ -73,6 +78,7 @@ export default class CosSlice<M extends Meta, B extends Body> extends BasePlugin
     this.id = this.opts.id ?? 'CosSlice';
     this.defaultLocale = enUS;
     this.i18nInit();
+    this.#statusLine = createStatusLine(uppy);
     this.#signer = toSigner(this.opts);
     this.#limiter = createLimiter(boundsOf(this.opts));
     this.#queue = createFileQueue(mostOf(boundsOf(this.opts)));
@@ -85,6 +91,8 @@ export default class CosSlice<M extends Meta, B extends Body> extends BasePlugin
     this.#signer = toSigner(this.opts);
     this.#limiter.resize(boundsOf(this.opts));
     this.#queue.resize(mostOf(boundsOf(this.opts)));
+    // When the language changes, Uppy tells one plugin after the other.
+    queueMicrotask(this.#showStatus);
   }
 
   /** The running upload of a file, for those who want to show more of it. */
@@ -100,6 +108,7 @@ export default class CosSlice<M extends Meta, B extends Body> extends BasePlugin
     this.uppy.on('resume-all', this.#onResumeAll);
     this.uppy.on('file-removed', this.#onRemoved);
     this.uppy.on('cancel-all', this.#onCancelAll);
+    this.uppy.on('plugin-added', this.#showStatus);
   }
 
   override uninstall(): void {
@@ -109,6 +118,7 @@ export default class CosSlice<M extends Meta, B extends Body> extends BasePlugin
     this.uppy.off('resume-all', this.#onResumeAll);
     this.uppy.off('file-removed', this.#onRemoved);
     this.uppy.off('cancel-all', this.#onCancelAll);
+    this.uppy.off('plugin-added', this.#showStatus);
     const unfinished = [...this.#uploads.keys()];
     this.#onCancelAll();
     this.#setResumable(false);
@@ -123,6 +133,7 @@ export default class CosSlice<M extends Meta, B extends Body> extends BasePlugin
   /** Never rejects: what fails is told per file, or Uppy would count it as successful. */
   readonly #uploadFiles = async (fileIds: string[]): Promise<void> => {
     const files = filterFilesToUpload(this.uppy.getFilesByIds(fileIds));
+    this.#givePaths(files);
     this.#tell(() => this.uppy.emit('upload-start', filterFilesToEmitUploadStarted(files)));
     let running = files.map(({ id }) => this.#uploadFile(id));
     while (running.length > 0) {
@@ -133,6 +144,17 @@ export default class CosSlice<M extends Meta, B extends Body> extends BasePlugin
       running = files.flatMap(({ id }) => this.#uploads.get(id)?.ended ?? []);
     }
   };
+
+  /** In the order of the files, before any of them waits for its turn: what was chosen together is numbered in that order. */
+  #givePaths(files: readonly UppyFile<M, B>[]): void {
+    for (const { id, cosSlicePath } of this.uppy.getFiles()) if (cosSlicePath) this.#paths.keep(id, cosSlicePath);
+    const given = files.map((file) => [file.id, { cosSlicePath: this.#pathGivenTo(file) }] as const);
+    this.uppy.patchFilesState(Object.fromEntries(given));
+  }
+
+  #pathGivenTo(file: UppyFile<M, B>): GivenPath {
+    return this.#paths.give(file.id, fitPath(nameOf(file)));
+  }
 
   #uploadFile(fileId: string): Promise<void> {
     const file = this.uppy.getFile(fileId);
@@ -181,7 +203,8 @@ export default class CosSlice<M extends Meta, B extends Body> extends BasePlugin
 
   #optionsFor(fileId: string, upload: FileUpload, signal: AbortSignal): UploadBlobOptions {
     const file = this.uppy.getFile(fileId);
-    const path = pathOf(this.opts, file);
+    const { path: ownPath } = this.#pathGivenTo(file);
+    const path = this.opts.path ? this.opts.path(file, ownPath) : ownPath;
     const attributes = attributesOf(this.opts, file);
     if (this.opts.resume === undefined) this.#store ??= createIndexedDbStore();
     const beneath = this.opts.resume ?? this.#store ?? false;
@@ -215,7 +238,14 @@ export default class CosSlice<M extends Meta, B extends Body> extends BasePlugin
     }
   }
 
+  readonly #showStatus = (): void => {
+    const snapshots = [...this.#uploads.values()].flatMap(({ latest }) => latest ?? []);
+    const status = statusOf(snapshots);
+    this.#statusLine.show(status && this.i18n(status.key, { percent: status.percent }));
+  };
+
   #onProgress(fileId: string, snapshot: UploadSnapshot): void {
+    this.#showStatus();
     const file = this.uppy.getFile(fileId);
     if (!file) return;
     this.#tell(() => this.uppy.emit('cos-slice:state', file, snapshot));
@@ -232,6 +262,7 @@ export default class CosSlice<M extends Meta, B extends Body> extends BasePlugin
   }
 
   #onSuccess(fileId: string, result: UploadResult): void {
+    this.#showStatus();
     const file = this.uppy.getFile(fileId);
     if (!file) return;
     const response = {
@@ -245,10 +276,13 @@ export default class CosSlice<M extends Meta, B extends Body> extends BasePlugin
   }
 
   #onFailure(fileId: string, error: Error): void {
+    this.#showStatus();
     const file = this.uppy.getFile(fileId);
     if (!file) return;
     this.#failed.add(fileId);
-    this.#tell(() => this.uppy.emit('upload-error', file, error));
+    const told = translate(error, this.i18n);
+    if (told !== error) this.uppy.log(error, 'warning');
+    this.#tell(() => this.uppy.emit('upload-error', file, told));
   }
 
   readonly #onPause = (file: UppyFile<M, B> | undefined, isPaused: boolean): void => {
@@ -279,6 +313,7 @@ export default class CosSlice<M extends Meta, B extends Body> extends BasePlugin
     this.#failed.delete(file.id);
     this.#uploads.get(file.id)?.cancel();
     this.#uploads.delete(file.id);
+    this.#showStatus();
   };
 
   readonly #onCancelAll = (): void => {
@@ -287,6 +322,7 @@ export default class CosSlice<M extends Meta, B extends Body> extends BasePlugin
       for (const upload of this.#uploads.values()) upload.cancel();
     });
     this.#uploads.clear();
+    this.#showStatus();
   };
 }
 

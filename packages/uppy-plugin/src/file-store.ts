@@ -1,5 +1,6 @@
 import type { ResumeRecord, ResumeStore } from '@cos-slice/browser';
 import type { Body, Meta, Uppy } from '@uppy/core';
+import type { GivenPath } from './object-paths.ts';
 
 /**
  * What a file in Uppy's state carries of its unfinished upload: plain JSON, no signature. Golden Retriever keeps it with the
@@ -15,9 +16,11 @@ export interface CosSliceFile extends Omit<ResumeRecord, 'hash'> {
 declare module '@uppy/core/utils' {
   export interface LocalUppyFile<M extends Meta, B extends Body> {
     cosSlice?: CosSliceFile | undefined;
+    cosSlicePath?: GivenPath | undefined;
   }
   export interface RemoteUppyFile<M extends Meta, B extends Body> {
     cosSlice?: CosSliceFile | undefined;
+    cosSlicePath?: GivenPath | undefined;
   }
 }
 

@@ -15,6 +15,8 @@ export class FileUpload implements Queued {
   /** Resolves when it has ended, however. */
   readonly ended: Promise<void>;
   upload: Upload | undefined;
+  /** What was last told of it. */
+  latest: UploadSnapshot | undefined;
   readonly #queue: FileQueue;
   readonly #start: Start;
   readonly #events: FileUploadEvents;
@@ -73,7 +75,9 @@ export class FileUpload implements Queued {
     }
     this.upload = upload;
     upload.subscribe((snapshot) => {
-      if (!this.#over) this.#events.progress(snapshot);
+      if (this.#over) return;
+      this.latest = snapshot;
+      this.#events.progress(snapshot);
     });
     upload.done.then(
       (result) => this.#finish(() => this.#events.success(result)),

@@ -30,8 +30,11 @@ export interface CosSliceOptions<M extends Meta, B extends Body> extends PluginO
   readonly signer?: UploadBlobOptions['signer'];
   /** The application's signing endpoint, for `remoteSigner`. */
   readonly signUrl?: string | RemoteSignerOptions;
-  /** Object path for a file. Default: its relative path where it has one, else its name. */
-  readonly path?: (file: UppyFile<M, B>) => string;
+  /**
+   * Object path for a file. Default: `ownPath`, its relative path or name, made to fit the protocol and unlike that of every
+   * other file of this Uppy.
+   */
+  readonly path?: (file: UppyFile<M, B>, ownPath: string) => string;
   /** Requests in flight over all files: a number, or bounds for the adaptive window. Default `{ min: 1, max: 6 }`. */
   readonly concurrency?: number | Bounds;
   /** Metadata stored with the object as JSON in `biz_attr`: names, or true for all. Default: none. */
@@ -98,11 +101,10 @@ export function boundsOf<M extends Meta, B extends Body>({ concurrency }: CosSli
   return typeof concurrency === 'number' ? concurrency : { ...defaultOptions.concurrency, ...concurrency };
 }
 
-/** The object path: forward slashes, no leading one. */
-export function pathOf<M extends Meta, B extends Body>(options: CosSliceOptions<M, B>, file: UppyFile<M, B>): string {
-  if (options.path) return options.path(file);
+/** What a file is called, with its folders where it came in some. */
+export function nameOf<M extends Meta, B extends Body>(file: UppyFile<M, B>): string {
   // Some sources give files that come without a folder an empty relative path.
-  return file.meta.relativePath || file.meta.name || file.name;
+  return file.meta.relativePath || file.meta.name || file.name || '';
 }
 
 /** Allowed metadata as JSON, or undefined when there is none. */
