@@ -505,7 +505,7 @@ describe('a kept connection that the other side had closed', () => {
     const { start, clock } = setUp({
       size: 1000,
       answer: ({ fields }) => {
-        if (fields.op === 'upload_slice_list') return ok({ ...FOUND, filesize: 1000 });
+        if (fields.op === 'upload_slice_list') return ok({ ...FOUND, filesize: 1000, sha: 'sha1-0' });
         singles += 1;
         return singles === 1 ? stale() : refuse(-177, 409);
       },
