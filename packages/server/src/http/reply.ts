@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import { type ProblemName, ProtocolError } from '../protocol/codes.ts';
+import { refusalOf } from '../store/refusal.ts';
 import { StoreError, type StoreProblem } from '../store/store.ts';
 
 const PROBLEMS: Readonly<Record<StoreProblem, ProblemName>> = {
@@ -77,11 +78,16 @@ function sendJson(res: ServerResponse, nowMs: number, status: number, body: obje
   res.end(text);
 }
 
-/** The place of any failure in the protocol's table. What is not expected is the store's fault: -181, worth a retry. */
+/**
+ * The place of any failure in the protocol's table. What is not expected is the store's fault: -181, worth a retry, unless it
+ * is something that time cannot mend.
+ */
 export function asProtocolError(error: unknown): ProtocolError {
   if (error instanceof ProtocolError) return error;
   if (error instanceof StoreError) {
-    return new ProtocolError(PROBLEMS[error.problem], undefined, { cause: error });
+    return new ProtocolError(PROBLEMS[error.problem], error.detail, { cause: error });
   }
+  const refusal = refusalOf(error);
+  if (refusal !== undefined) return new ProtocolError('storeRefused', refusal, { cause: error });
   return new ProtocolError('storeFailed', undefined, { cause: error });
 }

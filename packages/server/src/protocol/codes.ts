@@ -13,6 +13,7 @@ export type ProblemName =
   | 'pathConflict'
   | 'invalidPath'
   | 'storeFailed'
+  | 'storeRefused'
   | 'notFound'
   | 'badSliceSize'
   | 'checksumFailed'
@@ -38,6 +39,8 @@ const CODES: Readonly<Record<ProblemName, readonly [code: number, status: number
   pathConflict: [-178, 409, 'ERROR_CMD_COS_PATH_CONFLICT'],
   invalidPath: [-180, 400, 'ERROR_CMD_COS_INVALID_PATH'],
   storeFailed: [-181, 500, 'ERROR_CMD_COS_ERROR'],
+  /** The storage below will not take it, however often it is asked: final, unlike -181. */
+  storeRefused: [-180, 400, 'ERROR_CMD_COS_INVALID_PATH'],
   /** No such file; also what data and finish answer when their session is gone (expired, deleted, never there). */
   notFound: [-197, 404, 'ERROR_CMD_FILE_NOTEXIST'],
   badSliceSize: [-284, 400, 'ERROR_BAD_SLICE_SIZE'],
@@ -68,6 +71,6 @@ export class ProtocolError extends Error {
     super(detail === undefined ? name : `${name}: ${detail}`, options);
     this.code = code;
     this.status = status;
-    this.isFault = problem === 'storeFailed';
+    this.isFault = problem === 'storeFailed' || problem === 'storeRefused';
   }
 }

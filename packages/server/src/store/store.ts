@@ -181,9 +181,12 @@ export type StoreProblem = 'exists' | 'path-conflict' | 'gone' | 'differs' | 'bu
 export class StoreError extends Error {
   override readonly name = 'StoreError';
   readonly problem: StoreProblem;
+  /** A line for the client, where there is more to say. */
+  readonly detail: string | undefined;
 
-  constructor(problem: StoreProblem, options?: ErrorOptions) {
+  constructor(problem: StoreProblem, options?: ErrorOptions & { readonly detail?: string }) {
     super(`store: ${problem}`, options);
     this.problem = problem;
+    this.detail = options?.detail;
   }
 }

@@ -1,17 +1,16 @@
 import { randomBytes } from 'node:crypto';
-import { lstat, mkdir, opendir, readdir, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, opendir, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { type Checkpoints, type SessionInit, type Store, StoreError } from '../store.ts';
 import { hasCode, ifPresent } from './fs-errors.ts';
 import { createKeyedLock } from './keyed-lock.ts';
+import { createKnownCopies, type KnownCopies } from './known-copies.ts';
 import { createLayout, type Layout, targetHash } from './layout.ts';
 import { createObjects, type Objects } from './objects.ts';
 import { FILES, type FileSession, openFileSession, readMeta, type SessionMeta } from './session.ts';
 import { createFileSpool, type FileSpool } from './spool.ts';
+import { isOld, removeAside, sweepSpool } from './sweep.ts';
 import { syncDirectories } from './sync.ts';
-
-/** Longer than anything stays in the spool while it is written. */
-const SPOOL_MS = 3600 * 1000;
 
 export interface FileStoreOptions {
   /**
@@ -29,7 +28,7 @@ export function fileStore(dir: string, options: FileStoreOptions = {}): Store {
   const fsync = options.fsync ?? false;
   const lock = createKeyedLock();
   const loaded = new Map<string, Promise<FileSession | undefined>>();
-  let opening: Promise<{ layout: Layout; objects: Objects }> | undefined;
+  let opening: Promise<Root> | undefined;
 
   const ready = () =>
     (opening ??= openRoot(resolve(dir), fsync).catch((error) => {
@@ -150,14 +149,20 @@ export function fileStore(dir: string, options: FileStoreOptions = {}): Store {
       );
     },
     async copyKnown(target, content, labels, overwrite) {
-      const { objects } = await ready();
+      const { objects, copies } = await ready();
+      await objects.checkVacant(target, overwrite);
+      const copy = await copies.of(target, content);
+      if (!copy) return undefined;
       return lock(targetHash(target), async () => {
-        await objects.checkVacant(target, overwrite);
-        const copyPath = await objects.copyKnown(target, content);
-        if (copyPath === undefined) return undefined;
-        return objects
-          .place(copyPath, target, { ...labels, sha: content.sha }, overwrite)
-          .finally(() => rm(copyPath, { force: true }));
+        const path = copy.take();
+        if (path !== undefined) {
+          const placed = objects.place(path, target, { ...labels, sha: content.sha }, overwrite);
+          return placed.finally(() => rm(path, { force: true }));
+        }
+        // A request that asked for the same has put it there.
+        const info = await objects.stat(target);
+        if (info?.sha !== content.sha) throw new StoreError('busy');
+        return info;
       });
     },
     async checkVacant(target, overwrite) {
@@ -174,31 +179,30 @@ export function fileStore(dir: string, options: FileStoreOptions = {}): Store {
       return lock(targetHash(target), () => objects.delete(target));
     },
     async tidy() {
-      await sweep((await ready()).layout.spool);
+      await sweepSpool((await ready()).layout);
     },
     async close() {
+      await (await opening)?.copies.close();
       for (const loading of loaded.values()) await (await loading.catch(() => undefined))?.closeFiles();
       loaded.clear();
     },
   };
 }
 
-async function openRoot(dir: string, fsync: boolean): Promise<{ layout: Layout; objects: Objects }> {
+interface Root {
+  readonly layout: Layout;
+  readonly objects: Objects;
+  readonly copies: KnownCopies;
+}
+
+async function openRoot(dir: string, fsync: boolean): Promise<Root> {
   await makeDirectory(dir, fsync);
   // Links above the root are the owner's business; below it, real paths and plain ones must be the same.
   const layout = createLayout(await realpath(dir));
   for (const own of [layout.sessions, layout.objects, layout.content, layout.spool]) await makeDirectory(own, fsync);
-  await sweep(layout.spool).catch(() => {});
-  return { layout, objects: createObjects(layout, fsync) };
-}
-
-/** What crashes and failures have left behind. Younger files may be in use, also by a server that has not quite stopped yet. */
-async function sweep(spool: string): Promise<void> {
-  for (const name of await readdir(spool)) await sweepOne(join(spool, name)).catch(() => {});
-}
-
-async function sweepOne(path: string): Promise<void> {
-  if (await isOld(path)) await rm(path, { recursive: true, force: true });
+  await sweepSpool(layout).catch(() => {});
+  const objects = createObjects(layout, fsync);
+  return { layout, objects, copies: createKnownCopies(objects.copyKnown) };
 }
 
 /** A session whose `meta.json` is broken: nothing leads to it any more. */
@@ -206,17 +210,6 @@ async function dropUnreadable(layout: Layout, hash: string): Promise<void> {
   const dir = layout.sessionDir(hash);
   if (!(await isOld(dir)) || (await readMeta(dir))) return;
   await removeAside(dir, layout.newSpoolPath());
-}
-
-async function isOld(path: string): Promise<boolean> {
-  const facts = await ifPresent(lstat(path));
-  return facts !== undefined && facts.mtimeMs < Date.now() - SPOOL_MS;
-}
-
-/** In one step, so that no half of it is ever seen. */
-async function removeAside(path: string, trashPath: string): Promise<void> {
-  await ifPresent(rename(path, trashPath));
-  await rm(trashPath, { recursive: true, force: true }).catch(() => {});
 }
 
 /** With the directories above. node's own way of doing that never ends below one such as /proc. */

@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import type { Target } from '../store.ts';
 
 /**
@@ -8,9 +8,13 @@ import type { Target } from '../store.ts';
  * - `sessions/<target hash>/` one unfinished upload: `meta.json`, `checkpoints`, `journal`, `data`
  * - `objects/<target hash>.json` what is known about an object
  * - `content/<bucket and sha hash>.json` an object that holds this content
- * - `spool/` whatever is being written; what a crash has left there is swept away when the store opens
+ * - `spool/` whatever is being written; what failures and crashes have left there is swept away
+ *
+ * One thing lies elsewhere, for as long as it takes: a file on its way to another file system than the root's is copied
+ * to `.cos-slice-<random>` in the folder it goes to, and `spool/<random>.json` names it.
  */
 export interface Layout {
+  readonly root: string;
   readonly sessions: string;
   readonly objects: string;
   readonly content: string;
@@ -21,12 +25,30 @@ export interface Layout {
   labelsPath(target: Target): string;
   contentPath(target: Target, sha: string): string;
   newSpoolPath(): string;
+  /** A new name in the same folder, and where to note it. */
+  newAside(path: string): Aside;
+  /** The other way round: where a note leads, if it is one. */
+  asidePath(note: AsideNote): string | undefined;
 }
+
+export interface Aside {
+  readonly path: string;
+  readonly notePath: string;
+  readonly note: AsideNote;
+}
+
+export interface AsideNote {
+  /** Relative to the root. */
+  readonly aside: string;
+}
+
+const ASIDE = /^\.cos-slice-[0-9a-f]{24}$/;
 
 export function createLayout(root: string): Layout {
   const own = (...names: string[]) => join(root, '.cos-slice', ...names);
   const bucketDir = (target: Target) => join(root, target.appId, target.bucket);
   return {
+    root,
     sessions: own('sessions'),
     objects: own('objects'),
     content: own('content'),
@@ -36,7 +58,13 @@ export function createLayout(root: string): Layout {
     sessionDir: (hash) => own('sessions', hash),
     labelsPath: (target) => own('objects', `${targetHash(target)}.json`),
     contentPath: (target, sha) => own('content', `${hashOf(target.appId, target.bucket, sha)}.json`),
-    newSpoolPath: () => own('spool', randomBytes(12).toString('hex')),
+    newSpoolPath: () => own('spool', newName()),
+    newAside(beside) {
+      const name = newName();
+      const path = join(dirname(beside), `.cos-slice-${name}`);
+      return { path, notePath: own('spool', `${name}.json`), note: { aside: relative(root, path) } };
+    },
+    asidePath: ({ aside }) => (ASIDE.test(aside.slice(aside.lastIndexOf('/') + 1)) ? join(root, aside) : undefined),
   };
 }
 
@@ -47,4 +75,8 @@ export function targetHash(target: Target): string {
 
 function hashOf(...parts: string[]): string {
   return createHash('sha1').update(parts.join('/')).digest('hex');
+}
+
+function newName(): string {
+  return randomBytes(12).toString('hex');
 }

@@ -1,0 +1,78 @@
+import { mkdir, rmdir } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { hasCode } from './fs-errors.ts';
+import { syncDirectories } from './sync.ts';
+
+const ATTEMPTS = 5;
+const MAX_REMEMBERED = 10_000;
+
+/** The directories that objects are in. */
+export interface Directories {
+  /** Runs `act` once the directory is there. When that fails, what was made for it is removed. */
+  within<T>(dir: string, act: () => Promise<T>): Promise<T>;
+  /** With fsync, forces what was made or moved in the directory to the disk, and the way that leads there. */
+  sync(dir: string): Promise<void>;
+  /**
+   * Something was removed from the directory: when it is empty it goes, too, and so do those above it, up to a directory
+   * that stays in any case. Otherwise it would be in the way of an object of its name.
+   */
+  prune(dir: string, top: string): Promise<void>;
+}
+
+export function createDirectories(root: string, fsync: boolean): Directories {
+  // Directories whose own name is known to be on the disk. Who finds a directory that another request has just made, or
+  // that was made before a crash, must not rely on it.
+  const durable = new Set<string>();
+
+  async function within<T>(dir: string, act: () => Promise<T>, attemptsLeft = ATTEMPTS): Promise<T> {
+    let made: string[] = [];
+    try {
+      made = wayTo(dir, await mkdir(dir, { recursive: true }));
+      for (const each of made) durable.delete(each);
+      return await act();
+    } catch (error) {
+      await removeEmpty(made);
+      // Somebody whose own move failed has just removed the directories it had made.
+      if (hasCode(error, 'ENOENT') && attemptsLeft > 1) return within(dir, act, attemptsLeft - 1);
+      throw error;
+    }
+  }
+
+  return {
+    within,
+    async sync(dir) {
+      if (!fsync) return;
+      const unsure = wayTo(dir, root).filter((each) => each !== root && !durable.has(each));
+      await syncDirectories(dir, ...unsure.map((each) => dirname(each)));
+      if (durable.size > MAX_REMEMBERED) durable.clear();
+      for (const each of unsure) durable.add(each);
+    },
+    async prune(dir, top) {
+      const removed = await removeEmpty(wayTo(dir, top).slice(0, -1));
+      for (const each of removed) durable.delete(each);
+      const topmost = removed.at(-1);
+      if (fsync) await syncDirectories(topmost === undefined ? dir : dirname(topmost));
+    },
+  };
+}
+
+/** From a directory up to one above it, both included. */
+function wayTo(deepest: string, top: string | undefined): string[] {
+  const way: string[] = [];
+  for (let dir = deepest; top !== undefined && dir.length >= top.length; dir = dirname(dir)) way.push(dir);
+  return way;
+}
+
+/** Up to the first that holds something. Answers those that are gone. */
+async function removeEmpty(dirs: readonly string[]): Promise<string[]> {
+  const removed: string[] = [];
+  for (const dir of dirs) {
+    try {
+      await rmdir(dir);
+    } catch {
+      break;
+    }
+    removed.push(dir);
+  }
+  return removed;
+}

@@ -1,0 +1,94 @@
+import { rm } from 'node:fs/promises';
+import type { ObjectLabels, Target } from '../store.ts';
+import { hasFields, isText, isTextOrNothing, readJson, writeJson } from './json-file.ts';
+import type { Layout } from './layout.ts';
+import { syncDirectories } from './sync.ts';
+
+/** What tells one content of a file from another without reading it. */
+export interface FileFacts {
+  readonly size: bigint;
+  readonly mtimeNs: bigint;
+  readonly ino: bigint;
+}
+
+/** Labels, and the revision of the file they are for. */
+type Entry = ObjectLabels & { readonly revision: string };
+
+/**
+ * What is known about objects beyond their bytes, a small file each. It lists labels by the revision they belong to, so
+ * that a file and its labels change in one step, which is the file's: the next ones are written beside those of the file
+ * that still stands, and whoever reads takes the ones of the file that is there.
+ */
+export interface Labels {
+  /**
+   * The labels of the file with these facts. They are certain unless only its size and time speak for them, as with
+   * files that were moved to another disk together with the root.
+   */
+  of(target: Target, facts: FileFacts): Promise<{ labels: ObjectLabels; isCertain: boolean }>;
+  /** Writes labels for a file that is about to take the place of the one that stands there. */
+  prepare(target: Target, facts: FileFacts, labels: ObjectLabels, standing: FileFacts | undefined): Promise<void>;
+  forget(target: Target): Promise<void>;
+  /** Where an object with this content may be found, in the target's bucket. */
+  holderOf(target: Target, sha: string): Promise<Target | undefined>;
+  /** Takes note that the target has this content. */
+  noteHolder(target: Target, sha: string): Promise<void>;
+}
+
+export function createLabels(layout: Layout, fsync: boolean): Labels {
+  async function entryOf(target: Target, facts: FileFacts): Promise<Entry | undefined> {
+    const entries = (await readJson(layout.labelsPath(target), isEntries)) ?? [];
+    const revision = revisionOf(facts);
+    return entries.find((entry) => entry.revision === revision) ?? entries.find((entry) => isMoved(entry, facts));
+  }
+
+  return {
+    async of(target, facts) {
+      const entry = await entryOf(target, facts);
+      return { labels: entry ?? {}, isCertain: entry?.revision === revisionOf(facts) };
+    },
+    async prepare(target, facts, labels, standing) {
+      const kept = standing && (await entryOf(target, standing));
+      const entries: Entry[] = [{ ...labels, revision: revisionOf(facts) }];
+      if (kept) entries.push(kept);
+      await writeJson(layout.labelsPath(target), layout.newSpoolPath(), entries, fsync);
+    },
+    async forget(target) {
+      await rm(layout.labelsPath(target), { force: true });
+      if (fsync) await syncDirectories(layout.objects);
+    },
+    async holderOf(target, sha) {
+      const holder = await readJson(layout.contentPath(target, sha), isHolder);
+      return holder && { ...target, path: holder.path };
+    },
+    noteHolder: (target, sha) =>
+      writeJson(layout.contentPath(target, sha), layout.newSpoolPath(), { path: target.path }, fsync),
+  };
+}
+
+/** Changes whenever the content does. */
+export function revisionOf({ size, mtimeNs, ino }: FileFacts): string {
+  return [size, mtimeNs, ino].map((value) => value.toString(36)).join('-');
+}
+
+const SECOND_NS = 1_000_000_000n;
+
+/** A copy elsewhere has another inode number, and some ways of copying keep the time in whole seconds. */
+function isMoved({ revision }: Entry, { size, mtimeNs }: FileFacts): boolean {
+  const [knownSize = '', knownTime = ''] = revision.split('-');
+  if (knownSize !== size.toString(36)) return false;
+  if (knownTime === mtimeNs.toString(36)) return true;
+  return mtimeNs % SECOND_NS === 0n && parseBase36(knownTime) / SECOND_NS === mtimeNs / SECOND_NS;
+}
+
+function parseBase36(digits: string): bigint {
+  return [...digits].reduce((value, digit) => value * 36n + BigInt(Number.parseInt(digit, 36) || 0), 0n);
+}
+
+function isEntries(value: unknown): value is Entry[] {
+  const checks = { revision: isText, sha: isTextOrNothing, session: isTextOrNothing, attributes: isTextOrNothing };
+  return Array.isArray(value) && value.every((entry) => hasFields(entry, checks));
+}
+
+function isHolder(value: unknown): value is { path: string } {
+  return hasFields(value, { path: isText });
+}
