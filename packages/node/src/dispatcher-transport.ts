@@ -1,38 +1,50 @@
-import { CosSliceError, type Transport, type WireRequest, type WireResponse } from '@cos-slice/core';
+import { CosSliceError, type SendContext, type Transport, type WireRequest, type WireResponse } from '@cos-slice/core';
 import type { Dispatcher } from 'undici';
 import { encodeMultipart, type MultipartBody } from './multipart.ts';
-import { connectTimeout, toTransportError } from './transport-errors.ts';
+import { isBroken, toTransportError } from './transport-errors.ts';
+import { isOutOfFiles, RETRY_MS } from './waiting.ts';
 
 const MAX_REPLY_BYTES = 64 * 1024 * 1024;
 /** Large enough to cost little, small enough that progress is told within a slice. */
 const STEP_BYTES = 256 * 1024;
 
+export interface DispatcherTransportOptions {
+  /** Host and port of the proxy that the dispatcher goes through, for messages. */
+  readonly via?: string;
+}
+
 /**
- * Sends requests through a dispatcher of undici: a `ProxyAgent`, an `Agent` with certificates or connections of its own, with
- * interceptors. It is the caller's to close, and its connect timeout is its own. Without one, `uploadFile` sends with
- * node:http, which takes less CPU.
+ * Sends requests through a dispatcher of undici, of version 7 or of another one: a `ProxyAgent`, an `Agent` with certificates
+ * or connections of its own, with interceptors. It is the caller's to close, and its connect timeout is its own. Without one,
+ * `uploadFile` sends with node:http, which takes less CPU.
  */
-export function createDispatcherTransport(dispatcher: Dispatcher): Transport<Uint8Array> {
+export function createDispatcherTransport(
+  dispatcher: Dispatcher,
+  options: DispatcherTransportOptions = {},
+): Transport<Uint8Array> {
   return {
     reportsProgress: true,
     async send(request, context) {
       context.signal.throwIfAborted();
-      return exchange(dispatcher, request, context);
+      return exchange(dispatcher, request, context, options);
     },
   };
 }
 
-type Context = Parameters<Transport<Uint8Array>['send']>[1];
-
-function exchange(dispatcher: Dispatcher, request: WireRequest<Uint8Array>, context: Context): Promise<WireResponse> {
+function exchange(
+  dispatcher: Dispatcher,
+  request: WireRequest<Uint8Array>,
+  context: SendContext,
+  { via }: DispatcherTransportOptions,
+): Promise<WireResponse> {
   const url = new URL(request.url);
   const { signal } = context;
   const body = request.method === 'POST' ? encodeMultipart(request) : undefined;
   return new Promise((resolve, reject) => {
     let settled = false;
-    let controller: Dispatcher.DispatchController | undefined;
+    let abort: (() => void) | undefined;
     let status = 0;
-    let headers: Record<string, string | string[] | undefined> = {};
+    let headers: Headers = {};
     let replyBytes = 0;
     const chunks: Uint8Array[] = [];
 
@@ -45,56 +57,126 @@ function exchange(dispatcher: Dispatcher, request: WireRequest<Uint8Array>, cont
     const fail = (error: unknown): void => settle(() => reject(error));
     const onAbort = (): void => {
       fail(signal.reason);
-      controller?.abort(ENDED);
+      abort?.();
     };
     signal.addEventListener('abort', onAbort, { once: true });
 
-    dispatcher.dispatch(
-      {
-        origin: url.origin,
-        path: url.pathname + url.search,
-        method: request.method,
-        headers: {
-          authorization: request.signature,
-          ...(body && { 'content-type': body.contentType, 'content-length': String(body.contentLength) }),
-        },
-        body: body === undefined ? null : asBody(piecesOf(body, (bytes) => settled || context.onSent(bytes))),
-        // The core times every attempt; undici's own timers would fire on a slice that waits behind a slow link.
-        headersTimeout: 0,
-        bodyTimeout: 0,
+    const giveUpAtMs = performance.now() + context.connectMs;
+    const handler = createHandler({
+      onStart(stop) {
+        // Aborted while the connection was made: undici has no way to take a request back before this moment.
+        if (settled) return stop();
+        abort = stop;
+        context.onConnected();
       },
-      {
-        onRequestStart(started) {
-          // Aborted while the connection was made: undici has no way to take a request back before this moment.
-          if (settled) return started.abort(ENDED);
-          controller = started;
-          context.onConnected();
-        },
-        onResponseStart(_controller, statusCode, responseHeaders) {
-          status = statusCode;
-          headers = responseHeaders;
-        },
-        onResponseData(current, chunk) {
-          replyBytes += chunk.length;
-          if (replyBytes <= MAX_REPLY_BYTES) return void chunks.push(chunk);
-          const what = `${url.host} sent a reply of more than 64 MiB: check the endpoint`;
-          fail(new CosSliceError('bad-reply', what, { httpStatus: status }));
-          current.abort(ENDED);
-        },
-        onResponseEnd() {
-          const text = new TextDecoder().decode(Buffer.concat(chunks));
-          settle(() => resolve({ status, header: (name) => textOf(headers[name.toLowerCase()]), body: text }));
-        },
-        onResponseError(_controller, error) {
-          fail(toError(error, url));
-        },
+      onHeaders(statusCode, responseHeaders) {
+        status = statusCode;
+        headers = responseHeaders;
       },
-    );
+      onData(chunk) {
+        replyBytes += chunk.length;
+        if (replyBytes <= MAX_REPLY_BYTES) return void chunks.push(chunk);
+        const what = `${url.host} sent a reply of more than 64 MiB: check the endpoint`;
+        fail(new CosSliceError('bad-reply', what, { httpStatus: status }));
+        abort?.();
+      },
+      onEnd() {
+        const text = new TextDecoder().decode(Buffer.concat(chunks));
+        settle(() => resolve({ status, header: (name) => textOf(headers[name.toLowerCase()]), body: text }));
+      },
+      onFailed(error) {
+        if (isOutOfFiles(error) && performance.now() < giveUpAtMs) {
+          setTimeout(() => settled || dispatch(), RETRY_MS);
+          return;
+        }
+        // The socket has brought replies before, and none to this request.
+        const { bytesRead = 0 } = (error as { socket?: { bytesRead?: number } }).socket ?? {};
+        const stale = isBroken(error) && bytesRead > 0 && status === 0;
+        fail(toTransportError(error, url, { stale, via }));
+      },
+    });
+    const dispatch = (): void => {
+      try {
+        dispatcher.dispatch(
+          {
+            origin: url.origin,
+            path: url.pathname + url.search,
+            method: request.method,
+            headers: {
+              authorization: request.signature,
+              ...(body && { 'content-type': body.contentType, 'content-length': String(body.contentLength) }),
+            },
+            body: body === undefined ? null : asBody(piecesOf(body, (bytes) => settled || context.onSent(bytes))),
+            // The core times every attempt; undici's own timers would fire on a slice that waits behind a slow link.
+            headersTimeout: 0,
+            bodyTimeout: 0,
+          },
+          handler,
+        );
+      } catch (error) {
+        fail(incompatible(error));
+      }
+    };
+    dispatch();
   });
+}
+
+type Headers = Record<string, string | string[] | undefined>;
+
+/** What a request hears, whatever version of undici tells it. */
+interface Listener {
+  onStart(abort: () => void): void;
+  onHeaders(status: number, headers: Headers): void;
+  onData(chunk: Uint8Array): void;
+  onEnd(): void;
+  onFailed(error: Error): void;
 }
 
 /** What undici is given when an exchange ends early; nobody sees it. */
 const ENDED = new Error('The exchange has ended');
+
+/** A handler with the methods of undici 7 and later and, for dispatchers of older ones, those that came before. */
+function createHandler(listener: Listener): Dispatcher.DispatchHandler {
+  const current: Dispatcher.DispatchHandler = {
+    onRequestStart: (controller) => listener.onStart(() => controller.abort(ENDED)),
+    onResponseStart: (_controller, status, headers) => listener.onHeaders(status, headers),
+    onResponseData: (_controller, chunk) => listener.onData(chunk),
+    onResponseEnd: () => listener.onEnd(),
+    onResponseError: (_controller, error) => listener.onFailed(error),
+  };
+  const older = {
+    onConnect: (abort: (reason: Error) => void) => listener.onStart(() => abort(ENDED)),
+    onHeaders(status: number, raw: readonly Buffer[]) {
+      // Informational ones are not the reply.
+      if (status >= 200) listener.onHeaders(status, fromPairs(raw));
+      return true;
+    },
+    onData(chunk: Uint8Array) {
+      listener.onData(chunk);
+      return true;
+    },
+    onComplete: () => listener.onEnd(),
+    onError: (error: Error) => listener.onFailed(error),
+  };
+  return { ...older, ...current };
+}
+
+function fromPairs(raw: readonly Buffer[]): Headers {
+  const headers: Record<string, string> = {};
+  for (let index = 0; index + 1 < raw.length; index += 2) {
+    headers[String(raw[index]).toLowerCase()] = String(raw[index + 1]);
+  }
+  return headers;
+}
+
+function incompatible(cause: unknown): CosSliceError {
+  const why = cause instanceof Error ? cause.message : String(cause);
+  const issue = { option: 'dispatcher', message: `cannot send (${why}): give one of undici 7` };
+  return new CosSliceError('invalid-options', `invalid options: dispatcher ${issue.message}`, {
+    cause,
+    issues: [issue],
+  });
+}
 
 /** The content's pieces are views, never copies. `onTaken` hears how much was taken when the next piece is asked for. */
 function* piecesOf({ head, content, tail }: MultipartBody, onTaken: (bytes: number) => void): Iterable<Uint8Array> {
@@ -110,12 +192,6 @@ function* piecesOf({ head, content, tail }: MultipartBody, onTaken: (bytes: numb
 /** undici takes any iterable as a body and pulls the next piece when the socket has drained; its types do not say so. */
 function asBody(pieces: Iterable<Uint8Array>): NonNullable<Dispatcher.RequestOptions['body']> {
   return pieces as unknown as Uint8Array;
-}
-
-function toError(error: Error, url: URL): CosSliceError {
-  const { code } = error as { code?: unknown };
-  if (code === 'UND_ERR_CONNECT_TIMEOUT') return connectTimeout(url);
-  return toTransportError(error, url);
 }
 
 function textOf(value: string | string[] | undefined): string | undefined {

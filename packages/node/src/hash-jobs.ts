@@ -10,7 +10,8 @@ export interface DigestJob {
 
 export interface PartsJob {
   readonly kind: 'parts';
-  readonly path: string;
+  /** File descriptor, which the asking thread keeps open. */
+  readonly fd: number;
   readonly sizeBytes: number;
   readonly sliceSizeBytes: number;
   readonly from?: { readonly hashedBytes: number; readonly state: Uint8Array };

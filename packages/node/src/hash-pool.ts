@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { CosSliceError } from '@cos-slice/core';
 import type { HashDone, HashFailed, HashJob, HashProgress, HashReply } from './hash-jobs.ts';
+import { isOutOfFiles, PATIENCE_MS, RETRY_MS } from './waiting.ts';
 
 const IDLE_MS = 2_000;
 const MAX_WORKERS = 4;
@@ -18,6 +19,9 @@ export interface HashPool {
 
 interface Task {
   readonly job: HashJob;
+  readonly signal: AbortSignal;
+  /** Until then it waits for a worker that cannot be started. */
+  readonly giveUpAtMs: number;
   readonly onReply: (reply: HashReply) => void;
   readonly onBroken: (error: unknown) => void;
 }
@@ -68,6 +72,12 @@ export function createHashPool(): HashPool {
       workers -= 1;
       const at = idle.indexOf(begin);
       if (at >= 0) idle.splice(at, 1);
+      // Starting takes descriptors: without any left it waits for a worker that runs, or for better times.
+      if (task !== undefined && isOutOfFiles(failure) && performance.now() < task.giveUpAtMs) {
+        const again = task;
+        setTimeout(() => again.signal.aborted || submit(again), RETRY_MS);
+        return;
+      }
       task?.onBroken(failure);
       const next = queue.shift();
       if (next !== undefined) startWorker(next);
@@ -95,6 +105,8 @@ export function createHashPool(): HashPool {
         signal.addEventListener('abort', onAbort, { once: true });
         const task: Task = {
           job,
+          signal,
+          giveUpAtMs: performance.now() + PATIENCE_MS,
           onReply(reply) {
             if (reply.kind === 'progress') return signal.aborted || onProgress?.(reply);
             signal.removeEventListener('abort', onAbort);
@@ -102,22 +114,22 @@ export function createHashPool(): HashPool {
           },
           onBroken(cause) {
             signal.removeEventListener('abort', onAbort);
-            const why = cause instanceof Error ? cause.message : 'it ended early';
-            reject(
-              new CosSliceError(
-                'hashing-failed',
-                `the hashing worker failed: ${why} (bundlers must leave @cos-slice/node alone)`,
-                {
-                  cause,
-                },
-              ),
-            );
+            reject(new CosSliceError('hashing-failed', `the hashing worker failed: ${reasonOf(cause)}`, { cause }));
           },
         };
         submit(task);
       });
     },
   };
+}
+
+function reasonOf(cause: unknown): string {
+  if (isOutOfFiles(cause))
+    return 'too many files are open (EMFILE): upload fewer at once, or raise the limit (ulimit -n)';
+  const { code, message = 'it ended early' } = (cause ?? {}) as NodeJS.ErrnoException;
+  return code === 'ERR_MODULE_NOT_FOUND' || code === 'MODULE_NOT_FOUND'
+    ? `${message} (bundlers must leave @cos-slice/node alone)`
+    : message;
 }
 
 function transferOf(job: HashJob): ArrayBuffer[] {

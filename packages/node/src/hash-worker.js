@@ -1,11 +1,14 @@
 // @ts-check
 // Plain JavaScript: a worker thread loads it as it is, from the sources as well as from the package.
 import { createHash } from 'node:crypto';
-import { open } from 'node:fs/promises';
+import { read } from 'node:fs';
+import { promisify } from 'node:util';
 import { parentPort } from 'node:worker_threads';
 import { createSHA1 } from 'hash-wasm';
 
 /** @import { HashJob, HashReply, PartsJob } from './hash-jobs.ts' */
+
+const readFrom = promisify(read);
 
 const READ_BYTES = 1024 * 1024;
 const PROGRESS_MS = 50;
@@ -32,7 +35,7 @@ parentPort?.on('message', async (/** @type {HashJob} */ job) => {
  *
  * @param {PartsJob} job
  */
-async function hashParts({ path, sizeBytes, sliceSizeBytes, from, cancel }) {
+async function hashParts({ fd, sizeBytes, sliceSizeBytes, from, cancel }) {
   const sha1 = await createSHA1();
   let position = 0;
   if (from) {
@@ -44,42 +47,37 @@ async function hashParts({ path, sizeBytes, sliceSizeBytes, from, cancel }) {
   let states = [];
   let toldAtMs = performance.now();
   let checkpointAt = nextCheckpoint(position);
-  const handle = await open(path);
   /** @param {Uint8Array} buffer @param {number} offset never beyond the slice that it lies in */
-  const read = (buffer, offset) => {
+  const readAt = (buffer, offset) => {
     const sliceEnd = Math.min(sizeBytes, (Math.floor(offset / sliceSizeBytes) + 1) * sliceSizeBytes);
-    return handle.read(buffer, 0, Math.min(buffer.length, sliceEnd - offset), offset);
+    return readFrom(fd, buffer, 0, Math.min(buffer.length, sliceEnd - offset), offset);
   };
-  try {
-    let [current, other] = [new Uint8Array(READ_BYTES), new Uint8Array(READ_BYTES)];
-    let pending = read(current, position);
-    while (position < sizeBytes && !cancelled()) {
-      const { bytesRead } = await pending;
-      if (bytesRead === 0) throw Object.assign(new Error('The file became shorter'), { code: 'SHORT' });
-      const block = current.subarray(0, bytesRead);
-      position += bytesRead;
-      [current, other] = [other, current];
-      pending = read(current, position);
-      sha1.update(block);
-      if (position % sliceSizeBytes === 0 && position < sizeBytes) states.push(...sha1.save().subarray(4, 24));
-      const nowMs = performance.now();
-      const checkpoint = position >= checkpointAt && position % sliceSizeBytes === 0;
-      if (checkpoint || nowMs - toldAtMs >= PROGRESS_MS) {
-        post({
-          kind: 'progress',
-          hashedBytes: position,
-          states: Uint8Array.from(states),
-          ...(checkpoint && { state: sha1.save() }),
-        });
-        states = [];
-        toldAtMs = nowMs;
-        if (checkpoint) checkpointAt = nextCheckpoint(position);
-      }
+  let [current, other] = [new Uint8Array(READ_BYTES), new Uint8Array(READ_BYTES)];
+  let pending = readAt(current, position);
+  while (position < sizeBytes && !cancelled()) {
+    const { bytesRead } = await pending;
+    if (bytesRead === 0) throw Object.assign(new Error('The file became shorter'), { code: 'SHORT' });
+    const block = current.subarray(0, bytesRead);
+    position += bytesRead;
+    [current, other] = [other, current];
+    pending = readAt(current, position);
+    sha1.update(block);
+    if (position % sliceSizeBytes === 0 && position < sizeBytes) states.push(...sha1.save().subarray(4, 24));
+    const nowMs = performance.now();
+    const checkpoint = position >= checkpointAt && position % sliceSizeBytes === 0;
+    if (checkpoint || nowMs - toldAtMs >= PROGRESS_MS) {
+      post({
+        kind: 'progress',
+        hashedBytes: position,
+        states: Uint8Array.from(states),
+        ...(checkpoint && { state: sha1.save() }),
+      });
+      states = [];
+      toldAtMs = nowMs;
+      if (checkpoint) checkpointAt = nextCheckpoint(position);
     }
-    await pending;
-  } finally {
-    await handle.close();
   }
+  await pending;
   post({ kind: 'progress', hashedBytes: position, states: Uint8Array.from(states) });
   post({ kind: 'done', digest: cancelled() ? '' : sha1.digest('hex') });
 }

@@ -6,6 +6,7 @@ import { decodeCheckpoint, encodeCheckpoint, type HashPosition } from './hash-ch
 import type { PartsJob } from './hash-jobs.ts';
 import { createHashPool } from './hash-pool.ts';
 import type { FileSource } from './source-file.ts';
+import { type Algorithm, noteDigest } from './witness.ts';
 
 /** Smaller contents are hashed at once: a worker's round trip costs more. */
 const INLINE_BYTES = 32 * 1024;
@@ -15,7 +16,7 @@ const STATE_BYTES = 20;
 
 /**
  * Hashes in worker threads: MD5 of slices while others are being sent, and the pass of integrity `sha1` over a whole file,
- * which the worker reads itself. Other sources are hashed between the turns of the event loop.
+ * which the worker reads itself through its descriptor. Other sources are hashed between the turns of the event loop.
  */
 export function createHasher(): Hasher<Uint8Array> {
   // Two pools, so that slices never wait behind the pass over another file.
@@ -24,12 +25,9 @@ export function createHasher(): Hasher<Uint8Array> {
   return {
     async digest(algorithm, content, signal) {
       signal.throwIfAborted();
-      if (content.length <= INLINE_BYTES) return createHash(algorithm).update(content).digest('hex');
-      // A view is posted with its whole buffer unless that is shared memory.
-      const bytes = content.buffer instanceof SharedArrayBuffer ? content : new Uint8Array(content);
-      const reply = await digests.run({ kind: 'digest', algorithm, bytes }, signal);
-      if (reply.kind === 'done') return reply.digest;
-      throw new CosSliceError('hashing-failed', `a slice could not be hashed: ${reply.message}`);
+      const digest = await digestOf(algorithm, content, signal);
+      noteDigest(content, algorithm, digest);
+      return digest;
     },
     async uploadParts(source, sliceSizeBytes, context) {
       context.signal.throwIfAborted();
@@ -37,16 +35,26 @@ export function createHasher(): Hasher<Uint8Array> {
       const pass: Pass = { sliceSizeBytes, context, start, states: start ? [...start.states] : [] };
       const apart = isFile(source) && source.sizeBytes > INLINE_PASS_BYTES;
       const sha = apart ? await hashFile(source, pass) : await hashSlices(source, pass);
-      await source.verify?.();
+      if (isFile(source)) source.hashed(sha);
+      await source.verify?.(context.signal);
       return { sha, parts: toParts(sha, pass.states, source.sizeBytes, sliceSizeBytes) };
     },
   };
+
+  async function digestOf(algorithm: Algorithm, content: Uint8Array, signal: AbortSignal): Promise<string> {
+    if (content.length <= INLINE_BYTES) return createHash(algorithm).update(content).digest('hex');
+    // A view is posted with its whole buffer unless that is shared memory.
+    const bytes = content.buffer instanceof SharedArrayBuffer ? content : new Uint8Array(content);
+    const reply = await digests.run({ kind: 'digest', algorithm, bytes }, signal);
+    if (reply.kind === 'done') return reply.digest;
+    throw new CosSliceError('hashing-failed', `a slice could not be hashed: ${reply.message}`);
+  }
 
   async function hashFile(source: FileSource, pass: Pass): Promise<string> {
     const { context, sliceSizeBytes, start, states } = pass;
     const job: PartsJob = {
       kind: 'parts',
-      path: source.path,
+      fd: source.fd,
       sizeBytes: source.sizeBytes,
       sliceSizeBytes,
       ...(start && { from: { hashedBytes: start.hashedBytes, state: start.state } }),
@@ -62,7 +70,7 @@ export function createHasher(): Hasher<Uint8Array> {
     });
     if (reply.kind === 'done') return reply.digest;
     // What the worker stumbled over is usually a change, which the source can name.
-    await source.verify?.();
+    await source.verify?.(context.signal);
     throw new CosSliceError('source-unreadable', `${source.path} cannot be hashed: ${reply.message}`);
   }
 }
@@ -112,5 +120,5 @@ function toParts(sha: string, states: readonly Uint8Array[], sizeBytes: number, 
 }
 
 function isFile(source: Source<Uint8Array>): source is FileSource {
-  return 'path' in source;
+  return 'fd' in source;
 }

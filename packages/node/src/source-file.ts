@@ -1,10 +1,13 @@
 import { createHash } from 'node:crypto';
 import { type BigIntStats, read } from 'node:fs';
-import { type FileHandle, open, stat } from 'node:fs/promises';
+import { type FileHandle, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { type ByteRange, CosSliceError, type Source } from '@cos-slice/core';
 import { createBufferPool } from './buffer-pool.ts';
+import { toPath } from './file-url.ts';
+import { type FilePath, isMissing, nameOf, openRegular, unreadable } from './regular-file.ts';
+import { atMost, untilAborted } from './waiting.ts';
+import { createWitness } from './witness.ts';
 
 /** Up to this size, all bytes are in the identity. */
 const WHOLE_BYTES = 1024 * 1024;
@@ -16,108 +19,195 @@ const MIDDLE_SAMPLE_BYTES = 16 * 1024;
  * before finish does.
  */
 const RECENT_MS = 20;
+/** Closing waits for the disk, and for no dead mount. */
+const CLOSE_MS = 1000;
 
-/** A file, read where the slices are. A hasher that runs elsewhere may open `path` itself. */
+/** A file, read where the slices are. */
 export interface FileSource extends Source<Uint8Array> {
-  /** Absolute. */
+  /** Absolute, for messages. */
   readonly path: string;
+  /** File descriptor, open until `close`: a hasher in another thread reads through it. */
+  readonly fd: number;
+  /** A hasher has found all of it to have this SHA-1, in hex. */
+  hashed(sha: string): void;
+}
+
+export interface FileSourceOptions {
+  /**
+   * The hasher takes a digest of every slice, or of the whole, so that content can decide: when the file's times or its inode
+   * have moved, what was handed out is read again and compared. Without it, such a file has changed. Default false.
+   */
+  readonly contentDecides?: boolean;
+  /** The file may grow meanwhile, as logs do: what it holds when it is opened is uploaded. Default false. */
+  readonly mayGrow?: boolean;
+  /** Gives up opening. */
+  readonly signal?: AbortSignal;
 }
 
 /**
  * Opens a regular file for uploading. Slices are read into buffers that `release` hands to the next ones, so that memory
  * follows the concurrency and not the file; they lie in shared memory, where a hashing worker sees them without a copy.
  *
- * `identity` covers size, time of modification, both ends and a few places in the middle (all of a file up to 1 MiB). The
- * time is in it because an edit in the middle of a file of the same size is otherwise invisible: touching a file costs a new
- * upload, never a mixed one.
+ * `identity` covers size, times of modification and of change, both ends and a few places in the middle (all of a file up to
+ * 1 MiB). The times are in it because an edit in the middle of a file of the same size is otherwise invisible, and the time
+ * of modification alone can be set back: touching a file costs a new upload, never a mixed one.
  *
  * @param file path, or `file:` URL
  * @throws CosSliceError `source-unreadable`
  */
-export async function openFileSource(file: string | URL): Promise<FileSource> {
-  const path = toPath(file);
-  const handle = await open(path).catch((error) => {
-    throw unreadable(path, error);
-  });
-  let opened: BigIntStats;
-  try {
-    opened = await handle.stat({ bigint: true });
-    if (!opened.isFile()) {
-      throw new CosSliceError(
-        'source-unreadable',
-        `${path} is ${opened.isDirectory() ? 'a directory' : 'not a regular file'}: give a file, or a stream and its size`,
-      );
-    }
-  } catch (error) {
-    await handle.close();
-    throw error;
-  }
-  const sizeBytes = Number(opened.size);
+export async function openFileSource(file: string | URL, options: FileSourceOptions = {}): Promise<FileSource> {
+  const { contentDecides = false, mayGrow = false } = options;
+  const path: FilePath = typeof file === 'string' ? resolve(file) : toPath(file);
+  const name = nameOf(path);
+  const { handle: opened, facts: atStart } = await openRegular(path, options.signal);
+  const sizeBytes = Number(atStart.size);
+  const witness = contentDecides ? createWitness(sizeBytes) : undefined;
+  const buffers = createBufferPool();
+  /** The last one is read from. */
+  const handles: FileHandle[] = [opened];
+  const underWay = new Set<Promise<unknown>>();
+  /** What the file looked like when it was last found to be unchanged. */
+  let known = atStart;
+  let lookedAtMs = 0;
+  /** Times or inode have moved: from then on content decides. */
+  let doubted = false;
+  let comparing: Promise<void> | undefined;
+  let closed = false;
 
   const changed = (what: string, cause?: unknown): CosSliceError =>
-    new CosSliceError(
-      'source-changed',
-      `${path} ${what} while it was uploaded: upload it again when it no longer changes`,
-      {
-        cause,
-      },
-    );
+    new CosSliceError('source-changed', `${name} ${what} while it was uploaded: upload it again when it is at rest`, {
+      cause,
+    });
 
-  const buffers = createBufferPool();
-  let verifiedAtMs = 0;
-  const verify = async (): Promise<void> => {
+  const track = <T>(work: Promise<T>): Promise<T> => {
+    underWay.add(work);
+    const forget = (): boolean => underWay.delete(work);
+    work.then(forget, forget);
+    return work;
+  };
+
+  const lookAt = async (): Promise<BigIntStats> => {
     // By path: a file that was replaced by another one keeps its old inode, and its old content, only for our handle.
     const now = await stat(path, { bigint: true }).catch((error) => {
       throw isMissing(error) ? changed('was removed', error) : unreadable(path, error);
     });
-    if (now.size !== opened.size) throw changed(`went from ${opened.size} to ${now.size} bytes`);
-    if (now.ino !== opened.ino || now.dev !== opened.dev) throw changed('was replaced by another file');
-    if (now.mtimeNs !== opened.mtimeNs) throw changed('was modified');
-    verifiedAtMs = performance.now();
+    if (now.size < atStart.size) throw changed(`went from ${atStart.size} to ${now.size} bytes`);
+    if (now.size > atStart.size && !mayGrow) throw changed(`grew from ${atStart.size} to ${now.size} bytes`);
+    return now;
   };
 
+  /** Reads again what was handed out, from what is at the path now. */
+  const compare = async (witnessed: NonNullable<typeof witness>): Promise<void> => {
+    const { handle, facts } = await openRegular(path);
+    const readAgain = async (target: Uint8Array, offset: number): Promise<void> => {
+      if (!(await readFully(handle, path, target, offset))) throw changed('became shorter');
+    };
+    let same = false;
+    try {
+      same = await witnessed.compare(readAgain, () => !closed);
+    } finally {
+      if (same && !closed) handles.push(handle);
+      else await handle.close();
+    }
+    if (!same) throw changed('was modified');
+    known = facts;
+  };
+
+  const decide = async (moved: string, last: boolean): Promise<void> => {
+    // Growing says nothing of what was there before, and without digests there is nothing to tell it by.
+    if (!witness && mayGrow) return;
+    if (!witness || (last && !witness.complete)) throw changed(moved);
+    // Once at the first doubt, so that a file which did change is not sent to its end, and once at the end.
+    if (doubted && !last) return;
+    doubted = true;
+    comparing ??= track(compare(witness)).finally(() => {
+      comparing = undefined;
+    });
+    await comparing;
+  };
+
+  const check = async (last: boolean): Promise<void> => {
+    const now = await lookAt();
+    const moved =
+      now.ino !== known.ino || now.dev !== known.dev
+        ? 'was replaced by another file'
+        : now.mtimeNs !== known.mtimeNs || now.ctimeNs !== known.ctimeNs
+          ? 'was modified'
+          : undefined;
+    if (moved !== undefined || (doubted && last)) await decide(moved ?? 'was modified', last);
+    lookedAtMs = performance.now();
+  };
+
+  /** A file that says less than it yields (below /proc, some mounts) must not be cut off at what it says. */
+  const checkEnd = async (): Promise<void> => {
+    if (mayGrow || !(await readFully(current(), path, new Uint8Array(1), sizeBytes))) return;
+    await lookAt();
+    throw odd('more');
+  };
+  const odd = (yields: 'more' | 'less'): CosSliceError =>
+    new CosSliceError(
+      'source-unreadable',
+      `${name} says that it has ${sizeBytes} bytes and yields ${yields}: save what it yields to a file, and upload that`,
+    );
+
+  const current = (): FileHandle => handles.at(-1) ?? opened;
   const fill = async (target: Uint8Array, offset: number): Promise<void> => {
-    if (!(await readFully(handle, path, target, offset))) throw changed('became shorter');
+    if (await readFully(current(), path, target, offset)) return;
+    await lookAt();
+    throw odd('less');
+  };
+  const readSlice = async (content: Uint8Array, offset: number): Promise<void> => {
+    await fill(content, offset);
+    if (performance.now() - lookedAtMs > RECENT_MS) await check(false);
+  };
+  const verify = async (signal?: AbortSignal): Promise<void> => {
+    signal?.throwIfAborted();
+    await untilAborted(track(check(true).then(checkEnd)), signal);
   };
 
   return {
-    path,
+    path: name,
     sizeBytes,
+    get fd() {
+      return current().fd;
+    },
+    hashed: (sha) => witness?.followAll(sha),
     async slice(range, signal) {
       signal.throwIfAborted();
       const content = buffers.take(range.length);
+      const reading = track(readSlice(content, range.offset));
       try {
-        await fill(content, range.offset);
-        if (performance.now() - verifiedAtMs > RECENT_MS) await verify();
-        signal.throwIfAborted();
-        return content;
+        await untilAborted(reading, signal);
       } catch (error) {
-        buffers.give(content);
+        // Given up, but perhaps still being filled.
+        const give = (): void => buffers.give(content);
+        reading.then(give, give);
         throw error;
       }
+      witness?.follow(content, range);
+      return content;
     },
     release: buffers.give,
+    stored: (range) => witness?.stored(range),
     async identity(signal) {
-      const hash = createHash('sha256').update(`${sizeBytes} ${opened.mtimeNs}\n`);
+      const hash = createHash('sha256').update(`${sizeBytes} ${atStart.mtimeNs} ${atStart.ctimeNs}\n`);
       const buffer = new Uint8Array(Math.min(sizeBytes, WHOLE_BYTES));
       for (const { offset, length } of samples(sizeBytes)) {
         signal.throwIfAborted();
         const part = buffer.subarray(0, length);
-        await fill(part, offset);
+        await untilAborted(track(fill(part, offset)), signal);
         hash.update(part);
       }
-      await verify();
-      return `file-1:${hash.digest('hex')}`;
+      await verify(signal);
+      return `file-2:${hash.digest('hex')}`;
     },
     verify,
-    close: () => handle.close(),
+    async close() {
+      closed = true;
+      const closing = Promise.allSettled(underWay).then(() => Promise.allSettled(handles.map((each) => each.close())));
+      await atMost(CLOSE_MS, closing);
+    },
   };
-}
-
-function toPath(file: string | URL): string {
-  if (typeof file === 'string') return resolve(file);
-  if (file.protocol === 'file:') return fileURLToPath(file);
-  throw new CosSliceError('source-unreadable', `a ${file.protocol} URL cannot be uploaded: give a path or a file: URL`);
 }
 
 /** Head, tail and a few places between; all of a small file. */
@@ -138,7 +228,7 @@ function samples(sizeBytes: number): ByteRange[] {
  *
  * @returns false when the file ends before the buffer is full
  */
-function readFully(handle: FileHandle, path: string, target: Uint8Array, offset: number): Promise<boolean> {
+function readFully(handle: FileHandle, path: FilePath, target: Uint8Array, offset: number): Promise<boolean> {
   return new Promise((resolve, reject) => {
     let done = 0;
     const next = (): void => {
@@ -150,25 +240,5 @@ function readFully(handle: FileHandle, path: string, target: Uint8Array, offset:
       });
     };
     next();
-  });
-}
-
-function isMissing(error: unknown): boolean {
-  const { code } = error as NodeJS.ErrnoException;
-  return code === 'ENOENT' || code === 'ENOTDIR';
-}
-
-function unreadable(path: string, error: unknown): CosSliceError {
-  const { code = 'unknown error' } = error as NodeJS.ErrnoException;
-  const advice: Record<string, string> = {
-    ENOENT: `there is no file ${path}: check the path`,
-    ENOTDIR: `there is no file ${path}: check the path`,
-    EACCES: `${path} may not be read (EACCES): check its permissions and its directory's`,
-    EPERM: `${path} may not be read (EPERM): check its permissions`,
-    EMFILE: 'too many files are open (EMFILE): upload fewer at once, or raise the limit (ulimit -n)',
-    EISDIR: `${path} is a directory: give a file`,
-  };
-  return new CosSliceError('source-unreadable', advice[code] ?? `${path} cannot be read (${code}): check the disk`, {
-    cause: error,
   });
 }

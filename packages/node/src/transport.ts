@@ -1,16 +1,25 @@
 import { type ClientRequest, Agent as HttpAgent, type IncomingMessage, request as requestHttp } from 'node:http';
 import { Agent as HttpsAgent, request as requestHttps } from 'node:https';
+import { setTimeout as delay } from 'node:timers/promises';
 import { TLSSocket } from 'node:tls';
 import { urlToHttpOptions } from 'node:url';
-import { CosSliceError, type Transport, type WireRequest, type WireResponse } from '@cos-slice/core';
+import { CosSliceError, type SendContext, type Transport, type WireRequest, type WireResponse } from '@cos-slice/core';
 import { encodeMultipart, type MultipartBody } from './multipart.ts';
 import { createSteps, type Steps } from './steps.ts';
-import { connectTimeout, toTransportError } from './transport-errors.ts';
+import { connectTimeout, isBroken, isTooFar, toTransportError } from './transport-errors.ts';
+import { isOutOfFiles, RETRY_MS, untilAborted } from './waiting.ts';
 
 const UTF_8 = new TextDecoder();
 const MAX_REPLY_BYTES = 64 * 1024 * 1024;
 /** Less than servers usually allow idle connections, so that few are found closed. */
 const IDLE_MS = 4_000;
+/**
+ * What one address of several gets to answer. Where all were too slow they get twice as much, until `connectMs` is over: a
+ * far host is reached, and an address that leads nowhere costs little where others are near.
+ */
+const FIRST_ADDRESS_MS = 250;
+/** A server that does not know `Expect` gets the body after this time. */
+const EXPECT_MS = 1_000;
 
 export interface HttpTransportOptions {
   /** Makes the connections, with certificates of its own for example. It is yours to destroy. */
@@ -27,6 +36,9 @@ export function createHttpTransport(options: HttpTransportOptions = {}): Transpo
   const http = options.agent ?? new HttpAgent(kept);
   const https = options.agent ?? new HttpsAgent(kept);
   const steps = createSteps();
+  let addressMs = FIRST_ADDRESS_MS;
+  /** Hosts that broke a connection off while a body was on its way, unheard: they are asked before the next one is sent. */
+  const wary = new Set<string>();
   const locate = rememberLast((text) => {
     const url = new URL(text);
     const { protocol, hostname, port, path } = urlToHttpOptions(url);
@@ -40,8 +52,30 @@ export function createHttpTransport(options: HttpTransportOptions = {}): Transpo
       const { url, open, where } = locate(request.url);
       const { method } = request;
       const body = method === 'POST' ? encodeMultipart(request) : undefined;
-      const headers = headersOf(url, request, body);
-      return exchange(() => open({ ...where, method, headers }), url, body, steps, context);
+      const asksFirst = body?.content !== undefined && wary.has(url.host);
+      const headers = headersOf(url, request, body, asksFirst);
+      const giveUpAtMs = performance.now() + context.connectMs;
+      for (;;) {
+        const connectMs = Math.max(0, giveUpAtMs - performance.now());
+        const start = (): ClientRequest =>
+          open({ ...where, method, headers, ...{ autoSelectFamily: true, autoSelectFamilyAttemptTimeout: addressMs } });
+        try {
+          const reply = await exchange({ start, url, body, asksFirst, steps, context: { ...context, connectMs } });
+          wary.delete(url.host);
+          return reply;
+        } catch (error) {
+          context.signal.throwIfAborted();
+          const { cause, stale } = error as CosSliceError;
+          if (isBroken(cause)) {
+            if (stale) dropIdle(where.agent, url.hostname);
+            else if (body?.content !== undefined) wary.add(url.host);
+          }
+          const leftMs = giveUpAtMs - performance.now();
+          if (isOutOfFiles(cause) && leftMs > 0) await untilAborted(delay(RETRY_MS), context.signal);
+          else if (isTooFar(cause) && leftMs > addressMs) addressMs *= 2;
+          else throw error;
+        }
+      }
     },
   };
 }
@@ -55,20 +89,29 @@ function rememberLast<T>(make: (text: string) => T): (text: string) => T {
   };
 }
 
-type Context = Parameters<Transport<Uint8Array>['send']>[1];
+/** Others that wait there for a request have most likely been closed by now, too. */
+function dropIdle(agent: HttpAgent | HttpsAgent, hostname: string): void {
+  for (const [name, sockets = []] of Object.entries(agent.freeSockets)) {
+    if (name.startsWith(`${hostname}:`)) for (const socket of [...sockets]) socket.destroy();
+  }
+}
 
-function exchange(
-  open: () => ClientRequest,
-  url: URL,
-  body: MultipartBody | undefined,
-  steps: Steps,
-  context: Context,
-): Promise<WireResponse> {
+interface Exchange {
+  readonly start: () => ClientRequest;
+  readonly url: URL;
+  readonly body: MultipartBody | undefined;
+  /** Whether the server wants the body at all. */
+  readonly asksFirst: boolean;
+  readonly steps: Steps;
+  readonly context: SendContext;
+}
+
+function exchange({ start, url, body, asksFirst, steps, context }: Exchange): Promise<WireResponse> {
   const { signal } = context;
   return new Promise((resolve, reject) => {
     let request: ClientRequest;
     try {
-      request = open();
+      request = start();
     } catch (error) {
       return reject(toTransportError(error, url));
     }
@@ -94,22 +137,52 @@ function exchange(
       if (!settled) context.onConnected();
     };
     signal.addEventListener('abort', onAbort, { once: true });
-    request.on('error', (error) => fail(toTransportError(error, url)));
+    let received = false;
+    let bytesBefore = 0;
+    request.on('error', (error) => {
+      // Its own stream tells how the reply ends.
+      if (received) return;
+      const { socket, reusedSocket } = request;
+      const stale = reusedSocket && isBroken(error) && socket?.bytesRead === bytesBefore;
+      fail(toTransportError(error, url, { stale }));
+    });
     request.on('socket', (socket) => {
+      bytesBefore = socket.bytesRead;
       if (!socket.connecting) return connected();
-      connectTimer = setTimeout(() => fail(connectTimeout(url)), context.connectMs);
+      connectTimer = setTimeout(() => fail(connectTimeout(url.host)), context.connectMs);
       socket.once(socket instanceof TLSSocket ? 'secureConnect' : 'connect', connected);
     });
     request.on('response', (response) => {
+      received = true;
       readReply(response, url, fail, (reply) => {
         settle(() => resolve(reply));
         // Answered before all was sent: the rest is of no use, and so is the connection.
         if (!request.destroyed && !request.writableFinished) request.destroy();
       });
     });
-    if (body === undefined) request.end();
-    else sendBody(request, body, steps, (sentBytes) => settled || context.onSent(sentBytes));
+    if (body === undefined) {
+      request.end();
+      return;
+    }
+    const send = (): void => sendBody(request, body, steps, (sentBytes) => settled || context.onSent(sentBytes));
+    if (asksFirst) sendWhenWanted(request, send);
+    else send();
   });
+}
+
+/** Sends when the server says that it goes on, or says nothing for a while; not after a reply. */
+function sendWhenWanted(request: ClientRequest, send: () => void): void {
+  let over = false;
+  const end = (act?: () => void): void => {
+    clearTimeout(timer);
+    if (!over) act?.();
+    over = true;
+  };
+  const timer = setTimeout(() => end(send), EXPECT_MS);
+  request.on('continue', () => end(send));
+  request.on('response', () => end());
+  request.on('close', () => end());
+  request.flushHeaders();
 }
 
 /** What is written in one turn goes out in one system call, together with the headers: a slice in a single step does. */
@@ -153,18 +226,29 @@ function readReply(
     const what = `${url.host} sent a reply of more than 64 MiB: check the endpoint`;
     fail(new CosSliceError('bad-reply', what, { httpStatus: status }));
   });
-  response.on('error', (error) => fail(toTransportError(error, url)));
-  response.on('end', () => {
+  const finish = (): void => {
     const [first] = chunks;
     const body = UTF_8.decode(chunks.length === 1 ? first : Buffer.concat(chunks));
     done({ status, header: (name) => textOf(headers[name.toLowerCase()]), body });
+  };
+  response.on('error', (error) => {
+    // A refusal that is cut off, often because the server no longer reads the body, is one all the same.
+    if (status >= 400 && status < 500) finish();
+    else fail(toTransportError(error, url));
   });
+  response.on('end', finish);
 }
 
 /** As a list, which node:http sends as it is. */
-function headersOf({ host }: URL, { signature }: WireRequest<Uint8Array>, body: MultipartBody | undefined): string[] {
+function headersOf(
+  { host }: URL,
+  { signature }: WireRequest<Uint8Array>,
+  body: MultipartBody | undefined,
+  asksFirst: boolean,
+): string[] {
   const headers = ['Host', host, 'Authorization', signature];
   if (body) headers.push('Content-Type', body.contentType, 'Content-Length', String(body.contentLength));
+  if (asksFirst) headers.push('Expect', '100-continue');
   return headers;
 }
 
