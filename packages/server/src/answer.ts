@@ -36,12 +36,13 @@ export function createAnswer(settings: Settings, checker: Checker): Answer {
   const once = createOnceRegister();
   const verify = createVerifier(settings.accountsBySecretId);
 
-  function grantFor(req: IncomingMessage, { target, query }: Address, nowSec: number): Grant {
-    return grantOf(verify(req.headers.authorization ?? query.get('sign')), target, nowSec);
+  /** What the request may do at this moment: a good signature can run out while a body arrives. */
+  function grantFor(req: IncomingMessage, { target, query }: Address): Grant {
+    return grantOf(verify(req.headers.authorization ?? query.get('sign')), target, settings.nowMs() / 1000);
   }
 
   async function download(req: IncomingMessage, res: ServerResponse, address: Address, nowMs: number): Promise<void> {
-    if (!settings.publicRead) allows(grantFor(req, address, nowMs / 1000), signedTarget(address), 'read');
+    if (!settings.publicRead) allows(grantFor(req, address), signedTarget(address), 'read');
     else if (!isBucket(settings, address.target)) throw new ProtocolError('bucketUnknown');
     if (address.query.has('op')) throw new ProtocolError('badParameter', 'this server does not have this op');
     if (address.isDirectory) throw new ProtocolError('notFound');
@@ -51,7 +52,7 @@ export function createAnswer(settings: Settings, checker: Checker): Answer {
   return async (req, res, awaitsContinue, record) => {
     const nowMs = settings.nowMs();
     if (req.method === 'OPTIONS') return sendPreflight(req, res, nowMs);
-    const address = readAddress(req.url ?? '', settings.prefix);
+    const address = readAddress(req, settings.prefix);
     const { target, query } = address;
     record.path = target.path;
     record.op = query.get('op');
@@ -59,11 +60,11 @@ export function createAnswer(settings: Settings, checker: Checker): Answer {
     if (req.method !== 'POST' && req.method !== 'PUT') throw new ProtocolError('badParameter', 'method not supported');
 
     // All that can be refused before the body is read.
-    const grant = grantFor(req, address, nowMs / 1000);
+    const grant = grantFor(req, address);
     allows(grant, signedTarget(address), grant.kind === 'once' ? 'once' : 'write');
     if (awaitsContinue) res.writeContinue();
 
-    const exchange = createExchange(settings, checker, req, target, grant, nowMs);
+    const exchange = createExchange(settings, checker, req, target, grant);
     let content: Content | undefined;
     try {
       const form = await readForm(req, query, {
@@ -79,10 +80,11 @@ export function createAnswer(settings: Settings, checker: Checker): Answer {
       });
       record.op = form.fields.get('op');
       const operation = findOperation(record.op);
-      allows(grant, signedTarget(address), operation.signature === 'once' ? 'once' : 'write');
+      const grantNow = grantFor(req, address);
+      allows(grantNow, signedTarget(address), operation.signature === 'once' ? 'once' : 'write');
       if (address.isDirectory) throw new ProtocolError('invalidPath', 'this op needs the path of a file');
-      if (operation.signature === 'once') once.use(grant, nowMs / 1000);
-      sendSuccess(res, settings.nowMs(), await operation.run(exchange, form, content));
+      if (operation.signature === 'once') once.use(grantNow, settings.nowMs() / 1000);
+      await sendSuccess(res, settings.nowMs(), await operation.run(exchange, form, content));
     } finally {
       await abortContent(content);
     }

@@ -21,13 +21,15 @@ export function createExchange(
   req: IncomingMessage,
   target: Target,
   grant: Grant,
-  nowMs: number,
 ): Exchange {
   return {
     settings,
     target,
     grant,
-    nowMs,
+    // Bodies take their time: what is fresh or stale is so when it is looked at.
+    get nowMs() {
+      return settings.nowMs();
+    },
     checker,
     // Most replies have none.
     get urls() {

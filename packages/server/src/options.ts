@@ -29,7 +29,7 @@ export interface RequestInfo {
   readonly status: number;
   /** The protocol's code; 0 for success and for downloads. */
   readonly code: number;
-  /** What the storage below complained about, when the code is -181. Clients are not told. */
+  /** What clients are not told: the complaint of the storage below (-181), or what came instead of a request. */
   readonly fault: unknown;
   /** Bytes of the request body read before the reply. */
   readonly bytes: number;
@@ -43,13 +43,24 @@ export interface SliceServerOptions {
   readonly prefix?: string;
   /** Whether stored files can be downloaded without a signature. Default false. */
   readonly publicRead?: boolean;
-  /** Origin of the URLs in replies, such as `https://files.example`. Default: the request's Host. */
+  /**
+   * Where clients see this server: what the URLs in replies begin with, in front of the path the server was asked at,
+   * such as `https://files.example` or `https://example.com/cos`. Default: the request's Host, with http or https as
+   * the connection has it.
+   */
   readonly publicUrl?: string;
+  /**
+   * Whether a request's `X-Forwarded-Proto`, `-Host`, `-Port` and `-Prefix` tell where clients see this server. Only for
+   * a server that none but a proxy of yours can reach, and one that sets these headers. Default false.
+   */
+  readonly trustProxy?: boolean;
   readonly sliceSize?: SliceSizeOptions;
   /** Announces `serial_upload: 1` and refuses slices that come out of order. Default false. */
   readonly serialUpload?: boolean;
   /** How long an upload may rest before it is dropped. Default 7 days. */
   readonly sessionTtlMs?: number;
+  /** Connections that `listen` keeps at a time; more are closed as they come. Default 1000. */
+  readonly maxConnections?: number;
   /** The clock for signatures, sessions and the Date header, in milliseconds since 1970. Default `Date.now`. */
   readonly nowMs?: () => number;
   /** Called after each reply. Must not throw. */
@@ -62,60 +73,121 @@ export interface Settings {
   readonly prefix: string;
   readonly publicRead: boolean;
   readonly publicUrl: string | undefined;
+  readonly trustProxy: boolean;
   readonly sliceSize: Required<Omit<SliceSizeOptions, 'forcedBytes'>> & Pick<SliceSizeOptions, 'forcedBytes'>;
   readonly serialUpload: boolean;
   readonly sessionTtlMs: number;
+  readonly maxConnections: number;
   readonly nowMs: () => number;
   readonly onRequest: (info: RequestInfo) => void;
 }
 
 const NAME = /^[A-Za-z0-9_-][A-Za-z0-9._-]{0,62}$/;
+const PREFIX = /^(\/[\w.-]+)+$/;
 const KIB = 1024;
 
 /** Fills in the defaults. @throws TypeError that names every option that cannot be used */
 export function readOptions(options: SliceServerOptions): Settings {
-  const issues: string[] = [];
-  const { accounts = [] } = options;
-  const settings: Settings = {
+  const issues = findIssues(options);
+  if (issues.length > 0) throw new TypeError(`createSliceServer: ${issues.join('; ')}`);
+  return {
     store: options.store,
-    accountsBySecretId: new Map(accounts.map((account) => [account.secretId, account])),
+    accountsBySecretId: new Map(options.accounts.map((account) => [account.secretId, account])),
     prefix: options.prefix ?? '/files/v2',
     publicRead: options.publicRead ?? false,
     publicUrl: options.publicUrl?.replace(/\/$/, ''),
-    sliceSize: { minBytes: 64 * KIB, maxBytes: 8192 * KIB, defaultBytes: 1024 * KIB, ...options.sliceSize },
+    trustProxy: options.trustProxy ?? false,
+    sliceSize: fillSliceSize(options.sliceSize),
     serialUpload: options.serialUpload ?? false,
     sessionTtlMs: options.sessionTtlMs ?? 7 * 24 * 3600 * 1000,
+    maxConnections: options.maxConnections ?? 1000,
     nowMs: options.nowMs ?? Date.now,
     onRequest: options.onRequest ?? (() => {}),
   };
+}
 
-  if (!options.store) issues.push('store: one is needed, fileStore(dir) for example');
-  if (accounts.length === 0) issues.push('accounts: at least one is needed');
-  if (settings.accountsBySecretId.size !== accounts.length) issues.push('accounts: a secretId is used twice');
-  for (const { appId, secretId, secretKey, buckets } of accounts) {
-    // What an unset variable is in JavaScript would sign, too.
-    if (![secretId, secretKey].every((text) => typeof text === 'string' && text !== '')) {
-      issues.push('accounts: secretId and secretKey must be text that is not empty');
+/** Sizes that are undefined, which JavaScript lets through, are as good as left out. */
+function fillSliceSize({
+  minBytes,
+  maxBytes,
+  defaultBytes,
+  forcedBytes,
+}: SliceSizeOptions = {}): Settings['sliceSize'] {
+  return {
+    minBytes: minBytes ?? 64 * KIB,
+    maxBytes: maxBytes ?? 8192 * KIB,
+    defaultBytes: defaultBytes ?? 1024 * KIB,
+    ...(forcedBytes !== undefined && { forcedBytes }),
+  };
+}
+
+/** What cannot be used, JavaScript's liberties included: `'false'` is true, and the number 1 looks like the text '1'. */
+function findIssues(options: SliceServerOptions): string[] {
+  const issues: string[] = [];
+  const { accounts, prefix, publicUrl, sliceSize } = options;
+  const expect = (name: string, value: unknown, isGood: (value: unknown) => boolean, what: string): void => {
+    if (value !== undefined && !isGood(value)) issues.push(`${name}: must be ${what}`);
+  };
+  const isPositive = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) > 0;
+  const isFunction = (value: unknown): boolean => typeof value === 'function';
+
+  if (typeof options.store?.createSession !== 'function')
+    issues.push('store: one is needed, fileStore(dir) for example');
+  if (Array.isArray(accounts) && accounts.length > 0) issues.push(...accountIssues(accounts));
+  else issues.push('accounts: at least one is needed, in an array');
+  expect(
+    'prefix',
+    prefix,
+    (value) => value === '' || isText(value, PREFIX),
+    'empty or like /files/v2, with no slash at its end',
+  );
+  expect('publicUrl', publicUrl, isPublicUrl, 'an http or https URL without credentials, query and fragment');
+  for (const name of ['publicRead', 'trustProxy', 'serialUpload'] as const) {
+    expect(name, options[name], (value) => typeof value === 'boolean', 'true or false');
+  }
+  expect('sliceSize', sliceSize, (value) => typeof value === 'object' && value !== null, 'an object');
+  for (const name of ['minBytes', 'maxBytes', 'defaultBytes', 'forcedBytes'] as const) {
+    expect(`sliceSize.${name}`, sliceSize?.[name], isPositive, 'a positive whole number');
+  }
+  const { minBytes, maxBytes } = fillSliceSize(sliceSize ?? {});
+  if (minBytes > maxBytes) issues.push('sliceSize: minBytes exceeds maxBytes');
+  for (const name of ['sessionTtlMs', 'maxConnections'] as const) {
+    expect(name, options[name], isPositive, 'a positive whole number');
+  }
+  for (const name of ['nowMs', 'onRequest'] as const) expect(name, options[name], isFunction, 'a function');
+  return issues;
+}
+
+function accountIssues(accounts: readonly Account[]): string[] {
+  const issues: string[] = [];
+  for (const account of accounts) {
+    const { appId, secretId, secretKey, buckets } = account ?? {};
+    for (const [name, value] of Object.entries({ secretId, secretKey })) {
+      // What an unset variable is in JavaScript would sign, too.
+      if (typeof value !== 'string' || value === '') issues.push(`accounts: ${name} must be text that is not empty`);
+      // Files end in a line break, and so do the keys that are read from them.
+      else if (value !== value.trim()) issues.push(`accounts: ${name} begins or ends in white space: trim it`);
     }
-    for (const name of [appId, ...buckets]) {
-      if (!NAME.test(name)) issues.push(`accounts: ${JSON.stringify(name)} cannot be an appid or a bucket`);
-    }
+    if (!isText(appId, NAME)) issues.push(`accounts: ${show(appId)} cannot be an appid`);
+    if (!Array.isArray(buckets)) issues.push('accounts: buckets must be an array of names');
+    else for (const name of buckets) if (!isText(name, NAME)) issues.push(`accounts: ${show(name)} cannot be a bucket`);
   }
-  if (settings.prefix !== '' && !/^(\/[\w.-]+)+$/.test(settings.prefix)) {
-    issues.push('prefix: must be empty or start with a slash and not end with one');
+  if (new Set(accounts.map((account) => account?.secretId)).size !== accounts.length) {
+    issues.push('accounts: a secretId is used twice');
   }
-  if (settings.publicUrl !== undefined && !/^https?:\/\/[^/?#]+$/.test(settings.publicUrl)) {
-    issues.push('publicUrl: must be an http or https origin');
-  }
-  for (const [name, value] of [
-    ...Object.entries(settings.sliceSize),
-    ['sessionTtlMs', settings.sessionTtlMs] as const,
-  ]) {
-    if (value !== undefined && !(Number.isSafeInteger(value) && value > 0)) {
-      issues.push(`${name}: must be a positive whole number`);
-    }
-  }
-  if (settings.sliceSize.minBytes > settings.sliceSize.maxBytes) issues.push('sliceSize: minBytes exceeds maxBytes');
-  if (issues.length > 0) throw new TypeError(`createSliceServer: ${issues.join('; ')}`);
-  return settings;
+  return issues;
+}
+
+function isText(value: unknown, pattern: RegExp): boolean {
+  return typeof value === 'string' && pattern.test(value);
+}
+
+function isPublicUrl(value: unknown): boolean {
+  return isText(value, /^https?:\/\/[^/?#@\s\\]+(\/[^?#\s\\]*)?$/i) && URL.canParse(value as string);
+}
+
+function show(value: unknown): string {
+  return typeof value === 'string'
+    ? JSON.stringify(value)
+    : `a value of type ${value === null ? 'null' : typeof value}`;
 }

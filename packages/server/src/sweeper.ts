@@ -17,7 +17,7 @@ export function startSweeper(settings: Settings): { stop(): Promise<void> } {
     await settings.store.tidy?.();
   }
   function start(): void {
-    // A failing disk shows in requests; the next sweep tries again.
+    // A failing disk shows in requests.
     running = running.then(sweep).catch(() => {});
   }
 

@@ -154,7 +154,7 @@ describe('a server that cannot be', () => {
     ],
     ['a port too high', ['--root', 'x', '--port', '65536'], 2, /--port must be/],
     ['a slice size too small', ['--root', 'x', '--slice-size', '1k'], 2, /--slice-size must be from 64k/],
-    ['an odd bucket', ['--root', 'x', '--bucket', 'a b'], 2, /"a b" cannot be an appid or a bucket/],
+    ['an odd bucket', ['--root', 'x', '--bucket', 'a b'], 2, /"a b" cannot be a bucket/],
     ['an odd application', ['--root', 'x', '--app-id', '../x'], 2, /cannot be an appid/],
     ['an argument', ['--root', 'x', 'y'], 2, /too many arguments/],
     ['a root that is a file', ['--root', '文件 1.bin'], 1, /is a file, or below one: give --root a folder/],

@@ -115,4 +115,34 @@ describe('bodies', () => {
       )?.json().code ?? -5999,
     ).toBe(-5999);
   });
+
+  it('that would keep everybody else waiting are refused, and quickly', async () => {
+    const test = await startServer();
+    const types = { json: 'application/json', urlencoded: 'application/x-www-form-urlencoded' };
+    const many = Array.from({ length: 80_000 }, (_, index) => `k${index}`);
+    const bodies: [keyof typeof types, string][] = [
+      ['json', `{"op":"x","a":${'['.repeat(500_000)}${']'.repeat(500_000)}}`],
+      ['json', `{"op":"x","a":${'{"a":'.repeat(150_000)}1${'}'.repeat(150_000)}}`],
+      ['json', `{${many.map((name) => `"${name}":1`).join(',')}}`],
+      ['urlencoded', many.map((name) => `${name}=1`).join('&')],
+      ['urlencoded', '&'.repeat(1_000_000)],
+      ['json', `{"op":"x","a":"${'x'.repeat(2_000_000)}"}`],
+      ['urlencoded', `op=x&a=${'%41'.repeat(700_000)}`],
+    ];
+    for (const [type, body] of bodies) {
+      const headers = { Authorization: sign(), 'Content-Type': types[type] };
+      const startedAtMs = performance.now();
+      const reply = await send(test.urlOf('a'), { headers, body });
+      expect([reply.status, reply.json().code]).toEqual([400, -5999]);
+      expect(performance.now() - startedAtMs).toBeLessThan(1000);
+    }
+  });
+
+  it('may be JSON as deep as attributes are', async () => {
+    const test = await startServer();
+    const attributes = { a: [{ b: ['{[{[{[{[{[{[{[{[{[{[{[{[{[{[{[{[{[', '\\"]'] }] };
+    const body = JSON.stringify({ op: 'upload_slice_init', filesize: 1, biz_attr: attributes });
+    const headers = { Authorization: sign(), 'Content-Type': 'application/json' };
+    expect((await send(test.urlOf('a'), { headers, body })).json().code).toBe(0);
+  });
 });

@@ -90,4 +90,23 @@ describe('multipart parser', () => {
     expect(() => boundaryOf('multipart/form-data')).toThrow(expect.objectContaining({ code: -5999 }));
     expect(() => boundaryOf(`multipart/form-data; boundary=${'x'.repeat(300)}`)).toThrow();
   });
+
+  it('passes content full of look-alikes on in few pieces', async () => {
+    for (const lookalike of ['\r\n--bb', '\r\n--b\n', '\r', '\r\n-', '\r\n--b x']) {
+      const body = formBody({ filecontent: lookalike.repeat(20_000) }, 'b');
+      let pieces = 0;
+      let bytes = 0;
+      const parser = createMultipartParser('b', () => ({
+        write: (piece) => {
+          pieces++;
+          bytes += piece.length;
+          return undefined;
+        },
+      }));
+      for (let at = 0; at < body.length; at += 65_536) await parser.write(body.subarray(at, at + 65_536));
+      await parser.end();
+      expect(bytes).toBe(20_000 * lookalike.length);
+      expect(pieces).toBeLessThan(10);
+    }
+  });
 });

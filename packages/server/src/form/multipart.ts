@@ -1,6 +1,7 @@
 import { ProtocolError } from '../protocol/codes.ts';
 
-const MAX_PARTS = 64;
+/** Of one form; and fields of bodies of other kinds. */
+export const MAX_PARTS = 64;
 const MAX_HEADER_BYTES = 16 * 1024;
 const MAX_BOUNDARY_CHARS = 200;
 const MAX_PADDING_BYTES = 64;
@@ -74,10 +75,8 @@ export function createMultipartParser(
         wait = openPart(rest.toString('utf8', 0, end));
         rest = rest.subarray(end + CRLF2.length);
       } else {
-        const at = rest.indexOf(delimiter);
-        const afterAt = at + delimiter.length;
-        const after = at < 0 ? 'more' : readAfterDelimiter(rest, afterAt);
-        const contentEnd = at < 0 ? delimiterStart(rest, delimiter) : after === 'content' ? afterAt : at;
+        const { at, after } = findDelimiter(rest, delimiter);
+        const contentEnd = at < 0 ? delimiterStart(rest, delimiter) : at;
         wait = pass(rest.subarray(0, contentEnd));
         isCut = after === 'more';
         if (after === 'end' || typeof after === 'number') {
@@ -131,6 +130,18 @@ export function createMultipartParser(
 }
 
 const EMPTY = Buffer.alloc(0);
+
+/**
+ * The first delimiter that is one, and what comes after it. Look-alikes are content, and not passed on one by one: there may
+ * be a lot of them.
+ */
+function findDelimiter(bytes: Buffer, delimiter: Buffer): { at: number; after: number | 'end' | 'more' } {
+  for (let at = bytes.indexOf(delimiter); at >= 0; at = bytes.indexOf(delimiter, at + delimiter.length)) {
+    const after = readAfterDelimiter(bytes, at + delimiter.length);
+    if (after !== 'content') return { at, after };
+  }
+  return { at: -1, after: 'more' };
+}
 
 /** What follows a delimiter: the closing dashes, the start of a header (its position), or nothing special. */
 function readAfterDelimiter(bytes: Buffer, from: number): number | 'end' | 'more' | 'content' {

@@ -1,17 +1,19 @@
 import type { IncomingMessage } from 'node:http';
-import { readBody } from '../http/body.ts';
+import { readBody, tooLarge } from '../http/body.ts';
 import { createUploadPartsReader, type UploadParts } from '../integrity/upload-parts.ts';
 import { ProtocolError } from '../protocol/codes.ts';
 import type { Fields } from '../protocol/fields.ts';
-import { boundaryOf, createMultipartParser, type PartSink } from './multipart.ts';
+import { givenBody } from './given.ts';
+import { boundaryOf, createMultipartParser, MAX_PARTS as MAX_FIELDS, type PartSink } from './multipart.ts';
 
 const MIB = 1024 * 1024;
 /** `biz_attr` and `custom_headers` are the long ones. */
 const MAX_FIELD_BYTES = 64 * 1024;
 /** Room for the `uploadparts` of 1 TiB in 1 MiB steps (100 MB); they are read as a stream and kept at 20 bytes each. */
 const MAX_UPLOAD_PARTS_BYTES = 128 * MIB;
-/** JSON and urlencoded bodies are read whole. */
-const MAX_PLAIN_BODY_BYTES = 16 * MIB;
+/** JSON and urlencoded bodies are read whole, and parsing them stops everything else meanwhile. */
+const MAX_PLAIN_BODY_BYTES = MIB;
+const MAX_JSON_DEPTH = 32;
 
 /** A request's fields, whichever dialect it used (protocol section 1). */
 export interface Form {
@@ -67,7 +69,20 @@ export async function readForm(req: IncomingMessage, query: Fields, reader: Form
     }
   }
 
-  if (/^multipart\/form-data/i.test(contentType)) {
+  function addObject(object: object): void {
+    const entries = Object.entries(object);
+    if (entries.length > MAX_FIELDS) throw tooManyFields();
+    for (const [name, value] of entries) addValue(name, typeof value === 'string' ? value : toJson(value));
+  }
+
+  const given = givenBody(req);
+  const read: ReadAll = (maxBytes, onChunk) =>
+    given && 'bytes' in given
+      ? pour(given.bytes, maxBytes, reader.onBytes, onChunk)
+      : readBody(req, maxBytes, reader.onBytes, onChunk);
+
+  if (given && 'fields' in given) addObject(given.fields);
+  else if (/^multipart\/form-data/i.test(contentType)) {
     let hasContent = false;
     const parser = createMultipartParser(boundaryOf(contentType), (rawName) => {
       const name = canonicalName(rawName);
@@ -78,27 +93,36 @@ export async function readForm(req: IncomingMessage, query: Fields, reader: Form
       hasContent = true;
       return reader.openContent(fields);
     });
-    await readBody(req, reader.maxContentBytes + MAX_UPLOAD_PARTS_BYTES, reader.onBytes, (chunk) =>
-      parser.write(chunk),
-    );
+    await read(reader.maxContentBytes + MAX_UPLOAD_PARTS_BYTES, (chunk) => parser.write(chunk));
     await parser.end();
   } else {
-    const text = await readText(req, reader);
+    const text = await readText(read);
     if (/^application\/x-www-form-urlencoded/i.test(contentType) && !text.startsWith('{')) {
+      if (text.split('&', MAX_FIELDS + 1).length > MAX_FIELDS) throw tooManyFields();
       for (const [name, value] of new URLSearchParams(text)) addValue(name, value);
-    } else if (text !== '') {
-      for (const [name, value] of Object.entries(parseObject(text))) {
-        addValue(name, typeof value === 'string' ? value : toJson(value));
-      }
-    }
+    } else if (text !== '') addObject(parseObject(text));
   }
   for (const [name, value] of query) if (!fields.has(name)) fields.set(name, value);
   return { fields, uploadParts };
 }
 
+type OnChunk = (chunk: Buffer) => Promise<void> | undefined;
+/** Reads the body, wherever it is. */
+type ReadAll = (maxBytes: number, onChunk: OnChunk) => Promise<void>;
+
+async function pour(bytes: Buffer, maxBytes: number, onBytes: FormReader['onBytes'], onChunk: OnChunk): Promise<void> {
+  if (bytes.length > maxBytes) throw tooLarge(maxBytes);
+  onBytes(bytes.length);
+  await onChunk(bytes);
+}
+
+function tooManyFields(): ProtocolError {
+  return new ProtocolError('badParameter', `more than ${MAX_FIELDS} fields`);
+}
+
 function toJson(value: unknown): string {
   try {
-    return JSON.stringify(value);
+    return JSON.stringify(value) ?? '';
   } catch {
     throw new ProtocolError('badParameter', 'a field is nested too deeply');
   }
@@ -137,16 +161,35 @@ function collect(name: string, done: (name: string, value: string) => void): Par
   );
 }
 
-async function readText(req: IncomingMessage, reader: FormReader): Promise<string> {
+async function readText(read: ReadAll): Promise<string> {
   const chunks: Buffer[] = [];
-  await readBody(req, MAX_PLAIN_BODY_BYTES, reader.onBytes, (chunk) => {
+  await read(MAX_PLAIN_BODY_BYTES, (chunk) => {
     chunks.push(chunk);
     return undefined;
   });
   return Buffer.concat(chunks).toString('utf8').trim();
 }
 
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+
+/** Whether brackets are nested so deep that a parser would take long over them, or run out of stack. */
+function isTooDeep(json: string): boolean {
+  let depth = 0;
+  let isText = false;
+  for (let at = 0; at < json.length; at++) {
+    const code = json.charCodeAt(at);
+    if (code === QUOTE) isText = !isText;
+    else if (isText) at += code === BACKSLASH ? 1 : 0;
+    else if (code === 0x5b || code === 0x7b) depth++;
+    else if (code === 0x5d || code === 0x7d) depth--;
+    if (depth > MAX_JSON_DEPTH) return true;
+  }
+  return false;
+}
+
 function parseObject(text: string): object {
+  if (isTooDeep(text)) throw new ProtocolError('badParameter', 'the body is nested too deeply');
   try {
     const value: unknown = JSON.parse(text);
     if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;

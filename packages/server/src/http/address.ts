@@ -4,6 +4,7 @@ import { ProtocolError } from '../protocol/codes.ts';
 import type { Fields } from '../protocol/fields.ts';
 import { checkPath, encodePath, percentDecode } from '../protocol/path.ts';
 import type { Target } from '../store/store.ts';
+import { originOf } from './origin.ts';
 
 /** What a request line says: which object, and the query with each value decoded once. */
 export interface Address {
@@ -19,11 +20,9 @@ export interface Address {
  *
  * @throws ProtocolError -5999 for an address outside the prefix, -180 for a path that is refused
  */
-export function readAddress(url: string, prefix: string): Address {
-  const relative = url.replace(/^https?:\/\/[^/?#]*/i, '').replace(/#.*$/s, '');
-  const queryAt = relative.indexOf('?');
-  const rawPath = queryAt < 0 ? relative : relative.slice(0, queryAt);
-  const match = rawPath.startsWith(`${prefix}/`) && /^\/([^/]+)\/([^/]+)\/(.*)$/s.exec(rawPath.slice(prefix.length));
+export function readAddress(req: IncomingMessage, prefix: string): Address {
+  const { path: rawPath, query } = splitUrl(req.url);
+  const match = /^\/([^/]+)\/([^/]+)\/(.*)$/s.exec(locate(req, rawPath, prefix)?.rest ?? '');
   if (!match) throw new ProtocolError('badParameter', 'the address has no /<appid>/<bucket>/<path>');
   const [, appId = '', bucket = '', encoded = ''] = match;
   // Bytes that came unencoded are shown by Node as Latin-1: not what the client meant.
@@ -33,8 +32,31 @@ export function readAddress(url: string, prefix: string): Address {
   return {
     target: { appId, bucket, path: path.replace(/\/$/, '') },
     isDirectory: path === '' || path.endsWith('/'),
-    query: readQuery(queryAt < 0 ? '' : relative.slice(queryAt + 1)),
+    query: readQuery(query),
   };
+}
+
+/** The parts of a request line's target, which may have an origin in front. */
+export function splitUrl(url = ''): { readonly path: string; readonly query: string } {
+  const relative = url.replace(/^https?:\/\/[^/?#]*/i, '').replace(/#.*$/s, '');
+  const queryAt = relative.indexOf('?');
+  return queryAt < 0
+    ? { path: relative, query: '' }
+    : { path: relative.slice(0, queryAt), query: relative.slice(queryAt + 1) };
+}
+
+/** A request as frameworks pass it on: mounted below a path, they cut it off `url` and keep the whole. */
+type MaybeMounted = IncomingMessage & { readonly originalUrl?: unknown };
+
+/**
+ * Where in a request's path this server's own part begins: after the prefix, wherever it is mounted, and also when the
+ * prefix itself is what it is mounted below. `base` is all that comes before.
+ */
+function locate(req: MaybeMounted, path: string, prefix: string): { base: string; rest: string } | undefined {
+  const whole = typeof req.originalUrl === 'string' ? splitUrl(req.originalUrl).path : path;
+  const mount = whole.endsWith(path) ? whole.slice(0, whole.length - path.length) : '';
+  if (path.startsWith(`${prefix}/`)) return { base: mount + prefix, rest: path.slice(prefix.length) };
+  return mount.endsWith(prefix) ? { base: mount, rest: path } : undefined;
 }
 
 /** Like URLSearchParams, but a plus stays one: base64 signatures are not always encoded as they should be. */
@@ -58,19 +80,13 @@ export interface ObjectUrls {
 }
 
 export function objectUrls(settings: Settings, req: IncomingMessage, target: Target): ObjectUrls {
-  const origin = settings.publicUrl ?? requestOrigin(req);
-  const url = `${origin}${settings.prefix}/${target.appId}/${target.bucket}/${encodePath(target.path)}`;
+  const origin = settings.publicUrl ?? originOf(req, settings.trustProxy);
+  const base = locate(req, splitUrl(req.url).path, settings.prefix)?.base ?? settings.prefix;
+  const url = `${origin}${base}/${target.appId}/${target.bucket}/${encodePath(target.path)}`;
   return {
     access_url: url,
     source_url: url,
     url,
     resource_path: `/${target.appId}/${target.bucket}/${target.path}`,
   };
-}
-
-function requestOrigin(req: IncomingMessage): string {
-  const scheme = 'encrypted' in req.socket ? 'https' : 'http';
-  const host = req.headers.host;
-  if (host && /^[\w.:[\]-]+$/.test(host)) return `${scheme}://${host}`;
-  return `${scheme}://127.0.0.1:${req.socket.localPort}`;
 }

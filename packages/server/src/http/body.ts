@@ -3,6 +3,8 @@ import { ProtocolError } from '../protocol/codes.ts';
 
 /** A connection that sends nothing for this long while its body is awaited is cut. */
 const IDLE_MS = 60_000;
+/** What a body must come at, on average, once it has taken longer than {@link IDLE_MS}. */
+const MIN_BYTES_PER_SEC = 256;
 /** How much may wait to be taken before the sender is held up. */
 const MAX_WAITING_BYTES = 256 * 1024;
 /** How much of a refused request is still read, so that its sender gets to see the reply. */
@@ -14,34 +16,41 @@ export class ClientGoneError extends Error {
   override readonly name = 'ClientGoneError';
 }
 
+/** How patient {@link readBody} is. */
+export interface Patience {
+  readonly idleMs: number;
+  readonly minBytesPerSec: number;
+}
+
 /**
  * Reads a request body to its end, waiting whenever `onChunk` asks to. Resolves only when every announced byte came.
  *
  * @param onBytes told the size of each chunk
- * @throws ClientGoneError when the connection broke, ProtocolError -5999 beyond `maxBytes`, whatever `onChunk` throws
+ * @throws ClientGoneError when the connection broke or went silent; ProtocolError -5999 beyond `maxBytes`, -5997 when the
+ *   body comes too slowly; whatever `onChunk` throws
  */
 export function readBody(
   req: IncomingMessage,
   maxBytes: number,
   onBytes: (bytes: number) => void,
   onChunk: (chunk: Buffer) => Promise<void> | undefined,
+  { idleMs, minBytesPerSec }: Patience = { idleMs: IDLE_MS, minBytesPerSec: MIN_BYTES_PER_SEC },
 ): Promise<void> {
-  if (Number(req.headers['content-length'] ?? 0) > maxBytes) {
-    return Promise.reject(new ProtocolError('badParameter', 'the body is too large'));
-  }
+  if (Number(req.headers['content-length'] ?? 0) > maxBytes) return Promise.reject(tooLarge(maxBytes));
   return new Promise((resolve, reject) => {
+    const startedAtMs = performance.now();
+    const gathered = createGatherer();
     let total = 0;
     let busy: Promise<void> | undefined;
     /** What came while one was busy: stopping the stream for every short wait costs more than the wait. */
     const waiting: Buffer[] = [];
     let waitingBytes = 0;
-    req.socket.setTimeout(IDLE_MS);
 
     function leave(): void {
       req.off('data', onData);
       req.off('end', onEnd);
       req.off('close', onClose);
-      req.socket?.setTimeout(0);
+      clearTimeout(silence);
     }
     async function fail(error: unknown): Promise<void> {
       leave();
@@ -52,34 +61,48 @@ export function readBody(
       reject(error);
     }
     function onData(chunk: Buffer): void {
+      silence.refresh();
       total += chunk.length;
       onBytes(chunk.length);
       try {
-        if (total > maxBytes) throw new ProtocolError('badParameter', 'the body is too large');
-        if (busy) {
-          waiting.push(chunk);
-          waitingBytes += chunk.length;
-          if (waitingBytes >= MAX_WAITING_BYTES) req.pause();
-          return;
+        if (total > maxBytes) throw tooLarge(maxBytes);
+        const tookMs = performance.now() - startedAtMs;
+        if (tookMs > idleMs && total < (minBytesPerSec * tookMs) / 1000) {
+          throw new ProtocolError('busy', `the body comes too slowly: less than ${minBytesPerSec} bytes a second`);
         }
-        const wait = onChunk(chunk);
-        if (!wait) return;
-        busy = goOn(wait);
-        busy.catch(fail);
+        if (chunk.length >= SMALL_BYTES) {
+          deliver(gathered.take());
+          deliver(chunk);
+        } else if (gathered.add(chunk) >= SMALL_BYTES) deliver(gathered.take());
       } catch (error) {
         void fail(error);
       }
+    }
+    function deliver(chunk: Buffer | undefined): void {
+      if (!chunk) return;
+      if (busy) {
+        waiting.push(chunk);
+        waitingBytes += chunk.length;
+        if (waitingBytes >= MAX_WAITING_BYTES) req.pause();
+        return;
+      }
+      const wait = onChunk(chunk);
+      if (!wait) return;
+      busy = goOn(wait);
+      busy.catch(fail);
     }
     async function goOn(wait: Promise<void>): Promise<void> {
       await wait;
       for (let chunk = waiting.shift(); chunk; chunk = waiting.shift()) await onChunk(chunk);
       busy = undefined;
+      silence.refresh();
       waitingBytes = 0;
       if (req.isPaused()) req.resume();
     }
     async function onEnd(): Promise<void> {
       leave();
       try {
+        deliver(gathered.take());
         // The stream may end while paused.
         await busy;
         if (!req.complete) throw new ClientGoneError();
@@ -91,9 +114,57 @@ export function readBody(
     function onClose(): void {
       void fail(new ClientGoneError());
     }
+    function onSilence(): void {
+      // Of a sender that is held up, or has sent all, silence is what is expected.
+      if (busy || req.complete) silence.refresh();
+      else req.destroy();
+    }
+    const silence = setTimeout(onSilence, idleMs);
     if (req.destroyed) onClose();
     else req.on('data', onData).on('end', onEnd).on('close', onClose);
   });
+}
+
+export function tooLarge(maxBytes: number): ProtocolError {
+  return new ProtocolError('badParameter', `the body exceeds ${maxBytes} bytes`);
+}
+
+/** Chunks below this size are gathered: a sender may cut its body into single bytes, each a Buffer of its own. */
+const SMALL_BYTES = 4 * 1024;
+
+interface Gatherer {
+  /** Keeps a small chunk. @returns how many bytes are kept */
+  add(chunk: Buffer): number;
+  /** What is kept, in one piece. */
+  take(): Buffer | undefined;
+}
+
+function createGatherer(): Gatherer {
+  let kept: Buffer | undefined;
+  let room: Buffer | undefined;
+  let keptBytes = 0;
+  return {
+    add(chunk) {
+      if (!kept) kept = chunk;
+      else {
+        if (!room) {
+          room = Buffer.allocUnsafe(2 * SMALL_BYTES);
+          kept.copy(room);
+        }
+        chunk.copy(room, keptBytes);
+        kept = room.subarray(0, keptBytes + chunk.length);
+      }
+      keptBytes = kept.length;
+      return keptBytes;
+    },
+    take() {
+      const taken = kept;
+      kept = undefined;
+      room = undefined;
+      keptBytes = 0;
+      return taken;
+    },
+  };
 }
 
 /** Lets the rest of a refused request run out, and cuts the connection if that takes too much. */

@@ -8,6 +8,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { fileStore } from '../store/files/file-store.ts';
 import { post, type SendOptions, send } from '../testing/client.ts';
 import { patternBytes, sha1 } from '../testing/content.ts';
+import { dial } from '../testing/dial.ts';
 import { startServer, temporaryDir } from '../testing/server.ts';
 import { sign } from '../testing/sign.ts';
 import { sendObject } from './download.ts';
@@ -127,6 +128,31 @@ describe('downloads', () => {
     request().pause();
     await expect.poll(() => sent.length).toBe(2);
     expect(await Promise.race([Promise.all(sent), sleep(5000)])).toEqual(['all', 'cut']);
+  });
+
+  it.each([
+    ['the whole file', ''],
+    ['a range', 'Range: bytes=10-29999999\r\n'],
+  ])('of %s that becomes shorter meanwhile break the connection', async (_, range) => {
+    const test = await startServer({ publicRead: true });
+    await mkdir(join(test.dir, '10055004/demobucket'), { recursive: true });
+    const file = join(test.dir, '10055004/demobucket/log');
+    await writeFile(file, Buffer.alloc(30_000_000));
+    const { socket, closed } = await dial(test.origin);
+    let bytes = 0;
+    socket.on('data', (chunk) => {
+      bytes += chunk.length;
+    });
+    socket.pause();
+    const get = 'GET /files/v2/10055004/demobucket/log HTTP/1.1\r\nHost: x\r\n';
+    // The second request's reply must not end up inside of the first one's body.
+    socket.write(`${get}${range}\r\n${get}Range: bytes=0-0\r\n\r\n`);
+    await sleep(300);
+    await truncate(file, 1000);
+    socket.resume();
+    await closed;
+    expect(bytes).toBeGreaterThan(1000);
+    expect(bytes).toBeLessThan(30_000_000);
   });
 
   it('say 404 in JSON for what is not there', async () => {

@@ -1,18 +1,16 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { pipeline } from 'node:stream/promises';
 import { ProtocolError } from '../protocol/codes.ts';
-import type { ObjectInfo, Store, Target } from '../store/store.ts';
+import type { ObjectInfo, OpenObject, Store, Target } from '../store/store.ts';
 import { contentHeaders } from './content-type.ts';
+import { IDLE_MS, sendPiece, watchOutflow } from './outflow.ts';
 import { readRangeHeader } from './range.ts';
 import { commonHeaders } from './reply.ts';
-
-/** A client that takes nothing for this long is given up. */
-const IDLE_MS = 60_000;
 
 /**
  * Sends a stored file, or the part of it that Range asks for.
  *
- * @throws ProtocolError -197 when there is none, Error when the connection broke or had to be cut
+ * @throws ProtocolError -197 when there is none; Error when the connection broke, or has to be cut because less came than
+ *   was announced
  */
 export async function sendObject(
   req: IncomingMessage,
@@ -33,7 +31,6 @@ export async function sendObject(
       ETag: etag,
       'Last-Modified': new Date(modifiedAtMs).toUTCString(),
       'Accept-Ranges': 'bytes',
-      'X-Content-Type-Options': 'nosniff',
       'Content-Security-Policy': "default-src 'none'; sandbox",
     };
     if (req.headers['if-none-match'] === etag) {
@@ -52,12 +49,29 @@ export async function sendObject(
       'Content-Length': end - start + 1,
       ...(range && { 'Content-Range': `bytes ${start}-${end}/${sizeBytes}` }),
     });
-    res.setTimeout(idleMs, () => res.destroy());
-    if (req.method === 'HEAD' || end < start) res.end();
-    else await pipeline(object.stream(start, end), res);
+    watchOutflow(res, idleMs);
+    if (req.method !== 'HEAD') await sendBytes(res, object, start, end, idleMs);
+    res.end();
   } finally {
     await object.close().catch(() => {});
   }
+}
+
+async function sendBytes(
+  res: ServerResponse,
+  object: OpenObject,
+  start: number,
+  end: number,
+  idleMs: number,
+): Promise<void> {
+  let missing = end - start + 1;
+  if (missing === 0) return;
+  for await (const chunk of object.stream(start, end)) {
+    missing -= chunk.length;
+    await sendPiece(res, chunk as Buffer, idleMs);
+  }
+  // What comes next on the connection would be taken for the rest.
+  if (missing > 0) throw new Error(`the file ended ${missing} bytes early`);
 }
 
 function etagOf(info: ObjectInfo): string {

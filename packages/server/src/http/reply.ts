@@ -1,8 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
+import { promisify } from 'node:util';
 import { type ProblemName, ProtocolError } from '../protocol/codes.ts';
 import { refusalOf } from '../store/refusal.ts';
 import { StoreError, type StoreProblem } from '../store/store.ts';
+import { sendPiece, watchOutflow } from './outflow.ts';
 
 const PROBLEMS: Readonly<Record<StoreProblem, ProblemName>> = {
   exists: 'fileExists',
@@ -15,6 +17,10 @@ const EXPOSED =
   'Date, Retry-After, ETag, Last-Modified, Accept-Ranges, Content-Length, Content-Range, Content-Disposition';
 const PREFLIGHT_MAX_AGE_SEC = 24 * 3600;
 const RETRY_AFTER_SEC = 1;
+/** About a millisecond's work. */
+const ITEMS_A_STEP = 2000;
+
+const othersTurn = promisify(setImmediate);
 
 const idPrefix = randomBytes(6).toString('base64url');
 let lastId = 0;
@@ -37,6 +43,8 @@ export function commonHeaders(nowMs: number): OutgoingHttpHeaders {
     Date: httpDate(nowMs),
     'Access-Control-Allow-Origin': '*',
     'Access-Control-Expose-Headers': EXPOSED,
+    // Nothing that clients have sent is to be taken for a page of ours.
+    'X-Content-Type-Options': 'nosniff',
   };
 }
 
@@ -53,9 +61,55 @@ export function sendPreflight(req: IncomingMessage, res: ServerResponse, nowMs: 
   res.end();
 }
 
-/** Sends `{code: 0, message: 'SUCCESS', data?, request_id}`. */
-export function sendSuccess(res: ServerResponse, nowMs: number, data: object | undefined): void {
-  sendJson(res, nowMs, 200, { code: 0, message: 'SUCCESS', data, request_id: newRequestId() });
+/** One value of a reply's data that may be long: a generator of its items. It may yield nothing to let others in between. */
+export type LongList = Iterator<object | undefined> & Iterable<object | undefined>;
+
+/**
+ * Sends `{code: 0, message: 'SUCCESS', data?, request_id}`. Data with a {@link LongList} goes out in steps, so that neither
+ * the thread nor the memory is taken by a million items.
+ *
+ * @throws ClientGoneError when the connection broke in the middle
+ */
+export async function sendSuccess(res: ServerResponse, nowMs: number, data: object | undefined): Promise<void> {
+  const [name, list] = Object.entries(data ?? {}).find(([, value]) => isLongList(value)) ?? [];
+  const envelope = { code: 0, message: 'SUCCESS', request_id: newRequestId() };
+  if (name === undefined) return sendJson(res, nowMs, 200, { ...envelope, data });
+
+  const first = takeItems(list as LongList);
+  if (first.isLast) return sendJson(res, nowMs, 200, { ...envelope, data: { ...data, [name]: first.items } });
+  const { [name]: _, ...others } = data as Record<string, unknown>;
+  const head = JSON.stringify({ ...envelope, data: { ...others, [name]: [] } });
+  res.writeHead(200, jsonHeaders(nowMs));
+  watchOutflow(res);
+  // The list is the last thing in it: `]}}` closes it all.
+  let text = head.slice(0, -3);
+  let separator = '';
+  for (let step = first; ; step = takeItems(list as LongList)) {
+    if (step.items.length > 0) {
+      text += separator + JSON.stringify(step.items).slice(1, -1);
+      separator = ',';
+    }
+    if (step.isLast) break;
+    if (text.length > 0) await sendPiece(res, text);
+    text = '';
+    await othersTurn();
+  }
+  res.end(`${text}]}}`);
+}
+
+function isLongList(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && Symbol.iterator in value && 'next' in value;
+}
+
+function takeItems(list: LongList): { items: object[]; isLast: boolean } {
+  const items: object[] = [];
+  for (let taken = 0; taken < ITEMS_A_STEP; taken++) {
+    const { done, value } = list.next();
+    if (done) return { items, isLast: true };
+    if (value === undefined) break;
+    items.push(value);
+  }
+  return { items, isLast: false };
 }
 
 export function sendFailure(res: ServerResponse, nowMs: number, failure: ProtocolError): void {
@@ -68,14 +122,19 @@ export function sendFailure(res: ServerResponse, nowMs: number, failure: Protoco
 
 function sendJson(res: ServerResponse, nowMs: number, status: number, body: object): void {
   const text = JSON.stringify(body);
-  const headers = commonHeaders(nowMs);
-  headers['Content-Type'] = 'application/json; charset=utf-8';
+  const headers = jsonHeaders(nowMs);
   headers['Content-Length'] = Buffer.byteLength(text);
-  headers['Cache-Control'] = 'no-store';
   if (status === 503) headers['Retry-After'] = RETRY_AFTER_SEC;
   res.writeHead(status, headers);
   // Headers and body go out in one packet.
   res.end(text);
+}
+
+function jsonHeaders(nowMs: number): OutgoingHttpHeaders {
+  const headers = commonHeaders(nowMs);
+  headers['Content-Type'] = 'application/json; charset=utf-8';
+  headers['Cache-Control'] = 'no-store';
+  return headers;
 }
 
 /**

@@ -1,4 +1,5 @@
 import type { Exchange } from '../exchange.ts';
+import type { LongList } from '../http/reply.ts';
 import { ProtocolError } from '../protocol/codes.ts';
 import { ifFresh } from '../sessions.ts';
 import type { Session } from '../store/store.ts';
@@ -22,16 +23,13 @@ export async function listSlices(exchange: Exchange): Promise<object> {
   return { ...exchange.urls, filesize: object.sizeBytes, ...(object.sha !== undefined && { sha: object.sha }) };
 }
 
-function storedParts({
-  sliceCount,
-  sliceSizeBytes,
-  sizeBytes,
-  isStored,
-}: Session): { offset: number; datalen: number }[] {
-  const parts = [];
+/** How many slices are looked at before others get their turn, when none of them is stored. */
+const SLICES_A_STEP = 2 ** 14;
+
+function* storedParts({ sliceCount, sliceSizeBytes, sizeBytes, isStored }: Session): LongList {
   for (let index = 0; index < sliceCount; index++) {
     const offset = index * sliceSizeBytes;
-    if (isStored(index)) parts.push({ offset, datalen: Math.min(sliceSizeBytes, sizeBytes - offset) });
+    if (isStored(index)) yield { offset, datalen: Math.min(sliceSizeBytes, sizeBytes - offset) };
+    else if (index % SLICES_A_STEP === 0) yield undefined;
   }
-  return parts;
 }
