@@ -39,6 +39,8 @@ interface CryptoKey {
   readonly type: string;
 }
 
+declare const performance: { now(): number };
+
 declare const crypto: {
   readonly subtle: {
     importKey(

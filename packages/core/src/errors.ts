@@ -55,8 +55,8 @@ export interface ErrorDetails {
   readonly cause?: unknown;
   /** Default: `none`. */
   readonly remedy?: Remedy | undefined;
-  /** The server's `code` (protocol section 5), negative. */
-  readonly wireCode?: number | undefined;
+  /** The server's own code: a negative number (protocol section 5), or the text that other wires use. */
+  readonly wireCode?: number | string | undefined;
   readonly httpStatus?: number | undefined;
   readonly requestId?: string | undefined;
   /** From `Retry-After`, in ms. */
@@ -79,7 +79,7 @@ export class CosSliceError extends Error {
   override readonly name = 'CosSliceError';
   readonly code: ErrorCode;
   readonly remedy: Remedy;
-  declare readonly wireCode?: number;
+  declare readonly wireCode?: number | string;
   declare readonly httpStatus?: number;
   declare readonly requestId?: string;
   declare readonly retryAfterMs?: number;

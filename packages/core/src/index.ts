@@ -1,7 +1,12 @@
+export { systemClock } from './clock.ts';
 export * from './errors.ts';
-export type { Config, Integrity, RetryOptions, TimeoutOptions, UploadOptions } from './options.ts';
-export { cosEndpoint, parseOptions, SINGLE_REQUEST_LIMIT_BYTES } from './options.ts';
+export type { Config, RetryOptions, TimeoutOptions, UploadOptions } from './options/options.ts';
+export { parseOptions } from './options/options.ts';
 export type * from './ports.ts';
+export { jsonApi } from './protocol/json-api/index.ts';
+export { cosEndpoint } from './protocol/json-api/target.ts';
+export type * from './protocol/operations.ts';
+export type { Integrity, Target, Traits, Wire } from './protocol/wire.ts';
 export { createSigner, type SignerOptions } from './signing/create-signer.ts';
 export { RemoteSignerError, type RemoteSignerOptions, remoteSigner } from './signing/remote-signer.ts';
 export {
@@ -11,7 +16,7 @@ export {
   signatureText,
   signText,
 } from './signing/signature.ts';
-export { createUpload, systemClock } from './upload/drive.ts';
+export { createUpload } from './upload/drive.ts';
 export { type AdaptiveLimiter, createLimiter } from './upload/limiter.ts';
 export type { UploadProgress } from './upload/progress.ts';
 export * from './upload/upload.ts';

@@ -40,16 +40,28 @@ export interface Source<C> {
   close?(): Promise<void>;
 }
 
-/** One HTTP request as data, so that a retry encodes it anew. */
+/** One HTTP request as data, so that a retry encodes it anew. Its body is a form, raw content, text, or none. */
 export interface WireRequest<C> {
-  readonly method: 'GET' | 'POST';
-  /** Absolute URL, percent-encoded, without the signature. */
+  readonly method: string;
+  /** Absolute URL, percent-encoded. */
   readonly url: string;
-  /** Goes into the `Authorization` header or, url-encoded, into the query as `sign`: the transport's choice. Secret. */
-  readonly signature: string;
-  /** Form fields in order: `multipart/form-data`, one part per field, `content` last. */
-  readonly fields: readonly (readonly [name: string, value: string])[];
-  readonly content?: { readonly name: string; readonly body: C; readonly sizeBytes: number };
+  /** Beside those that the body and the authorization bring. */
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+  /** Put there by the `Authorizer`. Secret. */
+  readonly authorization?: Authorization | undefined;
+  /** Form fields in order: the body is `multipart/form-data` then, one part per field, `content` last. */
+  readonly fields?: readonly (readonly [name: string, value: string])[] | undefined;
+  /** Bytes of the source: the form's last part, or the whole body of a request that has no fields. */
+  readonly content?: { readonly name: string; readonly body: C; readonly sizeBytes: number } | undefined;
+  /** The whole body of a request that has neither fields nor content. */
+  readonly text?: string | undefined;
+}
+
+export interface Authorization {
+  /** Of the `Authorization` header. */
+  readonly value: string;
+  /** The query parameter that may carry the value instead, url-encoded: the transport's choice, since a header costs pages a preflight. */
+  readonly query?: string | undefined;
 }
 
 export interface WireResponse {
@@ -100,6 +112,12 @@ export interface Signer {
   sign(claim: SignClaim, signal: AbortSignal): Promise<string>;
 }
 
+/** Lets requests through. What a `Signer` is made into on a wire whose signatures cover the object and not the request. */
+export interface Authorizer {
+  /** @returns the request with what lets it through. @throws anything; a CosSliceError keeps its code. */
+  authorize<C>(request: WireRequest<C>, claim: SignClaim, signal: AbortSignal): Promise<WireRequest<C>>;
+}
+
 /** One entry of `uploadparts` (protocol section 3). */
 export interface UploadPart {
   readonly offset: number;
@@ -137,6 +155,8 @@ export interface Hasher<C> {
 /** What is remembered of an unfinished upload. Plain JSON, no signature, no key. */
 export interface ResumeRecord {
   readonly version: 1;
+  /** `Wire.name` of the wire that the session belongs to. Absent in records that are older than the name: the JSON API. */
+  readonly wire?: string | undefined;
   /** `Source.identity()` of the content the session belongs to. */
   readonly identity: string;
   readonly sizeBytes: number;
@@ -169,8 +189,10 @@ export interface ResumeStore {
 }
 
 export interface Clock {
-  /** Epoch ms. */
+  /** Wall time, epoch ms: for signatures and records only. It may jump, in both directions. */
   nowMs(): number;
+  /** Ms since some moment, never going back: for every span of time. */
+  monotonicMs(): number;
   /** Resolves after `delayMs`; rejects with `signal.reason` when aborted. */
   sleep(delayMs: number, signal: AbortSignal): Promise<void>;
 }

@@ -1,6 +1,6 @@
 import { CosSliceError, type SendContext, type Transport, type WireRequest, type WireResponse } from '@cos-slice/core';
 import type { Dispatcher } from 'undici';
-import { encodeMultipart, type MultipartBody } from './multipart.ts';
+import { type Body, encodeBody } from './body.ts';
 import { isBroken, toTransportError } from './transport-errors.ts';
 import { isOutOfFiles, RETRY_MS } from './waiting.ts';
 
@@ -39,7 +39,7 @@ function exchange(
 ): Promise<WireResponse> {
   const url = new URL(request.url);
   const { signal } = context;
-  const body = request.method === 'POST' ? encodeMultipart(request) : undefined;
+  const body = encodeBody(request);
   return new Promise((resolve, reject) => {
     let settled = false;
     let abort: (() => void) | undefined;
@@ -101,11 +101,8 @@ function exchange(
           {
             origin: url.origin,
             path: url.pathname + url.search,
-            method: request.method,
-            headers: {
-              authorization: request.signature,
-              ...(body && { 'content-type': body.contentType, 'content-length': String(body.contentLength) }),
-            },
+            method: request.method as Dispatcher.HttpMethod,
+            headers: headersOf(request, body),
             body: body === undefined ? null : asBody(piecesOf(body, (bytes) => settled || context.onSent(bytes))),
             // The core times every attempt; undici's own timers would fire on a slice that waits behind a slow link.
             headersTimeout: 0,
@@ -119,6 +116,16 @@ function exchange(
     };
     dispatch();
   });
+}
+
+function headersOf(request: WireRequest<Uint8Array>, body: Body | undefined): Record<string, string> {
+  const { authorization, headers } = request;
+  return {
+    ...(authorization && { authorization: authorization.value }),
+    ...headers,
+    ...(body?.contentType !== undefined && { 'content-type': body.contentType }),
+    ...(body && { 'content-length': String(body.contentLength) }),
+  };
 }
 
 type Headers = Record<string, string | string[] | undefined>;
@@ -179,7 +186,7 @@ function incompatible(cause: unknown): CosSliceError {
 }
 
 /** The content's pieces are views, never copies. `onTaken` hears how much was taken when the next piece is asked for. */
-function* piecesOf({ head, content, tail }: MultipartBody, onTaken: (bytes: number) => void): Iterable<Uint8Array> {
+function* piecesOf({ head, content, tail }: Body, onTaken: (bytes: number) => void): Iterable<Uint8Array> {
   yield head;
   for (let start = 0; content !== undefined && start < content.length; start += STEP_BYTES) {
     const end = Math.min(start + STEP_BYTES, content.length);

@@ -47,7 +47,7 @@ const context = (): SendContext => ({
 const request = (url: string, sizeBytes = 1000): WireRequest<Uint8Array> => ({
   method: 'POST',
   url,
-  signature: 'c2ln',
+  authorization: { value: 'c2ln' },
   fields: [['op', 'upload_slice_data']],
   content: { name: 'filecontent', body: patternBytes(sizeBytes), sizeBytes },
 });
@@ -85,7 +85,10 @@ describe('errors', () => {
   });
 
   test('a signature that cannot be a header is refused without being shown', async () => {
-    const sending = transport.send({ ...request(`${reflector.url}/echo`), signature: 'secret\r\nX: 1' }, context());
+    const sending = transport.send(
+      { ...request(`${reflector.url}/echo`), authorization: { value: 'secret\r\nX: 1' } },
+      context(),
+    );
     const error = await sending.catch((reason) => reason);
     expect(error).toMatchObject({ code: 'bad-request', remedy: 'none' });
     expect(error.message).not.toContain('secret');

@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { TLSSocket } from 'node:tls';
 import { urlToHttpOptions } from 'node:url';
 import { CosSliceError, type SendContext, type Transport, type WireRequest, type WireResponse } from '@cos-slice/core';
-import { encodeMultipart, type MultipartBody } from './multipart.ts';
+import { type Body, encodeBody } from './body.ts';
 import { createSteps, type Steps } from './steps.ts';
 import { connectTimeout, isBroken, isTooFar, toTransportError } from './transport-errors.ts';
 import { isOutOfFiles, RETRY_MS, untilAborted } from './waiting.ts';
@@ -51,7 +51,7 @@ export function createHttpTransport(options: HttpTransportOptions = {}): Transpo
       context.signal.throwIfAborted();
       const { url, open, where } = locate(request.url);
       const { method } = request;
-      const body = method === 'POST' ? encodeMultipart(request) : undefined;
+      const body = encodeBody(request);
       const asksFirst = body?.content !== undefined && wary.has(url.host);
       const headers = headersOf(url, request, body, asksFirst);
       const giveUpAtMs = performance.now() + context.connectMs;
@@ -99,7 +99,7 @@ function dropIdle(agent: HttpAgent | HttpsAgent, hostname: string): void {
 interface Exchange {
   readonly start: () => ClientRequest;
   readonly url: URL;
-  readonly body: MultipartBody | undefined;
+  readonly body: Body | undefined;
   /** Whether the server wants the body at all. */
   readonly asksFirst: boolean;
   readonly steps: Steps;
@@ -188,7 +188,7 @@ function sendWhenWanted(request: ClientRequest, send: () => void): void {
 /** What is written in one turn goes out in one system call, together with the headers: a slice in a single step does. */
 function sendBody(
   request: ClientRequest,
-  { head, content, tail }: MultipartBody,
+  { head, content, tail }: Body,
   steps: Steps,
   onSent: (contentBytes: number) => void,
 ): void {
@@ -242,12 +242,16 @@ function readReply(
 /** As a list, which node:http sends as it is. */
 function headersOf(
   { host }: URL,
-  { signature }: WireRequest<Uint8Array>,
-  body: MultipartBody | undefined,
+  request: WireRequest<Uint8Array>,
+  body: Body | undefined,
   asksFirst: boolean,
 ): string[] {
-  const headers = ['Host', host, 'Authorization', signature];
-  if (body) headers.push('Content-Type', body.contentType, 'Content-Length', String(body.contentLength));
+  const headers = ['Host', host];
+  if (request.authorization) headers.push('Authorization', request.authorization.value);
+  for (const [name, value] of Object.entries(request.headers ?? {})) headers.push(name, value);
+  if (body?.contentType !== undefined) headers.push('Content-Type', body.contentType);
+  // Methods that may have a body say that there is none.
+  if (body || /^P/.test(request.method)) headers.push('Content-Length', String(body?.contentLength ?? 0));
   if (asksFirst) headers.push('Expect', '100-continue');
   return headers;
 }

@@ -19,6 +19,7 @@ export interface Reflection {
   readonly url: string;
   readonly headers: Record<string, string | string[] | undefined>;
   readonly bodyBytes: number;
+  /** A body that is not a form is one part without a name. */
   readonly parts: ReflectedPart[];
 }
 
@@ -51,8 +52,8 @@ export async function startReflector(): Promise<Reflector> {
     response.setHeader('Access-Control-Expose-Headers', 'Retry-After, X-Reflector');
     response.setHeader('X-Reflector', 'yes');
     if (request.method === 'OPTIONS') {
-      response.setHeader('Access-Control-Allow-Headers', 'Authorization, Content-Type');
-      response.setHeader('Access-Control-Allow-Methods', 'GET, POST');
+      response.setHeader('Access-Control-Allow-Headers', 'Authorization, Content-Type, X-Own');
+      response.setHeader('Access-Control-Allow-Methods', 'GET, POST, PUT');
       response.setHeader('Access-Control-Max-Age', '600');
       response.writeHead(204).end();
     } else if (path === '/stats') {
@@ -175,7 +176,17 @@ async function reflect(request: IncomingMessage): Promise<Reflection> {
     url: request.url ?? '',
     headers: request.headers,
     bodyBytes: body.length,
-    parts: boundary === undefined ? [] : parseForm(body, boundary),
+    parts: boundary === undefined ? [describe('', body)] : parseForm(body, boundary),
+  };
+}
+
+function describe(name: string, content: Buffer): ReflectedPart {
+  return {
+    name,
+    sizeBytes: content.length,
+    sha1: createHash('sha1').update(content).digest('hex'),
+    pattern: content.every((byte, index) => byte === ((index * 131 + (index >> 8) * 17 + 7) & 255)),
+    ...(content.length <= 65_536 && { text: content.toString('utf8') }),
   };
 }
 
@@ -194,14 +205,7 @@ function parseForm(body: Buffer, boundary: string): ReflectedPart[] {
     if (name === undefined) throw new Error(`A part has no name: ${header}`);
     const filename = /[ ;]filename="([^"]*)"/i.exec(header)?.[1];
     const content = body.subarray(headerEnd + 4, end);
-    parts.push({
-      name,
-      ...(filename !== undefined && { filename }),
-      sizeBytes: content.length,
-      sha1: createHash('sha1').update(content).digest('hex'),
-      pattern: content.every((byte, index) => byte === ((index * 131 + (index >> 8) * 17 + 7) & 255)),
-      ...(content.length <= 65_536 && { text: content.toString('utf8') }),
-    });
+    parts.push({ ...describe(name, content), ...(filename !== undefined && { filename }) });
     at = end + delimiter.length;
   }
   if (body.toString('latin1', at, at + 4) !== '--\r\n' || at + 4 !== body.length) {

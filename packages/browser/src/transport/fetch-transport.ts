@@ -1,5 +1,5 @@
 import type { SendContext, Transport, WireRequest, WireResponse } from '@cos-slice/core';
-import { checkReplySize, networkError, signedUrl, toForm } from './form.ts';
+import { checkReplySize, headersOf, networkError, signedUrl, toBody } from './form.ts';
 
 /**
  * Sends with `fetch`: no preflight at all, since there are neither headers of our own nor upload listeners, and no progress
@@ -15,7 +15,8 @@ async function send(request: WireRequest<Blob>, { signal, onConnected, onSent }:
     onConnected();
     const { status, headers, body } = await fetch(signedUrl(request), {
       method: request.method,
-      body: toForm(request),
+      headers: headersOf(request),
+      body: toBody(request),
       cache: 'no-store',
       credentials: 'omit',
       redirect: 'error',

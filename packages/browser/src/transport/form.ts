@@ -1,17 +1,24 @@
 import { CosSliceError, type WireRequest } from '@cos-slice/core';
 
-/** The request as a form, made anew for each attempt. The content stays a `Blob`: its bytes never enter the JS heap. */
-export function toForm({ method, fields, content }: WireRequest<Blob>): FormData | null {
-  if (method === 'GET') return null;
+/** The body, made anew for each attempt. The content stays a `Blob`: its bytes never enter the JS heap. */
+export function toBody({ fields, content, text }: WireRequest<Blob>): FormData | Blob | string | null {
+  if (!fields) return content?.body ?? text ?? null;
   const form = new FormData();
   for (const [name, value] of fields) form.append(name, value);
   if (content) form.append(content.name, content.body, 'slice');
   return form;
 }
 
-/** The signature goes into the query: a header would cost a preflight (protocol section 6). */
-export function signedUrl({ url, signature }: WireRequest<Blob>): string {
-  return `${url}${url.includes('?') ? '&' : '?'}sign=${encodeURIComponent(signature)}`;
+/** Where the wire lets it, the signature goes into the query: a header would cost a preflight (protocol section 6). */
+export function signedUrl({ url, authorization }: WireRequest<Blob>): string {
+  if (!authorization?.query) return url;
+  return `${url}${url.includes('?') ? '&' : '?'}${authorization.query}=${encodeURIComponent(authorization.value)}`;
+}
+
+/** The headers that a request must have; none where they can be helped. */
+export function headersOf({ authorization, headers }: WireRequest<Blob>): Record<string, string> {
+  if (!authorization || authorization.query) return { ...headers };
+  return { ...headers, Authorization: authorization.value };
 }
 
 /** Browsers tell pages nothing of why a request failed, so the message names what it can be. */

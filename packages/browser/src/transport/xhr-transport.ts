@@ -1,5 +1,5 @@
 import type { SendContext, Transport, WireRequest, WireResponse } from '@cos-slice/core';
-import { checkReplySize, networkError, signedUrl, toForm } from './form.ts';
+import { checkReplySize, headersOf, networkError, signedUrl, toBody } from './form.ts';
 
 /**
  * Sends with `XMLHttpRequest`, the one way to see progress within a slice. Its upload listeners cost one preflight per URL,
@@ -50,7 +50,8 @@ function send(request: WireRequest<Blob>, { signal, onConnected, onSent }: SendC
     xhr.onloadend = () => signal.removeEventListener('abort', cancel);
     xhr.open(request.method, signedUrl(request));
     xhr.responseType = 'text';
-    xhr.send(toForm(request));
+    for (const [name, value] of Object.entries(headersOf(request))) xhr.setRequestHeader(name, value);
+    xhr.send(toBody(request));
   });
 }
 

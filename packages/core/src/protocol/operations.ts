@@ -1,45 +1,78 @@
 import type { CosSliceError } from '../errors.ts';
-import type { ByteRange, UploadPart, WireRequest, WireResponse } from '../ports.ts';
+import type { ByteRange, UploadPart } from '../ports.ts';
 
-/** Where an object goes. */
-export interface Target {
-  readonly endpoint: string;
-  readonly appId: string;
-  readonly bucket: string;
-  /** Not encoded, no leading slash. */
-  readonly path: string;
+/** What is asked of a server, operation by operation, free of field names and codes. */
+interface Questions<C> {
+  /** Opens a session, or learns that none is needed. */
+  init: {
+    readonly sizeBytes: number;
+    readonly sliceSizeBytes: number;
+    readonly sha?: string | undefined;
+    readonly parts?: readonly UploadPart[] | undefined;
+  } & Creating;
+  /** What is at the path: an unfinished upload and what it holds, an object, or nothing. */
+  list: {
+    /** The session to look at, and its slice size, where they are known. A wire that finds unfinished uploads by itself needs neither. */
+    readonly session?: string | undefined;
+    readonly sliceSizeBytes?: number | undefined;
+  };
+  slice: {
+    readonly session: string;
+    /** Of the slice, from 0. */
+    readonly index: number;
+    readonly range: ByteRange;
+    readonly content: C;
+    readonly md5?: string | undefined;
+    /** Of the whole content, when the session was opened with it. */
+    readonly sha?: string | undefined;
+  };
+  finish: {
+    readonly session: string;
+    readonly sizeBytes: number;
+    readonly sha?: string | undefined;
+    /** Of every slice, in order, on a wire that tags them. */
+    readonly tags?: readonly string[] | undefined;
+  };
+  /** The whole content in one request. */
+  single: {
+    readonly sizeBytes: number;
+    readonly content: C;
+    readonly sha?: string | undefined;
+  } & Creating;
+  /** Removes an unfinished upload. */
+  discard: {
+    /**
+     * The session that is meant. A server that `sessionDelete` tells of removes that one and never an object; others remove
+     * what is at the path.
+     */
+    readonly session?: string | undefined;
+  };
 }
 
-/** What an upload asks of a server, free of field names and codes. */
-export type Operation<C> =
-  | {
-      readonly op: 'init';
-      readonly sizeBytes: number;
-      readonly sliceSizeBytes: number;
-      readonly sha?: string | undefined;
-      readonly parts?: readonly UploadPart[] | undefined;
-      readonly attributes?: string | undefined;
-      readonly overwrite: boolean;
-    }
-  | { readonly op: 'list' }
-  | {
-      readonly op: 'slice';
-      readonly session: string;
-      readonly range: ByteRange;
-      readonly content: C;
-      readonly md5?: string | undefined;
-      readonly sha?: string | undefined;
-    }
-  | { readonly op: 'finish'; readonly session: string; readonly sizeBytes: number; readonly sha?: string | undefined }
-  | {
-      readonly op: 'single';
-      readonly sizeBytes: number;
-      readonly content: C;
-      readonly sha?: string | undefined;
-      readonly attributes?: string | undefined;
-      readonly overwrite: boolean;
-    }
-  | { readonly op: 'discard' };
+interface Creating {
+  readonly attributes?: string | undefined;
+  readonly overwrite: boolean;
+}
+
+/** What may be answered to each, beside a conflict. */
+interface Answers {
+  init: Opened | Present | Unfinished;
+  list: Listed | Present | Absent;
+  slice: Stored | Present | SessionGone;
+  finish: Present | SessionGone | Incomplete;
+  single: Present;
+  discard: Discarded;
+}
+
+export type OperationName = keyof Answers;
+
+export type Operation<C, Op extends OperationName = OperationName> = Question<C> & { readonly op: Op };
+
+type Question<C> = { readonly [Op in OperationName]: { readonly op: Op } & Questions<C>[Op] }[OperationName];
+
+/** What a server answered, as far as its client cares. */
+export type Answer<Op extends OperationName = OperationName> = Answers[Op] | Conflict;
+export type Reply<Op extends OperationName = OperationName> = Answer<Op> | Failure;
 
 export interface ObjectLocation {
   readonly accessUrl: string;
@@ -48,45 +81,80 @@ export interface ObjectLocation {
   readonly resourcePath: string;
 }
 
-/** What a server answered, as far as an upload cares. */
-export type Reply =
-  /** A new session. */
-  | { readonly kind: 'opened'; readonly session: string; readonly sliceSizeBytes: number; readonly serial: boolean }
-  /** An unfinished upload and what it holds. */
-  | {
-      readonly kind: 'listed';
-      readonly session: string;
-      readonly sliceSizeBytes: number;
-      readonly serial: boolean;
-      readonly sizeBytes?: number | undefined;
-      readonly sha?: string | undefined;
-      readonly stored: readonly ByteRange[];
-    }
-  /** The object is complete. */
-  | {
-      readonly kind: 'present';
-      readonly location: ObjectLocation;
-      readonly sizeBytes?: number | undefined;
-      readonly sha?: string | undefined;
-    }
-  /** One slice was stored; with a location when it was the one that completed the object. */
-  | { readonly kind: 'stored'; readonly location?: ObjectLocation | undefined }
-  /** Same content, unfinished: ask for the list. */
-  | { readonly kind: 'unfinished' }
-  /** Other content, unfinished. */
-  | { readonly kind: 'conflict'; readonly error: CosSliceError }
-  /** Nothing at the path. */
-  | { readonly kind: 'absent' }
-  | { readonly kind: 'session-gone'; readonly error: CosSliceError }
-  /** Finish was refused for a reason that may be missing slices. */
-  | { readonly kind: 'incomplete'; readonly error: CosSliceError }
-  | { readonly kind: 'discarded' }
-  | { readonly kind: 'failed'; readonly error: CosSliceError };
+/** A session, new or found. */
+export interface SessionFacts {
+  readonly session: string;
+  readonly sliceSizeBytes: number;
+  /** One slice at a time, in order. */
+  readonly serial: boolean;
+  /** The server can discard this session and nothing else. */
+  readonly sessionDelete?: boolean | undefined;
+}
 
-/** One wire: requests out of operations, replies out of responses. Pure both ways. */
-export interface Wire {
-  /** The URL of an object, which all its requests go to. */
-  locate(target: Target): string;
-  encode<C>(operation: Operation<C>, url: string, signature: string): WireRequest<C>;
-  decode<C>(operation: Operation<C>, response: WireResponse): Reply;
+export interface Opened extends SessionFacts {
+  readonly kind: 'opened';
+}
+
+/** An unfinished upload and what it holds. */
+export interface Listed extends SessionFacts {
+  readonly kind: 'listed';
+  readonly sizeBytes?: number | undefined;
+  readonly sha?: string | undefined;
+  readonly stored: readonly StoredRange[];
+}
+
+export interface StoredRange extends ByteRange {
+  readonly tag?: string | undefined;
+}
+
+/** The object is complete. */
+export interface Present {
+  readonly kind: 'present';
+  readonly location: ObjectLocation;
+  readonly sizeBytes?: number | undefined;
+  readonly sha?: string | undefined;
+}
+
+/** One slice was stored; with a location when it was the one that completed the object. */
+export interface Stored {
+  readonly kind: 'stored';
+  readonly location?: ObjectLocation | undefined;
+  /** What finish has to bring for this slice, on a wire that tags them. */
+  readonly tag?: string | undefined;
+}
+
+/** Same content, unfinished: ask for the list. */
+export interface Unfinished {
+  readonly kind: 'unfinished';
+}
+
+/** Other content, unfinished. */
+export interface Conflict {
+  readonly kind: 'conflict';
+  readonly error: CosSliceError;
+}
+
+/** Nothing at the path. */
+export interface Absent {
+  readonly kind: 'absent';
+}
+
+export interface SessionGone {
+  readonly kind: 'session-gone';
+  readonly error: CosSliceError;
+}
+
+/** Finish was refused for a reason that may be missing slices. */
+export interface Incomplete {
+  readonly kind: 'incomplete';
+  readonly error: CosSliceError;
+}
+
+export interface Discarded {
+  readonly kind: 'discarded';
+}
+
+export interface Failure {
+  readonly kind: 'failed';
+  readonly error: CosSliceError;
 }

@@ -1,6 +1,7 @@
+import { systemClock } from '../clock.ts';
 import { CosSliceError, type ErrorDetails } from '../errors.ts';
 import type { SignClaim, Signer } from '../ports.ts';
-import { renewalMs } from './renewal.ts';
+import { cachedSigner } from './cached-signer.ts';
 
 export interface RemoteSignerOptions {
   /** The application's own signing endpoint; relative URLs are for pages. */
@@ -9,6 +10,8 @@ export interface RemoteSignerOptions {
   readonly headers?: Readonly<Record<string, string>> | (() => Readonly<Record<string, string>>);
   /** Whether cookies go to another origin. Default `same-origin`. */
   readonly credentials?: 'omit' | 'same-origin' | 'include';
+  /** How long the endpoint may take for an answer. Default 30 000 ms. */
+  readonly timeoutMs?: number;
   /** Default: the runtime's. */
   readonly fetch?: typeof fetch;
 }
@@ -20,7 +23,7 @@ export class RemoteSignerError extends CosSliceError {
   }
 }
 
-const MAX_KEPT = 1000;
+const TIMEOUT_MS = 30_000;
 
 /**
  * Asks the application's own endpoint for signatures, so that the secret key stays there: `POST url` with the claim as JSON
@@ -37,42 +40,12 @@ export function remoteSigner(options: string | RemoteSignerOptions): Signer {
     const issues = [{ option: 'url', message: 'must be the URL of the signing endpoint' }];
     throw new CosSliceError('invalid-options', `remoteSigner: url ${issues[0]?.message}`, { issues });
   }
-  const kept = new Map<string, { readonly signature: string; readonly renewAtMs: number }>();
-  const pending = new Map<string, { readonly asking: Promise<string>; readonly signal: AbortSignal }>();
-
-  const ask = async (claim: SignClaim, signal: AbortSignal): Promise<string> => {
-    const { refused: _refused, ...asked } = claim;
-    const signature = await requestSignature(settings, asked, signal);
-    if (claim.effect === 'multi') {
-      // Oldest first: a bound, not a policy.
-      for (const key of kept.keys()) if (kept.size >= MAX_KEPT) kept.delete(key);
-      kept.set(keyOf(claim), { signature, renewAtMs: renewalMs(signature, claim.nowSec * 1000) });
-    }
-    return signature;
+  const ask: Signer = {
+    sign({ refused: _refused, ...claim }, signal) {
+      return requestSignature(settings, claim, signal);
+    },
   };
-
-  const sign: Signer['sign'] = async (claim, signal) => {
-    if (claim.effect === 'once') return ask(claim, signal);
-    const key = keyOf(claim);
-    const known = kept.get(key);
-    if (known && known.signature !== claim.refused && claim.nowSec * 1000 < known.renewAtMs) return known.signature;
-    const running = pending.get(key);
-    if (running && !running.signal.aborted) {
-      return running.asking.catch((error) => {
-        // Given up by the one who asked, not by those who wait with him.
-        if (running.signal.aborted && !signal.aborted) return sign(claim, signal);
-        throw error;
-      });
-    }
-    const own = { asking: ask(claim, signal), signal };
-    pending.set(key, own);
-    try {
-      return await own.asking;
-    } finally {
-      if (pending.get(key) === own) pending.delete(key);
-    }
-  };
-  return { sign };
+  return cachedSigner(ask, { clock: systemClock, timeoutMs: settings.timeoutMs ?? TIMEOUT_MS });
 }
 
 async function requestSignature(settings: RemoteSignerOptions, claim: SignClaim, signal: AbortSignal): Promise<string> {
@@ -116,8 +89,4 @@ function readSignature(text: string): string | undefined {
   } catch {
     return undefined;
   }
-}
-
-function keyOf({ appId, bucket, path }: SignClaim): string {
-  return `${appId}/${bucket}/${path}`;
 }

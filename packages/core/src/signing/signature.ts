@@ -45,12 +45,25 @@ export async function signText(secretKey: string, text: string): Promise<string>
 
 /** When a signature expires, in epoch seconds; undefined when it cannot be read or is to be used once. */
 export function signatureExpirySec(signature: string): number | undefined {
+  return readTime(signature, 'e');
+}
+
+/** How long a signature is good for from the moment it is made; for ever when that cannot be read. */
+export function signatureLifeMs(signature: string): number {
+  const expiresAtSec = readTime(signature, 'e');
+  const signedAtSec = readTime(signature, 't');
+  if (expiresAtSec === undefined || signedAtSec === undefined) return Number.POSITIVE_INFINITY;
+  return Math.max(0, expiresAtSec - signedAtSec) * 1000;
+}
+
+/** A time in the text of a signature, in epoch seconds; undefined when there is none. */
+function readTime(signature: string, key: 'e' | 't'): number | undefined {
   let binary: string;
   try {
     binary = atob(signature);
   } catch {
     return undefined;
   }
-  const expires = /(?:^|&)e=(\d+)(?:&|$)/.exec(binary.slice(20))?.[1];
-  return expires === undefined || expires === '0' ? undefined : Number(expires);
+  const seconds = new RegExp(`(?:^|&)${key}=(\\d+)(?:&|$)`).exec(binary.slice(20))?.[1];
+  return seconds === undefined || seconds === '0' ? undefined : Number(seconds);
 }

@@ -2,6 +2,8 @@ import type { Clock } from '../ports.ts';
 
 /** A clock that stands still until told otherwise. */
 export interface ManualClock extends Clock {
+  /** Sets the wall clock forward, or back; spans of time do not notice. */
+  jump(byMs: number): void;
   /** Lets time pass: wakes every sleeper that is due, in order, and lets what it wakes run. */
   advance(delayMs: number): Promise<void>;
   /** Jumps from one sleeper to the next until `promise` settles. @throws when nobody sleeps and it still has not. */
@@ -22,7 +24,9 @@ const SETTLE_ROUNDS = 200;
 const IDLE_ROUNDS = 100;
 
 export function createManualClock(startMs = 1_600_000_000_000): ManualClock {
-  let nowMs = startMs;
+  // Not the wall's time, so that a test in which one is taken for the other fails.
+  let nowMs = 5_000_000;
+  let wallMs = startMs - nowMs;
   const sleepers = new Set<Sleeper>();
 
   const settle = async (): Promise<void> => {
@@ -41,7 +45,11 @@ export function createManualClock(startMs = 1_600_000_000_000): ManualClock {
   };
 
   return {
-    nowMs: () => nowMs,
+    nowMs: () => wallMs + nowMs,
+    monotonicMs: () => nowMs,
+    jump(byMs) {
+      wallMs += byMs;
+    },
     sleep: (delayMs, signal) =>
       new Promise((resolve, reject) => {
         if (signal.aborted) return reject(signal.reason);

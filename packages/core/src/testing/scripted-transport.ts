@@ -35,10 +35,10 @@ export function createScriptedTransport<C>(
 
   const send = async (request: WireRequest<C>, context: SendContext): Promise<WireResponse> => {
     context.signal.throwIfAborted();
-    const fields = Object.fromEntries(request.fields);
+    const fields = Object.fromEntries(request.fields ?? []);
     const scripted = {
       url: request.url,
-      signature: request.signature,
+      signature: request.authorization?.value ?? '',
       fields,
       content: request.content?.body,
       context,

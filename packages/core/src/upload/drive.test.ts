@@ -1,6 +1,6 @@
 import { describe, expect, test, vi } from 'vitest';
 import { CosSliceError } from '../errors.ts';
-import type { UploadOptions } from '../options.ts';
+import type { UploadOptions } from '../options/options.ts';
 import type { ByteRange, Hasher, Network, ResumeRecord, ResumeStore, SignClaim, Source } from '../ports.ts';
 import {
   createManualClock,

@@ -1,16 +1,16 @@
+import { systemClock } from '../clock.ts';
 import { CosSliceError, type ErrorCode, isCosSliceError } from '../errors.ts';
+import { createExchange, type Exchange } from '../exchange/exchange.ts';
 import { oneLine } from '../one-line.ts';
-import { type Config, parseOptions, type UploadOptions } from '../options.ts';
-import type { AttemptReport, Clock, Platform, ResumeRecord, Source, WireResponse } from '../ports.ts';
+import { type Config, parseOptions, type UploadOptions } from '../options/options.ts';
+import type { AttemptReport, Clock, Platform, ResumeRecord, Source } from '../ports.ts';
 import { jsonApi } from '../protocol/json-api/index.ts';
-import type { Operation, Wire } from '../protocol/operations.ts';
-import { createSignatures, type Signatures } from '../signing/signatures.ts';
-import { createAttempt, createWatchdog, type Watchdog } from './attempt.ts';
+import type { Answer, Operation } from '../protocol/operations.ts';
+import { sliceSizeFor } from '../protocol/wire.ts';
 import { type Command, plan, type Task } from './plan.ts';
 import { type Meter, readMeter, type UploadProgress } from './progress.ts';
 import { bytesIn, hasSlice, type Layout, type SliceSet, sliceCount } from './slices.ts';
 import {
-  type Answer,
   type Cancelled,
   type Done,
   type Failed,
@@ -40,8 +40,6 @@ const ALMOST_DONE = 0.999;
 
 /** Why a piece of work was aborted when the plan no longer had it. */
 const NOT_PLANNED = Symbol('not planned');
-
-const wire: Wire = jsonApi;
 
 interface Work {
   readonly controller: AbortController;
@@ -74,10 +72,7 @@ class Drive<C> implements Upload {
   readonly #config: Config;
   readonly #platform: Platform<C>;
   readonly #clock: Clock;
-  /** Of the object: where requests go, and what the resume store knows the upload by. */
-  readonly #url: string;
-  readonly #signatures: Signatures;
-  readonly #watchdog: Watchdog;
+  readonly #exchange: Exchange<C>;
   /** Aborted when the upload has ended. */
   readonly #life = new AbortController();
   readonly #listeners = new Set<(state: UploadSnapshot) => void>();
@@ -95,9 +90,7 @@ class Drive<C> implements Upload {
   #saving: Promise<void> = Promise.resolve();
   #checkpointSavedAtMs = 0;
 
-  #answered = false;
   #sentBytes = 0;
-  #requests = 0;
   #hashedBytes = 0;
   #shownFraction = 0;
   #shownConfirmedBytes = 0;
@@ -109,18 +102,14 @@ class Drive<C> implements Upload {
   #notifyTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(openSource: (signal: AbortSignal) => Promise<Source<C>>, config: Config, platform: Platform<C>) {
-    const { appId, bucket, path, signer, signal, limiter, onProgress } = config;
-    const { connectMs, noProgressMs, responseMs } = config.timeouts;
-    const { clock = systemClock, network } = platform;
+    const { wire, signer, timeouts, signal, limiter, onProgress } = config;
+    const { transport, clock = systemClock, network } = platform;
     const life = this.#life.signal;
     this.#config = config;
     this.#platform = platform;
     this.#clock = clock;
-    this.#url = wire.locate(config);
     this.#resumable = config.resume !== false;
-    this.#watchdog = createWatchdog(clock, Math.min(connectMs, noProgressMs, responseMs), life);
-    const timeoutMs = connectMs + responseMs;
-    this.#signatures = createSignatures(signer, { appId, bucket, path }, { clock, life, timeoutMs });
+    this.#exchange = createExchange({ wire, target: config, transport, signer, clock, timeouts, life });
     this.#state = initialState(this.#job(0));
     this.done = new Promise((resolve, reject) => {
       this.#resolve = resolve;
@@ -197,7 +186,8 @@ class Drive<C> implements Upload {
   }
 
   #job(sizeBytes: number): Job {
-    const { sliceSizeBytes, singleRequestMaxBytes, integrity, overwrite, onConflict, retry } = this.#config;
+    const { wire, singleRequestMaxBytes, integrity, overwrite, onConflict, retry } = this.#config;
+    const sliceSizeBytes = sliceSizeFor(wire.traits, sizeBytes, this.#config.sliceSizeBytes);
     const single = sizeBytes <= singleRequestMaxBytes;
     return { sizeBytes, sliceSizeBytes, single, integrity, overwrite, onConflict, retry };
   }
@@ -230,7 +220,7 @@ class Drive<C> implements Upload {
       if (isOver(state)) this.#life.abort(NOT_PLANNED);
       return;
     }
-    const commands = plan(state, { concurrency: this.#config.limiter.limit }, this.#clock.nowMs());
+    const commands = plan(state, { concurrency: this.#config.limiter.limit }, this.#clock.monotonicMs());
     const planned = new Set(commands.map((command) => command.key));
     for (const [key, { controller }] of this.#work) {
       if (!planned.has(key) && !controller.signal.aborted) controller.abort(NOT_PLANNED);
@@ -250,7 +240,8 @@ class Drive<C> implements Upload {
     this.#work.set(command.key, work);
     let event: UploadEvent | undefined;
     try {
-      if (command.type === 'wait') await this.#clock.sleep(Math.max(0, command.untilMs - this.#clock.nowMs()), signal);
+      if (command.type === 'wait')
+        await this.#clock.sleep(Math.max(0, command.untilMs - this.#clock.monotonicMs()), signal);
       else event = await this.#run(command, work);
     } catch (cause) {
       // Whatever was thrown on the way out, the reason is why it ended.
@@ -274,7 +265,7 @@ class Drive<C> implements Upload {
     if (isStopped(work)) return { type: 'stopped', ...origin };
     const { random = Math.random } = this.#platform;
     const error = toError(cause, task.type);
-    return { type: 'failed', ...origin, error, nowMs: this.#clock.nowMs(), random: random() };
+    return { type: 'failed', ...origin, error, nowMs: this.#clock.monotonicMs(), random: random() };
   }
 
   /** Makes one request in one of the client's places, and tells the window how it went. */
@@ -289,7 +280,7 @@ class Drive<C> implements Upload {
         report = { outcome: 'ok', bytes: task.range.length };
         if (reply.kind === 'stored') this.#source.stored?.(task.range);
       } else {
-        reply = await this.#exchange(task, work, this.#operation(task));
+        reply = await this.#ask(task, work, this.#operation(task));
         // Answers get lost: what the list says is stored is stored.
         if (reply.kind === 'listed') for (const range of reply.stored) this.#source.stored?.(range);
       }
@@ -303,8 +294,8 @@ class Drive<C> implements Upload {
   }
 
   #operation(task: Exclude<Request, { type: 'send' }>): Operation<C> {
-    const { overwrite, attributes, sliceSizeBytes } = this.#config;
-    const { sizeBytes } = this.#source;
+    const { overwrite, attributes } = this.#config;
+    const { sizeBytes, sliceSizeBytes } = this.#state.job;
     if (task.type === 'init') return { op: 'init', sizeBytes, sliceSizeBytes, overwrite, attributes, ...task.hash };
     if (task.type !== 'finish') return { op: task.type };
     const { id, sha } = task.session;
@@ -325,69 +316,42 @@ class Drive<C> implements Upload {
       if (session) {
         const md5 = integrity === 'md5' ? await hasher.digest('md5', content, signal) : undefined;
         const { id, sha } = session;
-        return await this.#exchange(task, work, { op: 'slice', session: id, range, content, md5, sha });
+        return await this.#ask(task, work, { op: 'slice', session: id, index: slice, range, content, md5, sha });
       }
       // One request has no field for an MD5; its SHA-1 costs little and proves as much.
       const sha = integrity === 'none' ? undefined : await hasher.digest('sha1', content, signal);
       if (sha) this.#setState(transition(this.#state, { type: 'hashed', run, hash: { sha, parts: [] } }));
       await source.verify?.(signal);
       const sizeBytes = range.length;
-      return await this.#exchange(task, work, { op: 'single', sizeBytes, content, overwrite, attributes, sha });
+      return await this.#ask(task, work, { op: 'single', sizeBytes, content, overwrite, attributes, sha });
     } finally {
       source.release?.(content);
     }
   }
 
-  async #exchange({ attempt }: Task, work: Work, operation: Operation<C>): Promise<Answer> {
+  async #ask({ attempt }: Task, work: Work, operation: Operation<C>): Promise<Answer> {
     const { controller } = work;
-    const effect = operation.op === 'discard' ? 'once' : 'multi';
-    const signature = await this.#signatures.get(effect, controller.signal);
-    const request = wire.encode(operation, this.#url, signature);
-    const { transport } = this.#platform;
-    const sizeBytes = request.content?.sizeBytes ?? 0;
-    const tried = createAttempt({
-      url: request.url,
-      sizeBytes,
-      timeouts: this.#config.timeouts,
-      // Patience is for slow links and for servers that have much to do, and not for those that have never answered.
-      attempt: sizeBytes > 0 || this.#answered ? attempt : 0,
-      reportsProgress: transport.reportsProgress,
-      clock: this.#clock,
-      controller,
-      onSent: (totalBytes) => {
-        work.sentBytes = totalBytes;
-        this.#notify(false);
-      },
-    });
-    let response: WireResponse;
-    this.#watchdog.watch(tried);
-    try {
-      response = await transport.send(request, tried);
-    } finally {
-      this.#watchdog.forget(tried);
-      this.#requests += 1;
-    }
-    this.#answered = true;
-    work.sentBytes = sizeBytes;
-    const reply = wire.decode(operation, response);
-    if (reply.kind !== 'failed') return reply;
-    const { error } = reply;
-    if (error.remedy === 'resign') this.#signatures.refused(signature, error.serverDateMs);
-    throw error;
+    const onSent = (totalBytes: number): void => {
+      work.sentBytes = totalBytes;
+      this.#notify(false);
+    };
+    const { reply } = await this.#exchange.run(operation, { attempt, controller, onSent });
+    return reply;
   }
 
   // --- what is remembered
 
   async #recall(run: number, signal: AbortSignal): Promise<UploadEvent> {
-    const { resume, sliceSizeBytes, integrity, overwrite, attributes } = this.#config;
+    const { resume, wire, integrity, overwrite, attributes } = this.#config;
+    const { sliceSizeBytes } = this.#state.job;
     const nothing = { type: 'recalled', run } as const;
     if (!resume) return nothing;
-    this.#unlock ??= await resume.lock?.(this.#url, signal);
+    this.#unlock ??= await resume.lock?.(this.#exchange.url, signal);
     signal.throwIfAborted();
     this.#identity = await this.#source.identity(signal);
     this.#resumable = this.#identity !== undefined;
-    const record = this.#identity && (await resume.load(this.#url).catch(() => undefined));
-    if (!record) return nothing;
+    const record = this.#identity && (await resume.load(this.#exchange.url).catch(() => undefined));
+    if (!record || (record.wire ?? jsonApi.name) !== wire.name) return nothing;
     const { session, sha, finishing, hash } = record;
     const same = record.identity === this.#identity && record.sizeBytes === this.#source.sizeBytes;
     // A session keeps what it was opened with.
@@ -399,13 +363,13 @@ class Drive<C> implements Upload {
   }
 
   async #hash({ run, from }: Task & { type: 'hash' }, signal: AbortSignal): Promise<UploadEvent> {
-    const { sliceSizeBytes } = this.#config;
+    const { sliceSizeBytes } = this.#state.job;
     const hash = await this.#platform.hasher.uploadParts(this.#source, sliceSizeBytes, {
       signal,
       from,
       onCheckpoint: (checkpoint) => {
         this.#dispatch({ type: 'checkpointed', run, checkpoint });
-        const nowMs = this.#clock.nowMs();
+        const nowMs = this.#clock.monotonicMs();
         if (nowMs - this.#checkpointSavedAtMs < CHECKPOINT_EVERY_MS) return;
         this.#checkpointSavedAtMs = nowMs;
         this.#save({ sliceSizeBytes, hash: checkpoint });
@@ -430,7 +394,7 @@ class Drive<C> implements Upload {
 
   /** Without facts, forgets. In order, and never fatal: without the record an upload is slower to resume, not wrong. */
   #save(facts?: Pick<ResumeRecord, 'sliceSizeBytes' | 'session' | 'sha' | 'finishing' | 'hash'>): void {
-    const { resume, overwrite, attributes } = this.#config;
+    const { wire, resume, overwrite, attributes } = this.#config;
     const identity = this.#identity;
     if (!resume || identity === undefined) return;
     const { sizeBytes } = this.#source;
@@ -438,8 +402,17 @@ class Drive<C> implements Upload {
     this.#saving = this.#saving
       .then(() =>
         facts
-          ? resume.save(this.#url, { version: 1, identity, sizeBytes, savedAtMs, overwrite, attributes, ...facts })
-          : resume.remove(this.#url),
+          ? resume.save(this.#exchange.url, {
+              version: 1,
+              wire: wire.name,
+              identity,
+              sizeBytes,
+              savedAtMs,
+              overwrite,
+              attributes,
+              ...facts,
+            })
+          : resume.remove(this.#exchange.url),
       )
       .catch(() => {
         this.#resumable &&= facts === undefined;
@@ -478,7 +451,7 @@ class Drive<C> implements Upload {
     this.#shownFraction = done ? 1 : Math.max(this.#shownFraction, fraction);
 
     const metered = phase === 'hashing' ? this.#hashedBytes : this.#shownFraction * sizeBytes;
-    this.#meter = readMeter(this.#meter, phase, metered, this.#clock.nowMs());
+    this.#meter = readMeter(this.#meter, phase, metered, this.#clock.monotonicMs());
     const { bytesPerMs } = this.#meter;
     const active = phase === 'sending' ? state.active : [];
     return {
@@ -498,8 +471,8 @@ class Drive<C> implements Upload {
         inFlight: active.filter((slice) => slice.running).length,
         retrying: active.filter((slice) => !slice.running && slice.attempt > 0).length,
       },
-      requests: this.#requests,
-      signatures: this.#signatures.asked,
+      requests: this.#exchange.requests,
+      signatures: this.#exchange.signatures,
       concurrency: this.#config.limiter.limit,
     };
   }
@@ -522,7 +495,7 @@ class Drive<C> implements Upload {
 
   #notify(now: boolean): void {
     if (this.#listeners.size === 0) return;
-    const nowMs = this.#clock.nowMs();
+    const nowMs = this.#clock.monotonicMs();
     const waitMs = this.#notifiedAtMs + NOTIFY_EVERY_MS - nowMs;
     if (!now && waitMs > 0) {
       this.#notifyTimer ??= setTimeout(() => this.#notify(true), waitMs);
@@ -581,21 +554,3 @@ function toError(cause: unknown, step: Task['type'] | 'open'): CosSliceError {
   const [code, what] = BLAME[step] ?? ['bad-reply', `the ${step} request failed`];
   return new CosSliceError(code, `${what}: ${oneLine(cause)}`, { cause });
 }
-
-/** The runtime's clock. */
-export const systemClock: Clock = {
-  nowMs: () => Date.now(),
-  sleep: (delayMs, signal) =>
-    new Promise((resolve, reject) => {
-      signal.throwIfAborted();
-      const settle = (): void => {
-        clearTimeout(timer);
-        signal.removeEventListener('abort', settle);
-        if (signal.aborted) reject(signal.reason);
-        else resolve();
-      };
-      // Timers count in 31 bits.
-      const timer = setTimeout(settle, Math.min(delayMs, 0x7fffffff));
-      signal.addEventListener('abort', settle);
-    }),
-};

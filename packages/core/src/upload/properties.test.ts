@@ -2,18 +2,10 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { CosSliceError } from '../errors.ts';
 import type { ByteRange, UploadPart } from '../ports.ts';
-import type { ObjectLocation } from '../protocol/operations.ts';
+import type { Answer, ObjectLocation } from '../protocol/operations.ts';
 import { type Command, plan } from './plan.ts';
 import { bytesIn, hasSlice } from './slices.ts';
-import {
-  type Answer,
-  initialState,
-  isOver,
-  type Job,
-  transition,
-  type UploadEvent,
-  type UploadState,
-} from './state.ts';
+import { initialState, isOver, type Job, transition, type UploadEvent, type UploadState } from './state.ts';
 
 /**
  * Generated histories: the real `transition` and `plan` against a model of a server that keeps what it is sent, under lost

@@ -1,8 +1,9 @@
 import { CONFLICT_HINT, CosSliceError } from '../errors.ts';
-import type { Integrity, RetryOptions } from '../options.ts';
+import { judge } from '../exchange/judge.ts';
+import type { RetryOptions } from '../options/options.ts';
 import type { ByteRange, FileHash, HashCheckpoint } from '../ports.ts';
-import type { ObjectLocation, Reply } from '../protocol/operations.ts';
-import { backoffMs } from './retry.ts';
+import type { Answer, ObjectLocation } from '../protocol/operations.ts';
+import type { Integrity } from '../protocol/wire.ts';
 import { addSlice, bytesIn, hasSlice, type Layout, nextMissing, type SliceSet, slicesWithin } from './slices.ts';
 
 /** What is to be done, fixed for the upload's life. */
@@ -165,12 +166,6 @@ export type UploadEvent =
   | { readonly type: 'paused' | 'resumed' | 'online' | 'offline' }
   | { readonly type: 'cancelled'; readonly reason: unknown };
 
-export type Answer = Exclude<Reply, { kind: 'failed' }>;
-
-/** Attempts before the server has ever answered: a wrong address should not take long to be called one. */
-const ATTEMPTS_BEFORE_CONTACT = 3;
-/** Times in a row that a refused signature costs no attempt. */
-const RESIGNS = 2;
 const OPENING_ROUNDS = 8;
 const FINISH_REFUSALS = 3;
 
@@ -423,10 +418,10 @@ function onFailed(before: ActiveState, event: UploadEvent & { type: 'failed' }):
   if (!tries) return state;
   const { attempt, brokenOff, resigns } = tries;
 
-  const resign = error.remedy === 'resign';
-  if (resign && resigns < RESIGNS) return noteTry(state, index, { resigns: resigns + 1, retryAtMs: nowMs });
-  // Where signatures have been good before, they may just not live as long as a slice is under way: an attempt like others.
-  if (error.remedy === 'none' || (resign && !('session' in state && state.session))) {
+  const trusted = 'session' in state && state.session !== undefined;
+  const verdict = judge({ attempt, resigns }, error, job.retry, { contacted: state.contacted, trusted, random });
+  if (verdict.do === 'resign') return noteTry(state, index, { resigns: resigns + 1, retryAtMs: nowMs });
+  if (verdict.do === 'give-up' && error.remedy !== 'backoff') {
     // The answer to an attempt may have been lost after the server had acted on it; then the next one finds the object there.
     const mayBeOurs = error.code === 'exists' && (attempt > 0 || brokenOff);
     if (mayBeOurs && phase === 'finishing') return open(state, 'list', 'finish', error);
@@ -435,13 +430,10 @@ function onFailed(before: ActiveState, event: UploadEvent & { type: 'failed' }):
   }
   // Without a network nothing was tried.
   if (!state.online) return noteTry(state, index, { retryAtMs: nowMs });
-  if (error.stale) return afterAttempt(noteTry(state, index, { brokenOff: true, retryAtMs: nowMs }));
-
-  const doubtful = !state.contacted && (error.unreachable || ['bad-reply', 'timeout'].includes(error.code));
-  const attempts = Math.min(job.retry.attempts, doubtful ? ATTEMPTS_BEFORE_CONTACT : Number.POSITIVE_INFINITY);
+  if (verdict.do === 'repeat') return afterAttempt(noteTry(state, index, { brokenOff: true, retryAtMs: nowMs }));
   const failures = state.failures + 1;
-  if (attempt + 1 >= attempts || failures >= job.retry.attemptsPerUpload) return fail(state, error);
-  const retryAtMs = nowMs + backoffMs(job.retry, attempt + 1, random, error.retryAfterMs);
+  if (verdict.do === 'give-up' || failures >= job.retry.attemptsPerUpload) return fail(state, error);
+  const retryAtMs = nowMs + verdict.afterMs;
   return afterAttempt(noteTry({ ...state, failures }, index, { attempt: attempt + 1, resigns: 0, retryAtMs }));
 }
 

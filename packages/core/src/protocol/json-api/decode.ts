@@ -1,6 +1,15 @@
 import { CosSliceError, type ErrorCode, type ErrorDetails } from '../../errors.ts';
 import type { ByteRange, WireResponse } from '../../ports.ts';
-import type { Operation, Reply } from '../operations.ts';
+import type {
+  Answer,
+  Failure,
+  ObjectLocation,
+  Operation,
+  OperationName,
+  Present,
+  Reply,
+  SessionFacts,
+} from '../operations.ts';
 import { BUCKET_NOT_FOUND, CONFLICT, CORRUPTED, FAILING, MEANINGS, NOT_FOUND, REFUSED, UNFINISHED } from './codes.ts';
 
 type Json = { readonly [name: string]: unknown };
@@ -8,60 +17,107 @@ type Json = { readonly [name: string]: unknown };
 const MAX_SLICE_BYTES = 1024 * 1024 * 1024;
 
 /** What a response means for the operation it answers (protocol sections 1 and 5). */
-export function decode<C>(operation: Operation<C>, response: WireResponse): Reply {
+export function decode<C, Op extends OperationName>(operation: Operation<C, Op>, response: WireResponse): Reply<Op> {
   const body = toObject(parseJson(response.body));
   const code = toInteger(body.code);
-  if (code === 0) return success(operation, toObject(body.data), response);
-  if (code !== undefined) return failure(operation, code, body, response);
-  const what = `HTTP ${response.status} came with something else than this protocol: check the endpoint, or a proxy on the way`;
-  return failed(response, 'bad-reply', what);
+  if (code === undefined) return foreign(response);
+  if (code !== 0) return refusal(operation.op, code, body, response);
+  const read = READERS[operation.op] as Reader<Op>;
+  return read(toObject(body.data), operation, response);
 }
 
-function success<C>(operation: Operation<C>, data: Json, response: WireResponse): Reply {
-  const unusable = (field: string): Reply =>
-    failed(response, 'bad-reply', `the server's reply to ${operation.op} has no usable ${field}`);
-  const location = {
+type Reader<Op extends OperationName> = (
+  data: Json,
+  operation: Operation<unknown, Op>,
+  response: WireResponse,
+) => Reply<Op>;
+
+/** Successful replies, read operation by operation. */
+const READERS: { readonly [Op in OperationName]: Reader<Op> } = {
+  init(data, { op }, response) {
+    const session = readSession(data, op, response);
+    return session.kind === undefined ? { ...session, kind: 'opened' } : session;
+  },
+  list(data, { op }, response) {
+    const session = readSession(data, op, response);
+    if (session.kind !== undefined) return session;
+    const stored = toRanges(data.listparts);
+    if (!stored) return unusable('listparts', op, response);
+    const { sizeBytes, sha } = readObject(data);
+    return { ...session, kind: 'listed', stored, sizeBytes, sha };
+  },
+  slice(data, { op, range, md5 }, response) {
+    const echoedMd5 = toText(data.datamd5).toLowerCase();
+    if (md5 && echoedMd5 && echoedMd5 !== md5) return failed(response, CORRUPTED[0], CORRUPTED[1]);
+    if ((toInteger(data.offset) ?? range.offset) !== range.offset) return unusable('offset', op, response);
+    if ((toInteger(data.datalen) ?? range.length) !== range.length) return unusable('datalen', op, response);
+    return { kind: 'stored', location: readLocation(data) };
+  },
+  finish: readObject,
+  single: readObject,
+  discard: () => ({ kind: 'discarded' }),
+};
+
+/** A session, or the object that makes one unnecessary. */
+function readSession(
+  data: Json,
+  op: OperationName,
+  response: WireResponse,
+): (SessionFacts & { readonly kind?: undefined }) | Present | Failure {
+  const session = toText(data.session);
+  if (!session) return readLocation(data) ? readObject(data) : unusable('session', op, response);
+  const sliceSizeBytes = toInteger(data.slice_size) ?? 0;
+  if (sliceSizeBytes < 1 || sliceSizeBytes > MAX_SLICE_BYTES) return unusable('slice_size', op, response);
+  const serial = toInteger(data.serial_upload) === 1;
+  return { session, sliceSizeBytes, serial, sessionDelete: toInteger(data.session_delete) === 1 || undefined };
+}
+
+function readObject(data: Json): Present {
+  const sha = toText(data.sha).toLowerCase() || undefined;
+  return { kind: 'present', location: locationOf(data), sizeBytes: toInteger(data.filesize), sha };
+}
+
+/** Undefined when no address is told. */
+function readLocation(data: Json): ObjectLocation | undefined {
+  const location = locationOf(data);
+  return location.accessUrl || location.sourceUrl || location.url ? location : undefined;
+}
+
+function locationOf(data: Json): ObjectLocation {
+  return {
     accessUrl: toText(data.access_url),
     sourceUrl: toText(data.source_url),
     url: toText(data.url),
     resourcePath: toText(data.resource_path),
   };
-  const located = location.accessUrl || location.sourceUrl || location.url;
-  const sizeBytes = toInteger(data.filesize);
-  const sha = toText(data.sha).toLowerCase() || undefined;
-  switch (operation.op) {
-    case 'init':
-    case 'list': {
-      const session = toText(data.session);
-      if (!session) {
-        if (!located) return unusable('session');
-        break;
-      }
-      const sliceSizeBytes = toInteger(data.slice_size) ?? 0;
-      if (sliceSizeBytes < 1 || sliceSizeBytes > MAX_SLICE_BYTES) return unusable('slice_size');
-      const serial = toInteger(data.serial_upload) === 1;
-      if (operation.op === 'init') return { kind: 'opened', session, sliceSizeBytes, serial };
-      const stored = toRanges(data.listparts);
-      if (!stored) return unusable('listparts');
-      return { kind: 'listed', session, sliceSizeBytes, serial, stored, sizeBytes, sha };
-    }
-    case 'slice': {
-      const { range, md5 } = operation;
-      const echoedMd5 = toText(data.datamd5).toLowerCase();
-      if (md5 && echoedMd5 && echoedMd5 !== md5) {
-        return failed(response, CORRUPTED[0], CORRUPTED[1]);
-      }
-      if ((toInteger(data.offset) ?? range.offset) !== range.offset) return unusable('offset');
-      if ((toInteger(data.datalen) ?? range.length) !== range.length) return unusable('datalen');
-      return { kind: 'stored', location: located ? location : undefined };
-    }
-    case 'discard':
-      return { kind: 'discarded' };
-  }
-  return { kind: 'present', location, sizeBytes, sha };
 }
 
-function failure<C>({ op }: Operation<C>, code: number, body: Json, response: WireResponse): Reply {
+function unusable(field: string, op: OperationName, response: WireResponse): Failure {
+  return failed(response, 'bad-reply', `the server's reply to ${op} has no usable ${field}`);
+}
+
+/** What a refusal means where it is not simply a failure. */
+const REFUSALS: { readonly [Op in OperationName]: (facts: Refusal) => Answer<Op> | undefined } = {
+  init: ({ code }) => (code === UNFINISHED ? { kind: 'unfinished' } : undefined),
+  list: ({ gone }) => (gone ? { kind: 'absent' } : undefined),
+  slice: ({ gone, error }) => (gone ? { kind: 'session-gone', error } : undefined),
+  finish({ code, gone, error }) {
+    if (gone) return { kind: 'session-gone', error };
+    // No document names the code for missing slices, so every refusal of the request as such is looked into.
+    return code === UNFINISHED || error.code === 'bad-request' ? { kind: 'incomplete', error } : undefined;
+  },
+  single: () => undefined,
+  discard: ({ gone }) => (gone ? { kind: 'discarded' } : undefined),
+};
+
+interface Refusal {
+  readonly code: number;
+  /** What was asked about does not exist. */
+  readonly gone: boolean;
+  readonly error: CosSliceError;
+}
+
+function refusal<Op extends OperationName>(op: Op, code: number, body: Json, response: WireResponse): Reply<Op> {
   const { status } = response;
   const passing = status >= 500 || status === 429;
   const [meaning, hint, remedy] = MEANINGS[code] ?? (passing ? FAILING : REFUSED);
@@ -73,26 +129,20 @@ function failure<C>({ op }: Operation<C>, code: number, body: Json, response: Wi
     requestId: toText(body.request_id) || undefined,
   });
   const { error } = reply;
-
   if (code === CONFLICT) return { kind: 'conflict', error };
-  if (code === NOT_FOUND || (status === 404 && code !== BUCKET_NOT_FOUND)) {
-    if (op === 'list') return { kind: 'absent' };
-    if (op === 'discard') return { kind: 'discarded' };
-    if (op === 'slice' || op === 'finish') return { kind: 'session-gone', error };
-  }
-  if (op === 'init' && code === UNFINISHED) return { kind: 'unfinished' };
-  // No document names the code for missing slices, so every refusal of the request as such is looked into.
-  if (op === 'finish' && (code === UNFINISHED || meaning === 'bad-request')) return { kind: 'incomplete', error };
-  return reply;
+  const gone = code === NOT_FOUND || (status === 404 && code !== BUCKET_NOT_FOUND);
+  const answerOf: (facts: Refusal) => Answer<Op> | undefined = REFUSALS[op];
+  return answerOf({ code, gone, error }) ?? reply;
+}
+
+/** The answer of something else than this protocol. */
+function foreign(response: WireResponse): Failure {
+  const what = `HTTP ${response.status} came with something else than this protocol: check the endpoint, or a proxy on the way`;
+  return failed(response, 'bad-reply', what);
 }
 
 /** By default worth another try. */
-function failed(
-  response: WireResponse,
-  code: ErrorCode,
-  message: string,
-  details?: ErrorDetails,
-): Reply & { kind: 'failed' } {
+function failed(response: WireResponse, code: ErrorCode, message: string, details?: ErrorDetails): Failure {
   const dateMs = Date.parse(response.header('date') ?? '');
   const facts: ErrorDetails = {
     remedy: 'backoff',

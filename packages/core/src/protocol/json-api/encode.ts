@@ -1,5 +1,6 @@
 import type { WireRequest } from '../../ports.ts';
-import type { Operation, Target } from '../operations.ts';
+import type { Operation } from '../operations.ts';
+import type { Target } from '../wire.ts';
 
 type Field = readonly [name: string, value: string | undefined];
 
@@ -14,8 +15,8 @@ export function locate({ endpoint, appId, bucket, path }: Target): string {
 }
 
 /** The request for an operation (protocol section 1). Content goes last, so that a server can stream it to its place. */
-export function encode<C>(operation: Operation<C>, url: string, signature: string): WireRequest<C> {
-  const request = { method: 'POST', url, signature, fields: fieldsOf(operation).filter(isGiven) } as const;
+export function encode<C>(operation: Operation<C>, url: string): WireRequest<C> {
+  const request = { method: 'POST', url, fields: fieldsOf(operation).filter(isGiven) } as const;
   if (!('content' in operation)) return request;
   const sizeBytes = operation.op === 'slice' ? operation.range.length : operation.sizeBytes;
   return { ...request, content: { name: 'filecontent', body: operation.content, sizeBytes } };
@@ -57,7 +58,11 @@ function fieldsOf<C>(operation: Operation<C>): Field[] {
     case 'single':
       return [['op', 'upload'], ['sha', operation.sha], ...creating(operation)];
     case 'discard':
-      return [['op', 'delete']];
+      // A field of our own: servers that do not know it delete what is at the path.
+      return [
+        ['op', 'delete'],
+        ['session', operation.session],
+      ];
   }
 }
 

@@ -17,7 +17,7 @@ export type MakeTransport<C> = () => Promise<TransportSubject<C>>;
 interface Reflection {
   readonly method: string;
   readonly url: string;
-  readonly headers: Readonly<Record<string, string>>;
+  readonly headers: Readonly<Record<string, string | undefined>>;
   readonly bodyBytes: number;
   readonly parts: readonly {
     readonly name: string;
@@ -29,6 +29,7 @@ interface Reflection {
 
 const MIB = 1024 * 1024;
 const SIGNATURE = 'c2lnbmF0dXJl+/YT0xJmI9Yg==';
+const AUTHORIZATION = { value: SIGNATURE, query: 'sign' };
 const FIELDS = [
   ['op', 'upload_slice_data'],
   ['session', 'a-session'],
@@ -54,12 +55,12 @@ function post<C>(
   { reflectorUrl, content }: TransportSubject<C>,
   path: string,
   sizeBytes: number | undefined,
-  fields: WireRequest<C>['fields'] = FIELDS,
+  fields: readonly (readonly [string, string])[] = FIELDS,
 ): WireRequest<C> {
   return {
     method: 'POST',
     url: `${reflectorUrl}${path}`,
-    signature: SIGNATURE,
+    authorization: AUTHORIZATION,
     fields,
     ...(sizeBytes === undefined
       ? {}
@@ -84,7 +85,7 @@ async function failure(sending: Promise<unknown>, what: string): Promise<CosSlic
 
 /** Waits until no request is open at the reflector any more: an aborted one has to be gone from the network too. */
 async function untilQuiet<C>({ transport, reflectorUrl }: TransportSubject<C>): Promise<void> {
-  const request: WireRequest<C> = { method: 'GET', url: `${reflectorUrl}/stats`, signature: SIGNATURE, fields: [] };
+  const request: WireRequest<C> = { method: 'GET', url: `${reflectorUrl}/stats`, authorization: AUTHORIZATION };
   for (let left = 100; left > 0; left -= 1) {
     const { body } = await transport.send(request, recorder());
     if (JSON.parse(body).open === 0) return;
@@ -175,9 +176,41 @@ export function transportContract<C>(): readonly ContractCase<MakeTransport<C>>[
       name: 'sends GET without a body',
       async run(makeSubject) {
         const subject = await makeSubject();
-        const request = { ...post(subject, '/echo?op=stat', undefined, []), method: 'GET' as const };
+        const request = { ...post(subject, '/echo?op=stat', undefined), method: 'GET', fields: undefined };
         const { method, bodyBytes } = reflectionOf(await subject.transport.send(request, recorder()));
         checkEqual([method, bodyBytes], ['GET', 0], 'method and body');
+      },
+    },
+    {
+      name: 'sends content that is in no form as it is, by any method, with headers and the authorization in one of them',
+      async run(makeSubject) {
+        const subject = await makeSubject();
+        for (const sizeBytes of [0, 1, 3 * MIB + 7]) {
+          const request: WireRequest<C> = {
+            ...post(subject, '/echo', sizeBytes),
+            method: 'PUT',
+            fields: undefined,
+            headers: { 'X-Own': 'mine', 'Content-Type': 'application/octet-stream' },
+            authorization: { value: SIGNATURE },
+          };
+          const { method, url, headers, parts } = reflectionOf(await subject.transport.send(request, recorder()));
+          const sent = [method, url, headers['x-own'], headers['content-type'], headers.authorization];
+          checkEqual(sent, ['PUT', '/echo', 'mine', 'application/octet-stream', SIGNATURE], 'request');
+          checkEqual([parts[0]?.sizeBytes, parts[0]?.pattern], [sizeBytes, true], `content of ${sizeBytes} bytes`);
+        }
+      },
+    },
+    {
+      name: 'sends a text as the body, or none where there is none to send',
+      async run(makeSubject) {
+        const subject = await makeSubject();
+        const request: WireRequest<C> = { method: 'POST', url: `${subject.reflectorUrl}/echo` };
+        for (const text of ['<a>目录 &amp; 😀</a>', '', undefined]) {
+          const { method, headers, parts } = reflectionOf(
+            await subject.transport.send({ ...request, text }, recorder()),
+          );
+          checkEqual([method, parts[0]?.text, headers.authorization], ['POST', text ?? '', undefined], 'request');
+        }
       },
     },
     {

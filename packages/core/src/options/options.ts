@@ -1,23 +1,12 @@
-import { CosSliceError, type OptionIssue } from './errors.ts';
-import type { Limiter, ResumeStore, SignClaim, Signer } from './ports.ts';
-import { createLimiter } from './upload/limiter.ts';
-import type { UploadProgress } from './upload/progress.ts';
-import type { Bounds } from './upload/window.ts';
+import { CosSliceError, type OptionIssue } from '../errors.ts';
+import type { Authorizer, Limiter, ResumeStore, SignClaim, Signer } from '../ports.ts';
+import { jsonApi } from '../protocol/json-api/index.ts';
+import type { Integrity, Target, Wire } from '../protocol/wire.ts';
+import { createLimiter } from '../upload/limiter.ts';
+import type { UploadProgress } from '../upload/progress.ts';
+import type { Bounds } from '../upload/window.ts';
 
-const MIB = 1024 * 1024;
 const DAY_MS = 86_400_000;
-
-/** Bytes that one `upload` request may carry (protocol section 1). */
-export const SINGLE_REQUEST_LIMIT_BYTES: number = 20 * MIB;
-
-/**
- * What is checked, and by whom, on the way:
- * - `none`: the size, by the server.
- * - `md5`: an MD5 of every slice, by the server; one that echoes it is checked in turn.
- * - `sha1`: SHA-1 of the whole content and of every slice in its place, by the server; makes instant upload possible.
- *   Costs a pass over the content before the first byte is sent.
- */
-export type Integrity = 'none' | 'md5' | 'sha1';
 
 export interface RetryOptions {
   /** Attempts for one request before the upload fails. Default 10. */
@@ -46,8 +35,10 @@ export interface UploadOptions {
   readonly bucket: string;
   /** Object path in the bucket, as text (it is percent-encoded once, here). A leading slash is dropped. */
   readonly path: string;
-  /** `createSigner(...)`, `remoteSigner(...)`, or a function that returns the signature. */
-  readonly signer: Signer | ((claim: SignClaim, signal: AbortSignal) => string | Promise<string>);
+  /** `createSigner(...)`, `remoteSigner(...)`, a function that returns the signature, or on wires that sign requests an authorizer. */
+  readonly signer: Signer | Authorizer | ((claim: SignClaim, signal: AbortSignal) => string | Promise<string>);
+  /** What is spoken with the server. Default: the COS JSON API. */
+  readonly wire?: Wire;
   /**
    * Slice size to ask for, in bytes: 64 KiB to 16 MiB, a multiple of 64. Default 1 MiB. The server's answer wins. Real COS
    * takes 512 KiB, 1, 2 and 3 MiB.
@@ -85,7 +76,8 @@ export interface Config {
   readonly appId: string;
   readonly bucket: string;
   readonly path: string;
-  readonly signer: Signer;
+  readonly wire: Wire;
+  readonly signer: Signer | Authorizer;
   readonly sliceSizeBytes: number;
   readonly singleRequestMaxBytes: number;
   readonly limiter: Limiter;
@@ -103,8 +95,6 @@ export interface Config {
 /** A whole number that may be given: multiples of `step`, in bounds. */
 type Range = readonly [fallback: number, min: number, max: number, step?: number];
 
-// SHA-1 has a chaining state only after whole 64-byte blocks.
-const SLICE_SIZE: Range = [MIB, 64 * 1024, 16 * MIB, 64];
 const CONCURRENCY: Record<keyof Bounds, Range> = { min: [1, 1, 64], max: [8, 1, 64] };
 const RETRY: Record<keyof RetryOptions, Range> = {
   attempts: [10, 1, 1000],
@@ -118,20 +108,14 @@ const TIMEOUTS: Record<keyof TimeoutOptions, Range> = {
   noProgressMs: [30_000, 1, DAY_MS],
 };
 
-/** What an object path must not look like (protocol section 1), and what it must. */
-const PATH_RULES: readonly (readonly [wrong: RegExp, must: string])[] = [
-  [/(^|\/)\.{0,2}(\/|$)/, 'name an object and not contain the segments . or .. or empty ones'],
-  [/[?*:|\\<>"\p{Cc}]/u, 'not contain ? * : | \\ < > " or control characters'],
-  [/\p{Cs}/u, 'be well-formed Unicode text'],
-];
-
 /**
  * Checks and fills in options.
  *
  * @throws CosSliceError `invalid-options` with every issue found, not just the first
  */
 export function parseOptions(options: UploadOptions): Config {
-  const { signer, signal, attributes, onProgress } = options;
+  const { signer, signal, attributes, onProgress, wire = jsonApi } = options;
+  const { sliceSize, maxSingleBytes, integrity } = wire.traits;
   const concurrency: number | Partial<Bounds> | Limiter = options.concurrency ?? {};
   const resume = options.resume || false;
   const issues: OptionIssue[] = [];
@@ -160,19 +144,16 @@ export function parseOptions(options: UploadOptions): Config {
     for (const name in ranges) numbers[name] = whole(`${option}.${name}`, numbers[name], ranges[name]);
     return numbers;
   };
-  const text = (option: 'endpoint' | 'appId' | 'bucket', valid: (text: string) => boolean, must: string): string => {
-    const value = String(options[option] ?? '').replace(/\/+$/, '');
-    check(option, valid(value), must, value);
-    return value;
-  };
+  const text = (value: unknown): string => String(value ?? '').replace(/\/+$/, '');
 
-  const endpoint = text('endpoint', isPlainUrl, 'be a URL with http:// or https:// and without a query');
-  const appId = text('appId', (id) => /^[\w-]{1,64}$/.test(id), "be the application's id");
-  const bucket = text('bucket', (name) => /^(?!\.+$)[\w.-]{1,64}$/.test(name), "be a bucket's name");
   const path = typeof options.path === 'string' ? options.path.replace(/^\/+/, '') : '';
-  for (const [wrong, must] of PATH_RULES) check('path', !wrong.test(path), must, options.path);
-  const sliceSizeBytes = whole('sliceSize', options.sliceSize, SLICE_SIZE);
-  const single: Range = [sliceSizeBytes, 0, SINGLE_REQUEST_LIMIT_BYTES];
+  const endpoint = text(options.endpoint);
+  const target: Target = { endpoint, appId: text(options.appId), bucket: text(options.bucket), path };
+  check('endpoint', isPlainUrl(endpoint), 'be a URL with http:// or https:// and without a query', endpoint);
+  issues.push(...wire.check(target));
+  const slice: Range = [sliceSize.default, sliceSize.min, sliceSize.max, sliceSize.step];
+  const sliceSizeBytes = whole('sliceSize', options.sliceSize, slice);
+  const single: Range = [Math.min(sliceSizeBytes, maxSingleBytes), 0, maxSingleBytes];
   const toBounds = (): number | Bounds => {
     if (typeof concurrency !== 'object') return whole('concurrency', concurrency, CONCURRENCY.min);
     const { min, max } = wholes('concurrency', concurrency as Partial<Bounds>, CONCURRENCY);
@@ -186,15 +167,13 @@ export function parseOptions(options: UploadOptions): Config {
     return createLimiter(issues.length > 0 ? 1 : bounds);
   };
   const config: Config = {
-    endpoint,
-    appId,
-    bucket,
-    path,
+    ...target,
+    wire,
     signer: typeof signer === 'function' ? { sign: async (claim, signal) => signer(claim, signal) } : signer,
     sliceSizeBytes,
     singleRequestMaxBytes: whole('singleRequestMax', options.singleRequestMax, single),
     limiter: toLimiter(),
-    integrity: choice('integrity', options.integrity, ['none', 'md5', 'sha1']),
+    integrity: choice('integrity', options.integrity, integrity as [Integrity]),
     overwrite: choice('overwrite', options.overwrite, [false, true]),
     attributes,
     onConflict: choice('onConflict', options.onConflict, ['error', 'restart']),
@@ -204,7 +183,7 @@ export function parseOptions(options: UploadOptions): Config {
     signal,
     onProgress,
   };
-  check('signer', typeof config.signer?.sign === 'function', 'be a signer or a function', typeof signer);
+  check('signer', isSigner(config.signer, wire), SIGNER_MUST[wire.traits.signatureCovers], typeof signer);
   check('attributes', ['string', 'undefined'].includes(typeof attributes), 'be text', attributes);
   check('resume', !resume || typeof resume.load === 'function', 'be a resume store or false', resume);
   check('signal', !signal || typeof signal.addEventListener === 'function', 'be an AbortSignal', signal);
@@ -216,12 +195,11 @@ export function parseOptions(options: UploadOptions): Config {
   return config;
 }
 
-/** The endpoint of a region of Tencent COS: `sh`, `gz`, `tj`, `cd`, ... */
-export function cosEndpoint(region: string): string {
-  if (!/^[a-z0-9-]+$/.test(region)) {
-    throw new CosSliceError('invalid-options', `region must be a short name such as 'sh', got ${region}`);
-  }
-  return `https://${region}.file.myqcloud.com/files/v2`;
+const SIGNER_MUST = { object: 'be a signer or a function', request: 'be an authorizer, which signs requests' };
+
+function isSigner(signer: Signer | Authorizer, { traits }: Wire): boolean {
+  const { sign, authorize } = (signer ?? {}) as Partial<Signer & Authorizer>;
+  return typeof authorize === 'function' || (typeof sign === 'function' && traits.signatureCovers === 'object');
 }
 
 function isPlainUrl(text: string): boolean {

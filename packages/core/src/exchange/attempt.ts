@@ -1,52 +1,7 @@
 import { CosSliceError } from '../errors.ts';
-import type { TimeoutOptions } from '../options.ts';
+import type { TimeoutOptions } from '../options/options.ts';
 import type { Clock, SendContext } from '../ports.ts';
-
-/** An attempt under watch; `onLate` is called once its deadline has passed, unless it is forgotten before. */
-export interface Watched {
-  /** Epoch ms; may be moved while the attempt goes on, to no earlier than the watchdog's nap from now. */
-  deadlineMs: number;
-  readonly onLate: () => void;
-}
-
-/** Watches the attempts of an upload. */
-export interface Watchdog {
-  watch(attempt: Watched): void;
-  forget(attempt: Watched): void;
-}
-
-/**
- * One sleeper for all attempts: it looks at their deadlines whenever it wakes, so that an attempt needs no timer of its own.
- *
- * @param napMs how long it may sleep: no more than the shortest time that an attempt is ever given
- */
-export function createWatchdog(clock: Clock, napMs: number, life: AbortSignal): Watchdog {
-  const attempts = new Set<Watched>();
-  let awake = false;
-  const patrol = async (): Promise<void> => {
-    awake = true;
-    while (attempts.size > 0) {
-      const nowMs = clock.nowMs();
-      let leftMs = napMs;
-      for (const attempt of attempts) {
-        leftMs = Math.min(leftMs, attempt.deadlineMs - nowMs);
-        if (attempt.deadlineMs > nowMs) continue;
-        attempts.delete(attempt);
-        attempt.onLate();
-      }
-      await clock.sleep(Math.max(0, leftMs), life);
-    }
-    awake = false;
-  };
-  return {
-    watch(attempt) {
-      attempts.add(attempt);
-      // Rejects when the upload is over.
-      if (!awake) patrol().catch(() => {});
-    },
-    forget: (attempt) => attempts.delete(attempt),
-  };
-}
+import type { Watched } from './watchdog.ts';
 
 export interface AttemptOptions {
   readonly url: string;
@@ -79,12 +34,12 @@ export function createAttempt(options: AttemptOptions): Attempt {
   const reach = (sentBytes: number): void => {
     if (!reportsProgress) return;
     phase = sentBytes >= sizeBytes ? 'response' : 'no-progress';
-    attempt.deadlineMs = clock.nowMs() + (phase === 'response' ? responseMs : noProgressMs) * patience;
+    attempt.deadlineMs = clock.monotonicMs() + (phase === 'response' ? responseMs : noProgressMs) * patience;
   };
   const attempt: Attempt = {
     signal: controller.signal,
     connectMs: connectMs * patience,
-    deadlineMs: clock.nowMs() + firstMs * patience,
+    deadlineMs: clock.monotonicMs() + firstMs * patience,
     onLate: () => controller.abort(timeoutError(phase, options.url)),
     onConnected: () => reach(0),
     onSent(totalBytes) {

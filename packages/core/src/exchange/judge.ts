@@ -1,0 +1,60 @@
+import type { CosSliceError } from '../errors.ts';
+
+export interface RetryPolicy {
+  /** Attempts for one request. */
+  readonly attempts: number;
+  readonly baseDelayMs: number;
+  readonly maxDelayMs: number;
+}
+
+/** What was tried so far, the attempt that has just failed not counted. */
+export interface Tries {
+  /** Failed attempts. */
+  readonly attempt: number;
+  /** Times in a row that a refused signature cost no attempt. */
+  readonly resigns: number;
+}
+
+/** What is known of the server when an attempt fails. */
+export interface Standing {
+  /** It has answered in its protocol at least once. */
+  readonly contacted: boolean;
+  /** It has taken a signature of this signer for good. */
+  readonly trusted: boolean;
+  /** In [0, 1), for jitter. */
+  readonly random: number;
+}
+
+export type Verdict =
+  | { readonly do: 'again'; readonly afterMs: number }
+  /** At once; no attempt is counted, but the server may have acted on this one. */
+  | { readonly do: 'repeat' }
+  /** At once, with a fresh signature; no attempt is counted. */
+  | { readonly do: 'resign' }
+  | { readonly do: 'give-up' };
+
+/** Attempts before the server has ever answered: a wrong address should not take long to be called one. */
+const ATTEMPTS_BEFORE_CONTACT = 3;
+const RESIGNS = 2;
+/** A server cannot put anything to sleep for longer. */
+const MAX_ASKED_MS = 3600 * 1000;
+
+/** What to do after an attempt of any operation has failed. */
+export function judge(tries: Tries, error: CosSliceError, policy: RetryPolicy, standing: Standing): Verdict {
+  const { attempt, resigns } = tries;
+  if (error.remedy === 'none') return { do: 'give-up' };
+  if (error.remedy === 'resign' && resigns < RESIGNS) return { do: 'resign' };
+  // Where signatures have been good before, they may just not live as long as a slice is under way: an attempt like others.
+  if (error.remedy === 'resign' && !standing.trusted) return { do: 'give-up' };
+  if (error.stale) return { do: 'repeat' };
+  const doubtful = !standing.contacted && (error.unreachable || ['bad-reply', 'timeout'].includes(error.code));
+  const attempts = Math.min(policy.attempts, doubtful ? ATTEMPTS_BEFORE_CONTACT : Number.POSITIVE_INFINITY);
+  if (attempt + 1 >= attempts) return { do: 'give-up' };
+  return { do: 'again', afterMs: backoffMs(policy, attempt + 1, standing.random, error.retryAfterMs) };
+}
+
+/** Exponential backoff with full jitter, but never less than the server asked for. `attempt` counts from 1. */
+function backoffMs(policy: RetryPolicy, attempt: number, random: number, retryAfterMs = 0): number {
+  const ceilingMs = Math.min(policy.maxDelayMs, policy.baseDelayMs * 2 ** Math.min(attempt - 1, 30));
+  return Math.max(Math.min(retryAfterMs, MAX_ASKED_MS), Math.floor(random * ceilingMs));
+}

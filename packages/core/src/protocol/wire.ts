@@ -1,0 +1,68 @@
+import type { OptionIssue } from '../errors.ts';
+import type { SignClaim, WireRequest, WireResponse } from '../ports.ts';
+import type { Operation, OperationName, Reply } from './operations.ts';
+
+/**
+ * What is checked, and by whom, on the way:
+ * - `none`: the size, by the server.
+ * - `md5`: an MD5 of every slice, by the server; one that echoes it is checked in turn.
+ * - `sha1`: SHA-1 of the whole content and of every slice in its place, by the server; makes instant upload possible.
+ *   Costs a pass over the content before the first byte is sent.
+ */
+export type Integrity = 'none' | 'md5' | 'sha1';
+
+/** Where an object goes. */
+export interface Target {
+  readonly endpoint: string;
+  readonly appId: string;
+  readonly bucket: string;
+  /** Not encoded, no leading slash. */
+  readonly path: string;
+}
+
+/** What a planner must know of a wire. */
+export interface Traits {
+  /** Bytes of a slice: what may be asked for, and whose word is the last. */
+  readonly sliceSize: {
+    readonly default: number;
+    readonly min: number;
+    readonly max: number;
+    readonly step: number;
+    readonly chosenBy: 'server' | 'client';
+  };
+  /** Slices of one upload. */
+  readonly maxParts: number;
+  /** Bytes of an object that goes in one request. */
+  readonly maxSingleBytes: number;
+  readonly integrity: readonly Integrity[];
+  /** The server finds an unfinished upload by its path; elsewhere one can only be gone on with when its session is remembered. */
+  readonly detectsUnfinished: boolean;
+  /** A stored slice is answered with a tag, and finish brings them all. */
+  readonly tagsSlices: boolean;
+  /** What a signature is good for: any request about an object, or one request, whose bytes it covers. */
+  readonly signatureCovers: 'object' | 'request';
+}
+
+/** One wire: requests out of operations, replies out of responses. Pure. */
+export interface Wire {
+  /** Names it in resume records. */
+  readonly name: string;
+  readonly traits: Traits;
+  /** What is wrong with a target, such as a path that the wire cannot name. */
+  check(target: Target): readonly OptionIssue[];
+  /** The URL of an object, which its requests go to. */
+  locate(target: Target): string;
+  /** The request for an operation, without its authorization. */
+  encode<C, Op extends OperationName>(operation: Operation<C, Op>, at: string): WireRequest<C>;
+  /** Puts a signer's text where it belongs. */
+  attach<C>(request: WireRequest<C>, signature: string): WireRequest<C>;
+  /** How often a signature for this operation may be used. */
+  effectOf(op: OperationName): SignClaim['effect'];
+  decode<C, Op extends OperationName>(operation: Operation<C, Op>, response: WireResponse): Reply<Op>;
+}
+
+/** The slice size to ask for: what is wanted, or more where the file would have too many slices. */
+export function sliceSizeFor({ sliceSize, maxParts }: Traits, sizeBytes: number, wantedBytes: number): number {
+  const leastBytes = Math.ceil(sizeBytes / maxParts / sliceSize.step) * sliceSize.step;
+  return Math.min(sliceSize.max, Math.max(wantedBytes, leastBytes));
+}
