@@ -88,7 +88,7 @@ class Drive<C> implements Upload {
   #savedRun = -1;
   #resumable: boolean;
   #saving: Promise<void> = Promise.resolve();
-  #checkpointSavedAtMs = 0;
+  #checkpointSavedAtMs = Number.NEGATIVE_INFINITY;
 
   #sentBytes = 0;
   #hashedBytes = 0;
