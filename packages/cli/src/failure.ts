@@ -31,7 +31,7 @@ interface Failure {
   readonly code: string;
   readonly message: string;
   readonly exitCode: number;
-  readonly wireCode?: number;
+  readonly wireCode?: number | string;
   readonly httpStatus?: number;
   readonly requestId?: string;
 }
