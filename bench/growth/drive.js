@@ -17,6 +17,7 @@ const NO_HASHER = {
 /** Time stands still: nothing in here waits for it. @type {Clock} */
 const STILL = {
   nowMs: () => 1_600_000_000_000,
+  monotonicMs: () => 0,
   sleep: (_delayMs, signal) =>
     new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason), { once: true })),
 };
@@ -36,7 +37,7 @@ function platform(answer) {
     reportsProgress: true,
     async send(request, context) {
       context.onConnected();
-      const body = await answer(Object.fromEntries(request.fields));
+      const body = await answer(Object.fromEntries(request.fields ?? []));
       context.onSent(request.content?.sizeBytes ?? 0);
       return { status: 200, header: () => undefined, body };
     },
