@@ -1,4 +1,5 @@
-import { type ByteRange, CosSliceError, type Source } from '@cos-slice/core';
+import type { ByteRange, Source } from '@cos-slice/core';
+import { readBlob } from './read-blob.ts';
 
 export interface BlobSource extends Source<Blob> {
   /** A request with this slice made no progress: from now on it is read into memory before it is sent. */
@@ -16,18 +17,7 @@ export function createBlobSource(blob: Blob): BlobSource {
   const distrusted = new Set<number | undefined>();
   const offsets = new WeakMap<Blob, number>();
   const cut = ({ offset, length }: ByteRange): Blob => blob.slice(offset, offset + length);
-  const read = (range: ByteRange): Promise<ArrayBuffer> =>
-    cut(range)
-      .arrayBuffer()
-      .catch((cause) => {
-        // Browsers refuse to read a file that has changed since it was picked.
-        const changed = cause.name === 'NotReadableError';
-        throw new CosSliceError(
-          changed ? 'source-changed' : 'source-unreadable',
-          `the file ${changed ? 'has changed or may not' : 'cannot'} be read: pick it again`,
-          { cause },
-        );
-      });
+  const read = (range: ByteRange): Promise<ArrayBuffer> => readBlob(cut(range));
 
   return {
     sizeBytes,

@@ -1,6 +1,8 @@
 import type { FileHash, HashCheckpoint, HashContext, Hasher } from '@cos-slice/core';
 // Not from the index: this is loaded late, and must not take the whole core into a chunk of its own.
 import { CosSliceError, isCosSliceError } from '@cos-slice/core/errors';
+import { readBlob, unreadable } from '../read-blob.ts';
+import { startFromSource } from './start-worker.ts';
 
 export interface BrowserHasher extends Hasher<Blob> {
   /** Makes sure that hashing works here. @throws CosSliceError `hashing-failed` */
@@ -10,10 +12,17 @@ export interface BrowserHasher extends Hasher<Blob> {
 /** Starts the worker that hashes; for pages whose Content-Security-Policy forbids workers from `blob:` URLs. */
 export type StartHashWorker = () => Worker;
 
-interface Waiting {
+interface Job {
+  readonly message: { readonly type: string; readonly [name: string]: unknown };
+  readonly blob?: Blob;
+  readonly context?: HashContext;
   resolve(result: unknown): void;
   reject(error: unknown): void;
-  readonly context?: HashContext;
+  /** From where a fresh worker goes on. */
+  from?: HashCheckpoint | undefined;
+  hashedBytes: number;
+  /** Workers that fell silent in a row, without this job getting on. */
+  silences: number;
 }
 
 interface Answer {
@@ -22,117 +31,161 @@ interface Answer {
   readonly error?: { readonly name: string; readonly message: string };
   readonly progress?: number;
   readonly checkpoint?: HashCheckpoint;
+  /** A piece that the worker could not get at by itself. */
+  readonly wanted?: { readonly at: number; readonly length: number };
 }
 
 /** An idle worker's memory is given back after this. */
 const IDLE_MS = 10_000;
+/** A worker with jobs tells of every piece that it hashes, and of one that it cannot get at, sooner than this. */
+const SILENCE_MS = 45_000;
+const MAX_SILENCES = 3;
 
-/** Hashes in a worker, loaded when it is first needed. `Blob`s go there by reference. */
-export function createWorkerHasher(startWorker?: StartHashWorker): BrowserHasher {
-  const waiting = new Map<number, Waiting>();
+/**
+ * Hashes in a worker, started when it is first needed. `Blob`s go there by reference. A worker that falls silent is replaced by
+ * a fresh one, which goes on from the last checkpoint.
+ */
+export function createWorkerHasher(startWorker: StartHashWorker | undefined = undefined): BrowserHasher {
+  const jobs = new Map<number, Job>();
   let starting: Promise<Worker> | undefined;
-  let jobs = 0;
+  let lastId = 0;
   let idle: ReturnType<typeof setTimeout> | undefined;
+  let silence: ReturnType<typeof setTimeout> | undefined;
 
-  const stop = (error?: CosSliceError): void => {
+  const stop = (): void => {
+    clearTimeout(silence);
     starting?.then((worker) => worker.terminate()).catch(() => {});
     starting = undefined;
-    for (const { reject } of waiting.values()) reject(error);
-    waiting.clear();
+  };
+  const fail = (error: unknown): void => {
+    stop();
+    for (const { reject } of jobs.values()) reject(error);
+    jobs.clear();
+  };
+  const listen = (): void => {
+    clearTimeout(silence);
+    if (jobs.size > 0) silence = setTimeout(replace, SILENCE_MS);
+  };
+  const replace = (): void => {
+    stop();
+    for (const [id, job] of jobs) {
+      job.silences += 1;
+      if (job.silences >= MAX_SILENCES) {
+        const what = "the hash worker stands still: reload the page, or use integrity 'none'";
+        job.reject(new CosSliceError('hashing-failed', what));
+      } else {
+        post(id, job);
+      }
+    }
+    listen();
+  };
+  const post = (id: number, { message, blob, from }: Job): void => {
+    starting ??= start();
+    const own = starting;
+    own.then(
+      (worker) => own === starting && jobs.has(id) && worker.postMessage({ id, blob, from, ...message }),
+      (error) => own === starting && fail(error),
+    );
   };
   const start = async (): Promise<Worker> => {
     if (typeof Worker === 'undefined') {
       throw new CosSliceError('hashing-failed', "service workers cannot hash: use integrity 'none' there");
     }
-    const worker = startWorker ? startWorker() : await startFromSource();
-    worker.onmessage = ({ data }: MessageEvent<Answer>) => take(data);
+    let worker: Worker;
+    try {
+      worker = await (startWorker ? startWorker() : startFromSource());
+    } catch (cause) {
+      throw unusable(cause);
+    }
+    worker.onmessage = ({ data }: MessageEvent<Answer>) => take(worker, data);
     worker.onerror = (event) => {
       event.preventDefault();
-      stop(unusable(event.message));
+      fail(unusable(event.message));
     };
     return worker;
   };
-  const take = ({ id, result, error, progress, checkpoint }: Answer): void => {
-    const job = waiting.get(id);
+  const take = (worker: Worker, { id, result, error, progress, checkpoint, wanted }: Answer): void => {
+    listen();
+    const job = jobs.get(id);
+    if (wanted) return void supply(worker, id, wanted);
     if (!job) return;
-    if (progress !== undefined) job.context?.onProgress(progress);
-    else if (checkpoint !== undefined) job.context?.onCheckpoint(checkpoint);
-    else if (error === undefined) job.resolve(result);
-    else job.reject(toError(error));
+    if (progress !== undefined) {
+      // A fresh worker begins at a checkpoint; what is shown does not go back.
+      if (progress < job.hashedBytes) return;
+      job.hashedBytes = progress;
+      job.silences = 0;
+      job.context?.onProgress(progress);
+    } else if (checkpoint) {
+      job.from = checkpoint;
+      job.context?.onCheckpoint(checkpoint);
+    } else if (error) job.reject(toError(error));
+    else job.resolve(result);
+  };
+  const supply = async (worker: Worker, id: number, { at, length }: { at: number; length: number }): Promise<void> => {
+    // Nothing ends the job in the worker.
+    let bytes = new ArrayBuffer(0);
+    const { blob } = jobs.get(id) ?? {};
+    try {
+      if (blob) bytes = await readBlob(blob.slice(at, at + length));
+    } catch (error) {
+      jobs.get(id)?.reject(error);
+    }
+    listen();
+    worker.postMessage({ id, type: 'piece', at, bytes }, [bytes]);
   };
 
-  const ask = async <T>(message: object, signal?: AbortSignal, context?: HashContext): Promise<T> => {
+  const ask = async <T>(
+    job: Pick<Job, 'message' | 'blob' | 'context' | 'from'>,
+    signal: AbortSignal | undefined,
+  ): Promise<T> => {
     signal?.throwIfAborted();
     clearTimeout(idle);
-    jobs += 1;
-    const id = jobs;
-    starting ??= start();
-    let worker: Worker;
-    try {
-      worker = await starting;
-    } catch (error) {
-      starting = undefined;
-      throw unusable(error);
-    }
-    signal?.throwIfAborted();
+    lastId += 1;
+    const id = lastId;
     const cancel = (): void => {
-      worker.postMessage({ id, type: 'cancel' });
-      waiting.get(id)?.reject(signal?.reason);
+      jobs.get(id)?.reject(signal?.reason);
+      starting?.then((worker) => worker.postMessage({ id, type: 'cancel' })).catch(() => {});
     };
     signal?.addEventListener('abort', cancel, { once: true });
     try {
       return await new Promise<T>((resolve, reject) => {
-        waiting.set(id, { resolve: resolve as (result: unknown) => void, reject, ...(context ? { context } : {}) });
-        worker.postMessage({ id, ...message });
+        const entry = { ...job, resolve: resolve as (result: unknown) => void, reject, hashedBytes: 0, silences: 0 };
+        jobs.set(id, entry);
+        if (jobs.size === 1) listen();
+        post(id, entry);
       });
     } finally {
-      waiting.delete(id);
+      jobs.delete(id);
       signal?.removeEventListener('abort', cancel);
-      if (waiting.size === 0) idle = setTimeout(() => waiting.size === 0 && stop(), IDLE_MS);
+      if (jobs.size === 0) {
+        clearTimeout(silence);
+        idle = setTimeout(() => jobs.size === 0 && stop(), IDLE_MS);
+      }
     }
   };
 
   return {
     async ready() {
-      await ask({ type: 'ready' });
+      await ask({ message: { type: 'ready' } }, undefined);
     },
-    digest: (algorithm, blob, signal) => ask<string>({ type: 'digest', algorithm, blob }, signal),
+    digest: (algorithm, blob, signal) => ask<string>({ message: { type: 'digest', algorithm }, blob }, signal),
     async uploadParts(source, sliceSizeBytes, context) {
-      const blob = await source.slice({ offset: 0, length: source.sizeBytes }, context.signal);
       const { from, signal } = context;
-      return ask<FileHash>({ type: 'parts', blob, sliceSizeBytes, ...(from ? { from } : {}) }, signal, context);
+      const blob = await source.slice({ offset: 0, length: source.sizeBytes }, signal);
+      return ask<FileHash>({ message: { type: 'parts', sliceSizeBytes }, blob, context, from }, signal);
     },
   };
 }
 
-async function startFromSource(): Promise<Worker> {
-  const { workerSource } = await import('./worker-source.gen.ts');
-  const url = URL.createObjectURL(new Blob([workerSource], { type: 'text/javascript' }));
-  try {
-    return new Worker(url);
-  } finally {
-    // The worker has its own hold on it by then; a page must not collect one per upload.
-    setTimeout(() => URL.revokeObjectURL(url), 60_000);
-  }
-}
-
 function toError({ name, message }: { readonly name: string; readonly message: string }): CosSliceError {
   if (name === 'CompileError' || /WebAssembly|wasm/i.test(message)) return unusable(message);
-  if (name === 'NotReadableError') {
-    return new CosSliceError(
-      'source-changed',
-      'the file changed since it was picked, or may not be read: pick it again',
-    );
-  }
-  if (name === 'NotFoundError') {
-    return new CosSliceError('source-unreadable', 'the file cannot be read, it may have been moved: pick it again');
-  }
+  if (name === 'NotReadableError' || name === 'NotFoundError') return unreadable({ name, message });
   return new CosSliceError('hashing-failed', `hashing failed: ${message}`);
 }
 
 function unusable(cause: unknown): CosSliceError {
   if (isCosSliceError(cause)) return cause;
   const what =
-    "hashing cannot start on this page: its Content-Security-Policy must allow worker-src blob: (or pass hashWorker) and script-src 'wasm-unsafe-eval'; or use integrity 'none'";
+    "hashing cannot start on this page: its Content-Security-Policy must allow worker-src blob: (or pass hashWorker), script-src 'wasm-unsafe-eval' and, with Trusted Types, the policy cos-slice; or use integrity 'none'";
   return new CosSliceError('hashing-failed', what, { cause });
 }

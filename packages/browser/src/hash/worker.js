@@ -8,14 +8,15 @@ import { createMD5, createSHA1 } from 'hash-wasm';
  * @typedef {{ id: number } & (
  *   { type: 'ready' } |
  *   { type: 'digest', algorithm: 'md5' | 'sha1', blob: Blob } |
- *   { type: 'parts', blob: Blob, sliceSizeBytes: number, from?: Checkpoint } |
- *   { type: 'cancel' })} Job
+ *   { type: 'parts', blob: Blob, sliceSizeBytes: number, from?: Checkpoint })} Job
+ * @typedef {{ id: number, type: 'cancel' } | { id: number, type: 'piece', at: number, bytes: ArrayBuffer }} Note
  */
 
-const CHUNK_BYTES = 1024 * 1024;
-/** Streams are read for so long at most: some browsers keep all that a stream has in memory. */
-const WINDOW_BYTES = 16 * 1024 * 1024;
-const PROGRESS_EVERY_BYTES = 4 * 1024 * 1024;
+const PIECE_BYTES = 4 * 1024 * 1024;
+/** Pieces in memory, of all jobs together: the next one is read while one is hashed. */
+const MAX_PIECES = 4;
+/** A read of one piece that takes longer is left to the page, which may have more luck. */
+const READ_PATIENCE_MS = 15_000;
 const CHECKPOINT_EVERY_BYTES = 64 * 1024 * 1024;
 const CHECKPOINT_VERSION = 1;
 /** Where hash-wasm's saved SHA-1 state holds the five chaining words, little-endian. */
@@ -23,24 +24,26 @@ const STATE_FROM = 4;
 const STATE_TO = 24;
 
 /** @type {Set<number>} */
-const cancelled = new Set();
+const jobs = new Set();
+/** @type {Map<string, (bytes: ArrayBuffer) => void>} */
+const awaited = new Map();
 
-addEventListener('message', async (/** @type {MessageEvent<Job>} */ { data: job }) => {
-  if (job.type === 'cancel') {
-    cancelled.add(job.id);
-    return;
-  }
+addEventListener('message', async (/** @type {MessageEvent<Job | Note>} */ { data }) => {
+  const { id, type } = data;
+  if (type === 'cancel') return void jobs.delete(id);
+  if (type === 'piece') return awaited.get(`${id}:${data.at}`)?.(data.bytes);
+  jobs.add(id);
   try {
-    postMessage({ id: job.id, result: await perform(job) });
+    postMessage({ id, result: await perform(data) });
   } catch (error) {
     const { name = 'Error', message = String(error) } = /** @type {Error} */ (error);
-    postMessage({ id: job.id, error: { name, message } });
+    postMessage({ id, error: { name, message } });
   } finally {
-    cancelled.delete(job.id);
+    jobs.delete(id);
   }
 });
 
-/** @param {Exclude<Job, { type: 'cancel' }>} job */
+/** @param {Job} job */
 async function perform(job) {
   if (job.type === 'ready') return Boolean(await createSHA1());
   if (job.type === 'parts') return hashParts(job);
@@ -57,9 +60,7 @@ async function hashParts({ id, blob, sliceSizeBytes, from }) {
   if (!resumed) hash.init();
   const states = resumed ? resumed.states : [];
   let at = resumed ? from.hashedBytes : 0;
-  let toldAt = at;
   let savedAt = at;
-  postMessage({ id, progress: at });
 
   /** @param {Uint8Array} bytes */
   const take = (bytes) => {
@@ -76,9 +77,6 @@ async function hashParts({ id, blob, sliceSizeBytes, from }) {
       const data = [CHECKPOINT_VERSION, sliceSizeBytes, toHex(state), states.join('')].join(':');
       postMessage({ id, checkpoint: { hashedBytes: at, data } });
     }
-    if (at - toldAt < PROGRESS_EVERY_BYTES && at < blob.size) return;
-    toldAt = at;
-    postMessage({ id, progress: at });
   };
   await readAll(blob, at, id, take);
   const sha = hash.digest('hex');
@@ -121,55 +119,86 @@ function resume(hash, { hashedBytes, data }, sliceSizeBytes, sizeBytes) {
 }
 
 /**
+ * Reads with `arrayBuffer`, a piece at a time: in Chromium a stream's BYOB reader now and then leaves a read without an answer.
+ * Every piece is told of: the page takes a worker that is silent for long for one that has died.
+ *
  * @param {Blob} blob
  * @param {number} from
  * @param {number} id
  * @param {(bytes: Uint8Array) => void} take
  */
 async function readAll(blob, from, id, take) {
-  const read = hasByteStreams() ? readStream : readChunks;
-  for (let at = from; at < blob.size; at += WINDOW_BYTES) {
-    await read(blob.slice(at, at + WINDOW_BYTES), (bytes) => {
-      if (cancelled.has(id)) throw new Error('cancelled');
-      take(bytes);
-    }).catch(async (error) => {
-      // Chromium's streams call whatever happened to the file a network error: a byte read otherwise tells what it was.
-      await blob.slice(at, at + 1).arrayBuffer();
-      throw error;
-    });
-  }
-}
-
-/** Whether blobs can be read into a buffer of ours, which is several times as fast as `arrayBuffer`, in a tenth of the memory. */
-function hasByteStreams() {
+  /** @type {Promise<Uint8Array>[]} */
+  const ahead = [];
+  let at = from;
+  let done = from;
+  postMessage({ id, progress: done });
+  const readNext = () => {
+    const offset = at;
+    if (offset < blob.size) ahead.push(holding(() => readPiece(blob, offset, id)));
+    at += PIECE_BYTES;
+  };
+  readNext();
+  readNext();
   try {
-    new Blob().stream().getReader({ mode: 'byob' });
-    return true;
-  } catch {
-    return false;
+    for (let next = ahead.shift(); next; next = ahead.shift()) {
+      const bytes = await next;
+      try {
+        if (!jobs.has(id)) throw new Error('cancelled');
+        take(bytes);
+        done += bytes.length;
+        postMessage({ id, progress: done });
+      } finally {
+        leave();
+      }
+      readNext();
+    }
+  } finally {
+    for (const unused of ahead) unused.then(leave, () => {});
   }
 }
 
-/** @param {Blob} blob @param {(bytes: Uint8Array) => void} take */
-async function readStream(blob, take) {
-  const reader = blob.stream().getReader({ mode: 'byob' });
-  let buffer = new ArrayBuffer(CHUNK_BYTES);
-  // Not until `done`: in Chromium the read after the last byte now and then never ends.
-  for (let left = blob.size; left > 0; ) {
-    const { done, value } = await reader.read(new Uint8Array(buffer));
-    if (done) throw new DOMException('the file is shorter than it was', 'NotReadableError');
-    left -= value.length;
-    take(value);
-    buffer = value.buffer;
-  }
-  reader.cancel().catch(() => {});
+/** @param {Blob} blob @param {number} at @param {number} id */
+async function readPiece(blob, at, id) {
+  const piece = blob.slice(at, at + PIECE_BYTES);
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let timer;
+  const bytes = await Promise.race([
+    piece.arrayBuffer(),
+    new Promise((/** @type {(bytes: ArrayBuffer) => void} */ resolve) => {
+      timer = setTimeout(() => {
+        awaited.set(`${id}:${at}`, resolve);
+        postMessage({ id, wanted: { at, length: piece.size } });
+      }, READ_PATIENCE_MS);
+    }),
+  ]).finally(() => {
+    clearTimeout(timer);
+    awaited.delete(`${id}:${at}`);
+  });
+  if (bytes.byteLength < piece.size) throw new DOMException('the file is shorter than it was', 'NotReadableError');
+  return new Uint8Array(bytes);
 }
 
-/** @param {Blob} blob @param {(bytes: Uint8Array) => void} take */
-async function readChunks(blob, take) {
-  for (let at = 0; at < blob.size; at += CHUNK_BYTES) {
-    take(new Uint8Array(await blob.slice(at, at + CHUNK_BYTES).arrayBuffer()));
+let places = MAX_PIECES;
+/** @type {(() => void)[]} */
+const waiting = [];
+
+/** Reads into one of the places, and keeps it until `leave`, or gives it back where nothing was read. @param {() => Promise<Uint8Array>} read */
+async function holding(read) {
+  if (places > 0) places -= 1;
+  else await new Promise((/** @type {(value?: undefined) => void} */ enter) => waiting.push(enter));
+  try {
+    return await read();
+  } catch (error) {
+    leave();
+    throw error;
   }
+}
+
+function leave() {
+  const enter = waiting.shift();
+  if (enter) enter();
+  else places += 1;
 }
 
 /** @param {Uint8Array} bytes */

@@ -25,10 +25,19 @@ const FLAGS = [
   '--enable-precise-memory-info',
 ];
 
-/** A real Chromium: the one that comes with the packages, or one that is installed. */
-export async function launchChromium(): Promise<Browser> {
-  const installed = ['/usr/bin/chromium', '/usr/bin/google-chrome'].find((path) => existsSync(path));
-  const executablePath = process.platform === 'linux' ? await bundledChromium.executablePath() : installed;
+/** The Chromium that comes with the packages, and one that is installed: they are of different ages, and so are their faults. */
+export const CHROMIUMS: readonly { readonly name: string; readonly executablePath?: string }[] = await findChromiums();
+
+async function findChromiums(): Promise<typeof CHROMIUMS> {
+  const installed = ['/usr/bin/chromium', '/usr/bin/google-chrome'].filter((path) => existsSync(path)).slice(0, 1);
+  const others = installed.map((path) => ({ name: `Chromium of ${path}`, executablePath: path }));
+  if (process.platform === 'linux') {
+    return [{ name: 'packaged Chromium', executablePath: await bundledChromium.executablePath() }, ...others];
+  }
+  return others.length > 0 ? others : [{ name: 'Chrome' }];
+}
+
+export function launchChromium({ executablePath } = CHROMIUMS[0] ?? { name: '' }): Promise<Browser> {
   return chromium.launch({
     ...(executablePath ? { executablePath } : { channel: 'chrome' }),
     args: FLAGS,
