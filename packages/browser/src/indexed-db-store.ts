@@ -2,6 +2,7 @@ import type { ResumeRecord, ResumeStore } from '@cos-slice/core';
 // Not from the index: this is loaded late, and must not take the whole core into a chunk of its own.
 import { CosSliceError } from '@cos-slice/core/errors';
 import { del, delMany, entries, get, promisifyRequest, set, type UseStore } from 'idb-keyval';
+import { within } from './within.ts';
 
 export interface IndexedDbStoreOptions {
   /** Name of the database. Default `cos-slice`. */
@@ -30,25 +31,21 @@ export function createIndexedDbStore(options: IndexedDbStoreOptions = {}): Requi
 
   /** Until the database answers what it was asked last, it is not asked again. */
   let silent = false;
-  const attempt = async <T>(act: () => Promise<T>): Promise<T | undefined> => {
-    if (silent) return undefined;
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const patience = new Promise<undefined>((resolve) => {
-      timer = setTimeout(() => {
-        silent = true;
-        resolve(undefined);
-      }, PATIENCE_MS);
-    });
-    try {
-      const answer = act().finally(() => {
-        silent = false;
-      });
-      return await Promise.race([answer, patience]);
-    } catch {
-      return undefined;
-    } finally {
-      clearTimeout(timer);
-    }
+  const attempt = async <T>(act: () => Promise<T>): Promise<T> => {
+    const answer = silent
+      ? undefined
+      : await within(
+          PATIENCE_MS,
+          act()
+            .then((value) => ({ value }))
+            .finally(heard),
+        );
+    if (answer) return answer.value;
+    silent = true;
+    throw new Error('the database does not answer');
+  };
+  const heard = (): void => {
+    silent = false;
   };
 
   const prune = async (): Promise<void> => {
@@ -68,7 +65,7 @@ export function createIndexedDbStore(options: IndexedDbStoreOptions = {}): Requi
 
   return {
     async load(key) {
-      const record = await attempt(() => get<ResumeRecord>(key, database));
+      const record = await attempt(() => get<ResumeRecord>(key, database)).catch(() => undefined);
       if (record?.version !== 1 || record.savedAtMs < Date.now() - maxAgeMs) return undefined;
       return record;
     },
@@ -84,7 +81,7 @@ export function createIndexedDbStore(options: IndexedDbStoreOptions = {}): Requi
     },
     async remove(key) {
       pruned.delete(key);
-      await attempt(() => del(key, database));
+      await attempt(() => del(key, database)).catch(() => {});
     },
     lock: (key) => lock(`${name}:${key}`),
   };
@@ -122,26 +119,34 @@ function checkpointLength({ hash }: ResumeRecord): number {
   return hash?.data.length ?? 0;
 }
 
-function lock(name: string): Promise<() => Promise<void>> {
-  // Only secure contexts have them.
+async function lock(name: string): Promise<() => Promise<void>> {
+  // Only secure contexts have them, and origins that may not store anything do not.
   const locks = typeof navigator === 'undefined' ? undefined : navigator.locks;
-  if (!locks) return Promise.resolve(async () => {});
-  return new Promise((resolve, reject) => {
-    const request = locks.request(name, { ifAvailable: true }, (held) => {
-      if (!held) {
-        const what =
-          'this file is being uploaded to the same path already, here or in another tab: wait for it or cancel it';
-        reject(new CosSliceError('locked', what));
-        return undefined;
-      }
-      return new Promise<void>((release) => {
-        resolve(async () => {
-          release();
-          await request;
+  let late = false;
+  let release: (() => void) | undefined;
+  let request: Promise<unknown> = Promise.resolve();
+  const granted = new Promise<boolean>((resolve) => {
+    request = Promise.resolve(
+      locks?.request(name, { ifAvailable: true }, (held) => {
+        resolve(held !== null);
+        // Nobody waits for it any more.
+        if (!held || late) return undefined;
+        return new Promise<void>((free) => {
+          release = free;
         });
-      });
-    });
-    // Origins that may not store anything have no locks either.
-    request.catch(() => resolve(async () => {}));
+      }),
+    ).catch(() => {});
+    request.then(() => resolve(true));
   });
+  // Without an answer an upload goes on without a lock.
+  const answer = await within(PATIENCE_MS, granted);
+  late = answer === undefined;
+  if (answer !== false) {
+    return async () => {
+      release?.();
+      await within(PATIENCE_MS, request);
+    };
+  }
+  const what = 'this file is being uploaded to the same path already, here or in another tab: wait for it or cancel it';
+  throw new CosSliceError('locked', what);
 }

@@ -2,7 +2,7 @@
 import { CosSliceError } from '@cos-slice/core/errors';
 import { within } from './within.ts';
 
-const PATIENCE_MS = 15_000;
+const PATIENCE_MS = 8000;
 
 /**
  * Reads a small blob into memory. Browsers now and then leave a read without an answer: then it is read another way.

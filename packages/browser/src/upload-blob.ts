@@ -1,9 +1,10 @@
 import {
-  CosSliceError,
+  createLimiter,
   createUpload,
   type Hasher,
   type Integrity,
   isCosSliceError,
+  type Limiter,
   type ResumeStore,
   type Transport,
   type Upload,
@@ -11,6 +12,7 @@ import {
 } from '@cos-slice/core';
 import { type BlobSource, createBlobSource } from './blob-source.ts';
 import type { BrowserHasher, StartHashWorker } from './hash/hasher.ts';
+import { loadLate } from './load-late.ts';
 import { createBrowserNetwork } from './network.ts';
 import { createFetchTransport } from './transport/fetch-transport.ts';
 import { createXhrTransport } from './transport/xhr-transport.ts';
@@ -23,7 +25,10 @@ export interface UploadBlobOptions extends UploadOptions {
   readonly transport?: 'xhr' | 'fetch';
   /** In bytes, as in `UploadOptions`. Default 2 MiB: a request costs a browser some milliseconds, whatever it carries. */
   readonly sliceSize?: number;
-  /** As in `UploadOptions`. Default `{ min: 1, max: 6 }`: browsers open six connections to a host, the rest would wait. */
+  /**
+   * As in `UploadOptions`; a number and bounds are for this upload alone. Default: all uploads of the page to a host share a
+   * limiter with bounds `{ min: 1, max: 6 }`, since browsers open six connections to a host and the rest would wait.
+   */
   readonly concurrency?: NonNullable<UploadOptions['concurrency']>;
   /** Default `none`: anything else reads every byte into a worker. */
   readonly integrity?: Integrity;
@@ -38,7 +43,10 @@ const CONCURRENCY = { min: 1, max: 6 };
 const transports = { xhr: createXhrTransport(), fetch: createFetchTransport() };
 const network = createBrowserNetwork();
 const sharedHasher = lazily(() => loadHasher());
-const sharedStore = lazily(async () => (await import('./indexed-db-store.ts')).createIndexedDbStore());
+const sharedStore = lazily(async () =>
+  (await loadLate(() => import('./resuming.ts'), 'identityOf')).createIndexedDbStore(),
+);
+const limiters = new Map<string, Limiter>();
 
 /**
  * Uploads a `Blob` or `File` from a page or a worker. It starts by itself; await `done`. After a reload, call it again with the
@@ -54,18 +62,25 @@ const sharedStore = lazily(async () => (await import('./indexed-db-store.ts')).c
  */
 export function uploadBlob(blob: Blob, options: UploadBlobOptions): Upload {
   const { transport, hashWorker, ...rest } = options;
-  const { integrity = 'none', sliceSize = SLICE_BYTES, concurrency = CONCURRENCY, resume = lazyStore } = options;
+  const { integrity = 'none', sliceSize = SLICE_BYTES, resume = lazyStore } = options;
   const hasher = hashWorker ? lazily(() => loadHasher(hashWorker)) : sharedHasher;
   const source = createBlobSource(blob);
+  const concurrency = options.concurrency ?? sharedLimiter(options.endpoint);
   const kind = transport ?? (typeof XMLHttpRequest === 'function' ? 'xhr' : 'fetch');
   return createUpload(
     async () => {
       // Before anything is sent, not after the session has been opened.
       if (integrity !== 'none') await (await hasher()).ready();
+      // Without it an upload is forgetful; but offline, when code cannot be loaded either, there is time for it.
+      if (resume === lazyStore) await sharedStore().catch((error) => network.online() || Promise.reject(error));
       return source;
     },
     { ...rest, integrity, sliceSize, concurrency, resume },
-    { transport: watching(transports[kind], source), hasher: lazyHasher(hasher), network },
+    {
+      transport: watching(transports[kind], source),
+      hasher: lazyHasher(hasher),
+      ...(NEAR.test(options.endpoint) ? {} : { network }),
+    },
   );
 }
 
@@ -84,25 +99,32 @@ function watching({ reportsProgress, send }: Transport<Blob>, source: BlobSource
   };
 }
 
-/** Pages that neither hash nor resume do not load the code for it. A load that fails is tried again when next needed. */
-function lazily<T>(load: () => Promise<T>): () => Promise<T> {
-  let loading: Promise<T> | undefined;
+/** The browser's connections to a host are a page's: its uploads share them, instead of queueing up behind each other. */
+function sharedLimiter(endpoint: string): Limiter {
+  const [origin = ''] = /^\w+:\/\/[^/]*/.exec(endpoint) ?? [];
+  const limiter = limiters.get(origin) ?? createLimiter(CONCURRENCY);
+  limiters.set(origin, limiter);
+  return limiter;
+}
+
+/** Hosts that are reached without the network that browsers mean by being online: loopback, private ones, names without a dot. */
+const NEAR =
+  /^\w+:\/\/(127\.|10\.|192\.168\.|169\.254\.|172\.(1[6-9]|2\d|3[01])\.|\[|[^/:.]+[/:]|[^/:]+\.(local|localhost|lan|internal)[/:])/i;
+
+/** Makes something when it is first needed. What fails is tried again the next time. */
+function lazily<T>(make: () => Promise<T>): () => Promise<T> {
+  let making: Promise<T> | undefined;
   return () => {
-    loading ??= load().catch((error) => {
-      loading = undefined;
+    making ??= make().catch((error) => {
+      making = undefined;
       throw error;
     });
-    return loading;
+    return making;
   };
 }
 
 async function loadHasher(startWorker?: StartHashWorker): Promise<BrowserHasher> {
-  try {
-    return (await import('./hash/hasher.ts')).createWorkerHasher(startWorker);
-  } catch (cause) {
-    const what = "the code for hashing cannot be loaded: check the network, or use integrity 'none'";
-    throw new CosSliceError('hashing-failed', what, { cause });
-  }
+  return (await loadLate(() => import('./hash/hasher.ts'), 'createWorkerHasher')).createWorkerHasher(startWorker);
 }
 
 function lazyHasher(hasher: () => Promise<BrowserHasher>): Hasher<Blob> {

@@ -32,13 +32,15 @@ interface Answer {
   readonly progress?: number;
   readonly checkpoint?: HashCheckpoint;
   /** A piece that the worker could not get at by itself. */
-  readonly wanted?: { readonly at: number; readonly length: number };
+  readonly piece?: Blob;
+  /** What the worker knows that piece by. */
+  readonly ask?: number;
 }
 
 /** An idle worker's memory is given back after this. */
 const IDLE_MS = 10_000;
 /** A worker with jobs tells of every piece that it hashes, and of one that it cannot get at, sooner than this. */
-const SILENCE_MS = 45_000;
+const SILENCE_MS = 25_000;
 const MAX_SILENCES = 3;
 
 /**
@@ -104,10 +106,10 @@ export function createWorkerHasher(startWorker: StartHashWorker | undefined = un
     };
     return worker;
   };
-  const take = (worker: Worker, { id, result, error, progress, checkpoint, wanted }: Answer): void => {
+  const take = (worker: Worker, { id, result, error, progress, checkpoint, piece, ask }: Answer): void => {
     listen();
     const job = jobs.get(id);
-    if (wanted) return void supply(worker, id, wanted);
+    if (piece) return void supply(worker, id, piece, ask);
     if (!job) return;
     if (progress !== undefined) {
       // A fresh worker begins at a checkpoint; what is shown does not go back.
@@ -121,17 +123,16 @@ export function createWorkerHasher(startWorker: StartHashWorker | undefined = un
     } else if (error) job.reject(toError(error));
     else job.resolve(result);
   };
-  const supply = async (worker: Worker, id: number, { at, length }: { at: number; length: number }): Promise<void> => {
+  const supply = async (worker: Worker, id: number, piece: Blob, ask: number | undefined): Promise<void> => {
     // Nothing ends the job in the worker.
     let bytes = new ArrayBuffer(0);
-    const { blob } = jobs.get(id) ?? {};
     try {
-      if (blob) bytes = await readBlob(blob.slice(at, at + length));
+      if (jobs.has(id)) bytes = await readBlob(piece);
     } catch (error) {
       jobs.get(id)?.reject(error);
     }
     listen();
-    worker.postMessage({ id, type: 'piece', at, bytes }, [bytes]);
+    worker.postMessage({ id: ask, type: 'piece', bytes }, [bytes]);
   };
 
   const ask = async <T>(

@@ -1,3 +1,5 @@
+import { loadLate } from '../load-late.ts';
+
 /** Of pages that require Trusted Types; what applications name in `trusted-types` of their Content-Security-Policy. */
 const POLICY = 'cos-slice';
 
@@ -12,7 +14,7 @@ let policy: ReturnType<TrustedTypes['createPolicy']> | undefined;
 
 /** Starts the hash worker from its source, which is text: that works with every bundler, and from a CDN. */
 export async function startFromSource(): Promise<Worker> {
-  const { workerSource } = await import('./worker-source.gen.ts');
+  const { workerSource } = await loadLate(() => import('./worker-source.gen.ts'), 'workerSource');
   const url = URL.createObjectURL(new Blob([workerSource], { type: 'text/javascript' }));
   try {
     return new Worker(trusted(url));

@@ -9,14 +9,14 @@ import { createMD5, createSHA1 } from 'hash-wasm';
  *   { type: 'ready' } |
  *   { type: 'digest', algorithm: 'md5' | 'sha1', blob: Blob } |
  *   { type: 'parts', blob: Blob, sliceSizeBytes: number, from?: Checkpoint })} Job
- * @typedef {{ id: number, type: 'cancel' } | { id: number, type: 'piece', at: number, bytes: ArrayBuffer }} Note
+ * @typedef {{ id: number, type: 'cancel' } | { id: number, type: 'piece', bytes: ArrayBuffer }} Note
  */
 
-const PIECE_BYTES = 4 * 1024 * 1024;
+const PIECE_BYTES = 2 * 1024 * 1024;
 /** Pieces in memory, of all jobs together: the next one is read while one is hashed. */
-const MAX_PIECES = 4;
+const MAX_PIECES = 8;
 /** A read of one piece that takes longer is left to the page, which may have more luck. */
-const READ_PATIENCE_MS = 15_000;
+const READ_PATIENCE_MS = 8000;
 const CHECKPOINT_EVERY_BYTES = 64 * 1024 * 1024;
 const CHECKPOINT_VERSION = 1;
 /** Where hash-wasm's saved SHA-1 state holds the five chaining words, little-endian. */
@@ -25,13 +25,13 @@ const STATE_TO = 24;
 
 /** @type {Set<number>} */
 const jobs = new Set();
-/** @type {Map<string, (bytes: ArrayBuffer) => void>} */
-const awaited = new Map();
+/** Pieces that the page has been asked for. @type {Map<number, (bytes: ArrayBuffer) => void>} */
+const asked = new Map();
 
 addEventListener('message', async (/** @type {MessageEvent<Job | Note>} */ { data }) => {
   const { id, type } = data;
   if (type === 'cancel') return void jobs.delete(id);
-  if (type === 'piece') return awaited.get(`${id}:${data.at}`)?.(data.bytes);
+  if (type === 'piece') return asked.get(id)?.(data.bytes);
   jobs.add(id);
   try {
     postMessage({ id, result: await perform(data) });
@@ -144,7 +144,7 @@ async function readAll(blob, from, id, take) {
     for (let next = ahead.shift(); next; next = ahead.shift()) {
       const bytes = await next;
       try {
-        if (!jobs.has(id)) throw new Error('cancelled');
+        if (!jobs.has(id)) throw 'cancelled';
         take(bytes);
         done += bytes.length;
         postMessage({ id, progress: done });
@@ -158,24 +158,23 @@ async function readAll(blob, from, id, take) {
   }
 }
 
+let asks = 0;
+
 /** @param {Blob} blob @param {number} at @param {number} id */
 async function readPiece(blob, at, id) {
   const piece = blob.slice(at, at + PIECE_BYTES);
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
-  const bytes = await Promise.race([
-    piece.arrayBuffer(),
-    new Promise((/** @type {(bytes: ArrayBuffer) => void} */ resolve) => {
-      timer = setTimeout(() => {
-        awaited.set(`${id}:${at}`, resolve);
-        postMessage({ id, wanted: { at, length: piece.size } });
-      }, READ_PATIENCE_MS);
-    }),
-  ]).finally(() => {
-    clearTimeout(timer);
-    awaited.delete(`${id}:${at}`);
+  const fromPage = new Promise((/** @type {(bytes: ArrayBuffer) => void} */ resolve) => {
+    timer = setTimeout(() => {
+      asks += 1;
+      asked.set(asks, resolve);
+      postMessage({ id, ask: asks, piece });
+    }, READ_PATIENCE_MS);
   });
-  if (bytes.byteLength < piece.size) throw new DOMException('the file is shorter than it was', 'NotReadableError');
+  const bytes = await Promise.race([piece.arrayBuffer(), fromPage]).finally(() => clearTimeout(timer));
+  // As the browser says it of a file that has changed.
+  if (bytes.byteLength < piece.size) throw { name: 'NotReadableError', message: 'shorter' };
   return new Uint8Array(bytes);
 }
 
