@@ -37,8 +37,13 @@ export async function startDemo({ dir, pageDir, port }) {
 
   const store = fileStore(root);
   const feed = createFeed();
-  const counts = { run: randomUUID(), preflights: 0 };
-  const tell = () => feed.send({ ...counts, ...faults.state() });
+  const counts = { run: randomUUID(), version: 0, preflights: 0 };
+  const state = () => ({ ...counts, ...faults.state() });
+  const tell = () => {
+    // Pages hear of changes over two connections: they must know what is newer.
+    counts.version += 1;
+    feed.send(state());
+  };
   const slices = createSliceServer({
     store,
     accounts: [{ ...account, buckets: [BUCKET] }],
@@ -58,10 +63,10 @@ export async function startDemo({ dir, pageDir, port }) {
     const { pathname, searchParams } = new URL(req.url ?? '/', 'http://demo');
     if (pathname.startsWith(`${PREFIX}/`)) return faults.pass(req, res, () => slices.handle(req, res));
     if (pathname === '/sign' && req.method === 'POST') return sign(req, res);
-    if (pathname === '/demo/events') return feed.join(req, res, { ...counts, ...faults.state() });
+    if (pathname === '/demo/events') return feed.join(req, res, state());
     if (pathname === '/demo/faults' && req.method === 'POST') {
       faults.set(await readBody(req));
-      return sendJson(res, 200, faults.state());
+      return sendJson(res, 200, state());
     }
     if (pathname === '/demo/digest') return sendDigest(res, filesDir, searchParams.get('path') ?? '');
     page.send(req, res, pathname);

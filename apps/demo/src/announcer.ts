@@ -1,6 +1,5 @@
 import { byId } from './element.ts';
 import type { Languages } from './language.ts';
-import { reasonOf } from './reasons.ts';
 import type { DemoFile, DemoUppy } from './uppy.ts';
 
 /** Tells those who do not see the page what happens: of one file by its name, of many by their number. */
@@ -26,7 +25,7 @@ export function startAnnouncer(uppy: DemoUppy, languages: Languages): void {
   uppy.on('upload-error', (file, error) => {
     // The first at once, others in the sum: when one fails, many may.
     if (reason !== undefined) return;
-    reason = reasonOf(error, languages.current);
+    reason = error.message;
     say(text('saidFailed', { name: file?.name ?? '', reason }));
   });
   uppy.on('complete', ({ successful = [], failed = [] }) => {

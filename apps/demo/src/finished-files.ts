@@ -4,7 +4,7 @@ import { formatBytes } from './format.ts';
 import type { Languages } from './language.ts';
 
 interface Finished {
-  readonly name: string;
+  /** In the bucket: what the file is called there. */
   readonly path: string;
   readonly url: string;
   readonly sizeBytes: number;
@@ -19,7 +19,7 @@ const KEPT_AS = 'cos-slice-demo-finished';
 const MOST = 50;
 
 export interface FinishedFiles {
-  add(name: string, sizeBytes: number, result: UploadResult): void;
+  add(sizeBytes: number, result: UploadResult): void;
 }
 
 /** The list of finished files, the latest last so that nothing moves for it; it survives a reload. */
@@ -79,9 +79,9 @@ export function createFinishedFiles(languages: Languages): FinishedFiles {
   });
   for (const file of files) if (!file.disk) void compare(file);
   return {
-    add(name, sizeBytes, { accessUrl, url, resourcePath, instant, resumedBytes, sha1 }) {
+    add(sizeBytes, { accessUrl, url, resourcePath, instant, resumedBytes, sha1 }) {
       const path = resourcePath.split('/').slice(3).join('/');
-      const file: Finished = { name, path, url: accessUrl || url, sizeBytes, sha1, instant, resumedBytes };
+      const file: Finished = { path, url: accessUrl || url, sizeBytes, sha1, instant, resumedBytes };
       // Whoever looks at older ones is left alone.
       const isAtEnd = list.scrollTop + list.clientHeight > list.scrollHeight - 2;
       files = [...files, file].slice(-MOST);
@@ -96,8 +96,8 @@ export function createFinishedFiles(languages: Languages): FinishedFiles {
 function row(file: Finished, { text }: Languages): HTMLElement {
   const link = element(
     'a',
-    { href: file.url, target: '_blank', rel: 'noopener', 'aria-label': text('open', { name: file.name }) },
-    file.name,
+    { href: file.url, target: '_blank', rel: 'noopener', 'aria-label': text('open', { name: file.path }) },
+    file.path,
   );
   const head = element(
     'p',

@@ -16,7 +16,7 @@ export function formatCount(count: number, language: string): string {
   return new Intl.NumberFormat(language).format(count);
 }
 
-/** Whole percent, and 100 only when all is done. */
+/** Whole percent, rounded as Uppy does beside it, and 100 only when all is done. */
 export function formatPercent(fraction: number): string {
-  return `${fraction >= 1 ? 100 : Math.min(99, Math.floor(fraction * 100))}%`;
+  return `${fraction >= 1 ? 100 : Math.min(99, Math.round(fraction * 100))}%`;
 }

@@ -2,7 +2,6 @@ import { SLICE_IN_FLIGHT, SLICE_RESUMED, SLICE_RETRYING, SLICE_STORED, SLICE_WAI
 import { byId, element, setText } from './element.ts';
 import { formatBytes, formatCount, formatPercent } from './format.ts';
 import type { Languages } from './language.ts';
-import { reasonOf } from './reasons.ts';
 import { tally } from './slice-grid.ts';
 import { createSliceMap, type SliceMap } from './slice-map.ts';
 import type { TextKey } from './texts.ts';
@@ -27,8 +26,11 @@ interface Row {
   readonly map: SliceMap;
 }
 
+/** Why an upload has failed and what to do about it, in the language of the page. */
+export type Explain = (error: Error) => string;
+
 /** The maps of all files under way, and the legend, whose numbers say the same in words. */
-export function createMapView(languages: Languages): { show(entries: readonly Entry[]): void } {
+export function createMapView(languages: Languages, explain: Explain): { show(entries: readonly Entry[]): void } {
   const box = byId('maps');
   const legend = byId('legend');
   /** Places: what shows a file that has arrived shows the next one afterwards, and nothing moves. */
@@ -84,7 +86,7 @@ export function createMapView(languages: Languages): { show(entries: readonly En
       if (!row.root.isConnected) box.append(row.root);
       setText(row.name, entry.name);
       row.name.title = entry.name;
-      setText(row.phase, phaseText(entry, languages));
+      setText(row.phase, phaseText(entry, languages, explain));
       row.map.draw(entry.map);
       setText(row.detail, detailText(entry, row.map, languages));
       row.map.canvas.setAttribute('aria-label', mapLabel(entry, languages));
@@ -92,7 +94,8 @@ export function createMapView(languages: Languages): { show(entries: readonly En
     const hidden = entries.length - shown.length;
     if (hidden > 0) {
       setText(more, languages.text('moreFiles', { count: formatCount(hidden, languages.tag) }));
-      box.append(more);
+      // Where it is already, it stays: what is moved cannot be selected.
+      if (box.lastElementChild !== more) box.append(more);
     } else {
       more.remove();
     }
@@ -100,17 +103,18 @@ export function createMapView(languages: Languages): { show(entries: readonly En
   return { show };
 }
 
-function phaseText({ state, instant }: Entry, { text, current }: Languages): string {
+function phaseText({ state, isBehind, instant }: Entry, { text }: Languages, explain: Explain): string {
   const { phase, progress, paused, online, error } = state;
   const { fraction, hashedBytes, sizeBytes } = progress;
   if (phase === 'done') return text(instant ? 'phaseInstant' : 'phaseDone');
-  if (phase === 'failed') return text('phaseFailed', { reason: reasonOf(error, current) });
+  if (phase === 'failed') return text('phaseFailed', { reason: error ? explain(error) : '' });
   if (phase === 'cancelled') return text('phaseCancelled');
   if (paused) return text('phasePaused', { percent: formatPercent(fraction) });
   if (!online) return text('phaseOffline');
   if (phase === 'hashing')
     return text('phaseHashing', { percent: formatPercent(hashedBytes / Math.max(1, sizeBytes)) });
-  if (phase === 'sending') return text('phaseSending', { percent: formatPercent(fraction) });
+  if (phase === 'sending')
+    return text(isBehind ? 'phaseMakingUp' : 'phaseSending', { percent: formatPercent(fraction) });
   return text(phase === 'finishing' ? 'phaseFinishing' : 'phaseOpening');
 }
 

@@ -9,11 +9,11 @@ import { createLanguages } from './language.ts';
 import { createMapView } from './map-view.ts';
 import { claimTab } from './tab.ts';
 import { followUploads } from './uploads.ts';
-import { createUppy, reloadPage } from './uppy.ts';
+import { createUppy } from './uppy.ts';
 
 const languages = createLanguages();
 const uppy = createUppy(await claimTab(), readConfig(), languages);
-const maps = createMapView(languages);
+const maps = createMapView(languages, (error) => uppy.getPlugin('CosSlice')?.explain(error) ?? error.message);
 const counters = createCounters(languages);
 const finished = createFinishedFiles(languages);
 
@@ -42,9 +42,9 @@ startChart(uploads, languages);
 languages.watch(redraw);
 new ResizeObserver(redraw).observe(byId('maps'));
 matchMedia('(prefers-color-scheme: dark)').addEventListener('change', redraw);
-byId('reload').addEventListener('click', () => reloadPage(uppy));
+byId('reload').addEventListener('click', () => location.reload());
 
 startAnnouncer(uppy, languages);
 uppy.on('upload-success', (file, { body }) => {
-  if (file && body) finished.add(file.name, file.size ?? 0, body);
+  if (file && body) finished.add(file.size ?? 0, body);
 });

@@ -5,6 +5,7 @@ import {
   type UploadResult,
   type UploadSnapshot,
 } from '@cos-slice/browser';
+import { tally } from './slice-grid.ts';
 import type { DemoFile, DemoUppy } from './uppy.ts';
 
 /** A file on its way, or just arrived. */
@@ -15,6 +16,8 @@ export interface Entry {
   readonly state: UploadSnapshot;
   /** One byte per slice, `SLICE_*`. */
   readonly map: Uint8Array;
+  /** The server has forgotten slices: the map shows what it has now, while what was confirmed once does not fall. */
+  readonly isBehind: boolean;
   readonly instant: boolean;
 }
 
@@ -62,6 +65,7 @@ export function followUploads(uppy: DemoUppy, onChange: () => void): Uploads {
   /** What earlier uploads of the same files had counted: each counts from zero. */
   let earlier = NOTHING;
   const mapMadeAtMs = new Map<string, number>();
+  const behind = new Set<string>();
   let window = 0;
 
   const isOver = ({ state }: Entry): boolean => ['done', 'failed', 'cancelled'].includes(state.phase);
@@ -73,7 +77,12 @@ export function followUploads(uppy: DemoUppy, onChange: () => void): Uploads {
     const often = state.progress.slices.total < MANY_SLICES;
     if (before && !often && Date.now() - (mapMadeAtMs.get(id) ?? 0) < MANY_EVERY_MS) return before;
     mapMadeAtMs.set(id, Date.now());
-    return state.sliceMap();
+    const map = state.sliceMap();
+    const counts = tally(map);
+    const stored = (counts[SLICE_STORED] ?? 0) + (counts[SLICE_RESUMED] ?? 0);
+    if (state.phase === 'sending' && stored < state.progress.slices.stored) behind.add(id);
+    else behind.delete(id);
+    return map;
   }
 
   function put(entry: Entry): void {
@@ -90,13 +99,15 @@ export function followUploads(uppy: DemoUppy, onChange: () => void): Uploads {
     isNewStart = entries.every(isOver);
   });
   uppy.on('cos-slice:state', (file, state) => {
+    // The last word of an upload that was cancelled comes after its file has gone.
+    if (!uppy.getFile(file.id)) return;
     const known = latest.get(file.id);
     if (known && state.progress.requests < known.requests) earlier = add(earlier, countsOf(known));
     latest.set(file.id, state.progress);
     window = state.progress.concurrency;
     const map = mapOf(file.id, state);
     const { sizeBytes } = state.progress;
-    put({ id: file.id, name: file.name, sizeBytes, state, map, instant: false });
+    put({ id: file.id, name: file.name, sizeBytes, state, map, isBehind: behind.has(file.id), instant: false });
     onChange();
   });
   uppy.on('upload-success', (file, { body }) => {
@@ -107,6 +118,11 @@ export function followUploads(uppy: DemoUppy, onChange: () => void): Uploads {
   uppy.on('file-removed', ({ id }: DemoFile) => {
     const at = entries.findIndex((entry) => entry.id === id && entry.state.phase !== 'done');
     if (at >= 0) entries.splice(at, 1);
+    // What it cost stays counted; its slices are not on their way any more.
+    const known = latest.get(id);
+    if (!known || known.phase === 'done') return onChange();
+    earlier = add(earlier, countsOf(known));
+    latest.delete(id);
     onChange();
   });
 

@@ -7,7 +7,7 @@ import enUS from '@uppy/locales/lib/en_US.js';
 import uppyZhCN from '@uppy/locales/lib/zh_CN.js';
 import { type DemoConfig, endpointOf } from './config.ts';
 import type { Languages } from './language.ts';
-import { reasonOf } from './reasons.ts';
+import { continueAfterReload } from './restoring.ts';
 
 type DemoMeta = { relativePath?: string };
 type DemoBody = UploadResult & Record<string, unknown>;
@@ -15,8 +15,6 @@ export type DemoUppy = Uppy<DemoMeta, DemoBody>;
 export type DemoFile = UppyFile<DemoMeta, DemoBody>;
 
 const MIB = 1024 * 1024;
-/** Set before a reload that the upload is to survive without a click. */
-const CONTINUE = 'cos-slice-demo-continue';
 /** Long enough for everybody to see that it is complete. */
 const LINGER_MS = 1500;
 
@@ -45,7 +43,6 @@ export function createUppy(id: string, config: DemoConfig, languages: Languages)
       appId,
       bucket,
       signUrl: '/sign',
-      path: ({ name, meta }) => pathOf(meta.relativePath || name),
       integrity: 'sha1',
       overwrite: true,
       onConflict: 'restart',
@@ -63,24 +60,7 @@ export function createUppy(id: string, config: DemoConfig, languages: Languages)
     uppy.getPlugin('Dashboard')?.setOptions({ note: languages.text('note') });
   });
 
-  uppy.on('restored', () => {
-    if (sessionStorage.getItem(CONTINUE) === null) return;
-    sessionStorage.removeItem(CONTINUE);
-    const files = uppy.getFiles();
-    // Without its content a file waits to be added again.
-    if (files.some((file) => file.isGhost)) return;
-    // Golden Retriever resumes everything, and starts it after that: what was paused stays so.
-    const paused = files.filter((file) => file.isPaused).map((file) => [file.id, { isPaused: true }] as const);
-    uppy.once('resume-all', () => uppy.patchFilesState(Object.fromEntries(paused)));
-    uppy.emit('restore-confirmed');
-  });
-  uppy.on('upload-error', (file, error) => {
-    // Uppy shows the message, which is English and says more than is needed here.
-    const reason = reasonOf(error, languages.current);
-    const info = uppy.getState().info.map((one) => (one.details === error.message ? { ...one, details: reason } : one));
-    uppy.setState({ error: reason, info });
-    if (file) uppy.setFileState(file.id, { error: reason });
-  });
+  continueAfterReload(uppy);
   uppy.on('complete', ({ successful = [] }) => {
     // What has arrived makes room, so that the same file can be added again.
     const ids = successful.map(({ id }) => id);
@@ -89,16 +69,4 @@ export function createUppy(id: string, config: DemoConfig, languages: Languages)
     }, LINGER_MS);
   });
   return uppy;
-}
-
-/** Reloads the page; what is under way goes on afterwards. */
-export function reloadPage(uppy: DemoUppy): void {
-  if (uppy.getFiles().length > 0) sessionStorage.setItem(CONTINUE, '1');
-  location.reload();
-}
-
-/** The protocol allows most names; what it does not allow becomes an underscore. */
-function pathOf(wanted: string): string {
-  const segments = wanted.split('/').filter((one) => one !== '' && one !== '.' && one !== '..');
-  return segments.map((one) => one.replace(/[?*:|\\<>"\p{Cc}]/gu, '_')).join('/') || 'file';
 }

@@ -100,6 +100,11 @@ export default class CosSlice<M extends Meta, B extends Body> extends BasePlugin
     return this.#uploads.get(fileId)?.upload;
   }
 
+  /** Why an upload has failed and what to do about it, in the language of the application: for errors in `cos-slice:state`. */
+  explain(error: Error): string {
+    return translate(error, this.i18n).message;
+  }
+
   override install(): void {
     this.#setResumable(true);
     this.uppy.addUploader(this.#uploadFiles);
@@ -109,6 +114,7 @@ export default class CosSlice<M extends Meta, B extends Body> extends BasePlugin
     this.uppy.on('file-removed', this.#onRemoved);
     this.uppy.on('cancel-all', this.#onCancelAll);
     this.uppy.on('plugin-added', this.#showStatus);
+    this.uppy.on('restored', this.#onRestored);
   }
 
   override uninstall(): void {
@@ -119,6 +125,7 @@ export default class CosSlice<M extends Meta, B extends Body> extends BasePlugin
     this.uppy.off('file-removed', this.#onRemoved);
     this.uppy.off('cancel-all', this.#onCancelAll);
     this.uppy.off('plugin-added', this.#showStatus);
+    this.uppy.off('restored', this.#onRestored);
     const unfinished = [...this.#uploads.keys()];
     this.#onCancelAll();
     this.#setResumable(false);
@@ -307,6 +314,11 @@ export default class CosSlice<M extends Meta, B extends Body> extends BasePlugin
         this.uppy.retryUpload(fileId).catch((error) => this.uppy.log(error, 'error'));
       });
     }
+  };
+
+  /** What had failed before a reload is tried again when everything is resumed, as what failed after it. */
+  readonly #onRestored = (): void => {
+    for (const { id, error, isGhost } of this.uppy.getFiles()) if (error && !isGhost) this.#failed.add(id);
   };
 
   readonly #onRemoved = (file: UppyFile<M, B>): void => {

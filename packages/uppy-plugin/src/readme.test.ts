@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createSetting, launchChromium, type Setting } from '../../browser/src/testing/setting.ts';
+import { zhCN } from './index.ts';
+import { openPage } from './testing/page.ts';
 
 /** The README's examples, as they stand there: bundled, opened in Chromium, and used. */
 
@@ -30,31 +30,14 @@ async function exampleOf(heading: string): Promise<string> {
 }
 
 const IN_REACT = `
+  import { StrictMode } from 'react';
   import { createRoot } from 'react-dom/client';
-  createRoot(document.querySelector('#uploads')).render(<Uploads />);
+  const root = createRoot(document.querySelector('#uploads'));
+  globalThis.show = (isShown) => root.render(isShown ? <StrictMode><Uploads /></StrictMode> : null);
+  show(true);
 `;
 
-async function open(code: string): Promise<Page> {
-  const { outputFiles } = await build({
-    stdin: { contents: code, loader: 'jsx', resolveDir: fileURLToPath(new URL('.', import.meta.url)) },
-    bundle: true,
-    jsx: 'automatic',
-    format: 'esm',
-    target: 'es2022',
-    conditions: ['@cos-slice/source'],
-    outdir: 'out',
-    write: false,
-    logLevel: 'error',
-  });
-  const page = await (await browser.newContext()).newPage();
-  await page.goto(`${setting.pageUrl}/blank`);
-  await page.evaluate(() => document.body.append(Object.assign(document.createElement('div'), { id: 'uploads' })));
-  for (const { path, text: content } of outputFiles) {
-    if (path.endsWith('.css')) await page.addStyleTag({ content });
-    else await page.addScriptTag({ content, type: 'module' });
-  }
-  return page;
-}
+const open = (code: string): Promise<Page> => openPage(browser, setting, code);
 
 const fileOf = (name: string, sizeBytes: number) => ({
   name,
@@ -66,6 +49,23 @@ async function expectStored({ name, buffer }: ReturnType<typeof fileOf>): Promis
   expect((await readFile(setting.file(name))).equals(buffer)).toBe(true);
 }
 
+test('Language: the Dashboard speaks Chinese, the failure of a file included', async () => {
+  const page = await open(await exampleOf('Language'));
+  setting.intercept = ({ method }, res) => {
+    if (method !== 'POST') return false;
+    res.setHeader('Access-Control-Allow-Origin', '*');
+    res.writeHead(403, { 'Content-Type': 'application/json' }).end('{"code":-97,"message":"no"}');
+    return true;
+  };
+  await page.locator('.uppy-Dashboard-input').first().setInputFiles(fileOf('中文.bin', MIB));
+  await page.getByRole('button', { name: '上传 1 个文件' }).click();
+  await page.getByRole('button', { name: zhCN.strings['failed-unauthorized'] }).waitFor();
+  const shown = await page.locator('.uppy-StatusBar, .uppy-Informer').allInnerTexts();
+  expect(shown.join().replace('中文.bin', '')).not.toMatch(/[A-Za-z]/);
+  setting.intercept = undefined;
+  await page.context().close();
+});
+
 test.each(['Dashboard', 'React'])('%s: the Dashboard uploads a file', async (heading) => {
   const page = await open((await exampleOf(heading)) + (heading === 'React' ? IN_REACT : ''));
   const file = fileOf(`${heading}.bin`, 9 * MIB + 1);
@@ -75,6 +75,28 @@ test.each(['Dashboard', 'React'])('%s: the Dashboard uploads a file', async (hea
   await expectStored(file);
   const inner = page.locator('.uppy-Dashboard-inner');
   expect(await inner.evaluate((one) => getComputedStyle(one).borderStyle), 'with its styles').toBe('solid');
+  await page.context().close();
+});
+
+test('React: an upload goes on while its component is not there, and the next one shows how it stands', async () => {
+  const page = await open((await exampleOf('React')) + IN_REACT);
+  const show = (isShown: boolean): Promise<void> => page.evaluate(`show(${isShown})`);
+  setting.intercept = ({ method, headers }) => method === 'POST' && Number(headers['content-length']) > MIB;
+  const file = fileOf('unmounted.bin', 9 * MIB + 1);
+  await page.locator('.uppy-Dashboard-input').first().setInputFiles(file);
+  await page.getByRole('button', { name: 'Upload 1 file' }).click();
+  const item = page.locator('.uppy-Dashboard-Item', { hasText: file.name });
+  await item.getByRole('button', { name: 'Pause upload' }).click();
+  await show(false);
+  await item.waitFor({ state: 'detached' });
+  await show(true);
+  setting.intercept = undefined;
+  await item.getByRole('button', { name: 'Resume upload' }).click();
+  await show(false);
+  await expect.poll(() => readFile(setting.file(file.name)).catch(() => undefined), { timeout: 20_000 }).toBeDefined();
+  await show(true);
+  await page.getByText('Complete', { exact: true }).waitFor();
+  await expectStored(file);
   await page.context().close();
 });
 

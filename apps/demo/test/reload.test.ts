@@ -1,0 +1,171 @@
+import type { Page } from 'playwright-core';
+import { expect, test } from 'vitest';
+import {
+  add,
+  context,
+  demo,
+  expectFinished,
+  legend,
+  MB,
+  makeFile,
+  openPage,
+  page,
+  RESUMED,
+  stored,
+  turn,
+  untilStored,
+  useDemo,
+} from './setting.ts';
+
+useDemo();
+
+test('every tab keeps uploads of its own, also one that was made from another', async () => {
+  const source = await makeFile('mine.bin', 30 * MB);
+  await turn('slow', true);
+  await add(source);
+  await untilStored(2);
+  const items = (tab: Page): Promise<number> => tab.locator('.uppy-Dashboard-Item').count();
+
+  const other = await context.newPage();
+  await other.goto(demo.url);
+  // It comes with the session storage of the first.
+  const [copy] = await Promise.all([
+    context.waitForEvent('page'),
+    page.evaluate(() => void window.open(location.href)),
+  ]);
+  for (const tab of [other, copy]) {
+    await tab.locator('body[data-ready]').waitFor();
+    await tab.waitForTimeout(1000);
+    expect(await items(tab)).toBe(0);
+  }
+  await Promise.all([other, copy].map((tab) => tab.reload()));
+  await page.locator('#reload').click();
+  await page.waitForLoadState('load');
+  await untilStored(3);
+  expect(await items(page)).toBe(1);
+  for (const tab of [other, copy]) expect(await items(tab)).toBe(0);
+  await turn('slow', false);
+  await expectFinished('mine.bin', source);
+});
+
+/** Long enough for the file's content to be kept: until then, only its name can be. */
+const untilKept = (name: string): Promise<void> =>
+  expect
+    .poll(() =>
+      page.evaluate(
+        (wanted) =>
+          new Promise<boolean>((resolve) => {
+            const opening = indexedDB.open('uppy-blobs');
+            opening.onsuccess = () => {
+              const all = opening.result.transaction('files').objectStore('files').getAll();
+              all.onsuccess = () => resolve(all.result.some(({ data }) => data.name === wanted));
+              opening.result.close();
+            };
+          }),
+        name,
+      ),
+    )
+    .toBe(true);
+
+for (const [how, again] of [
+  ['F5', () => page.reload()],
+  ['the button', () => page.locator('#reload').click()],
+  [
+    'a closed tab and a new one',
+    async () => {
+      await page.close();
+      await openPage();
+    },
+  ],
+] as const) {
+  test(`an upload goes on by itself after ${how}`, async () => {
+    const source = await makeFile('left.bin', 24 * MB);
+    await turn('slow', true);
+    await add(source);
+    await untilStored(2);
+    await untilKept('left.bin');
+    await page.waitForTimeout(700);
+    await again();
+    await untilStored(3);
+    expect(await legend(RESUMED)).toBeGreaterThanOrEqual(2);
+    expect(await page.getByRole('button', { name: /^Upload/ }).count()).toBe(0);
+    await turn('slow', false);
+    await expectFinished('left.bin', source);
+  });
+}
+
+test('several files go on after a reload, a failed one is tried again, and a paused one stays so', async () => {
+  const sources = await Promise.all(['one', 'two', 'three'].map((name) => makeFile(`${name}.bin`, 12 * MB)));
+  const isFailing = { on: true };
+  await page.route(/\/demo\/two\.bin/, (route) =>
+    isFailing.on ? route.fulfill({ status: 403, body: 'no' }) : route.fallback(),
+  );
+  await turn('slow', true);
+  await add(...sources);
+  await untilStored(2);
+  await page.locator('.uppy-Dashboard-Item.is-error', { hasText: 'two.bin' }).waitFor();
+  const item = page.locator('.uppy-Dashboard-Item', { hasText: 'three.bin' });
+  await item.getByRole('button', { name: 'Pause upload' }).click();
+  await item.getByRole('button', { name: 'Resume upload' }).waitFor();
+  await Promise.all(['one.bin', 'two.bin', 'three.bin'].map(untilKept));
+  await page.waitForTimeout(700);
+  isFailing.on = false;
+  await page.reload();
+  await turn('slow', false);
+  for (const at of [0, 1]) await expectFinished(['one.bin', 'two.bin'][at] ?? '', sources[at] ?? '');
+  await item.getByRole('button', { name: 'Resume upload' }).click();
+  await expectFinished('three.bin', sources[2] ?? '');
+});
+
+test('a file whose content did not survive is asked for, the others go on, and it continues when it is added again', async () => {
+  const [kept, lost] = await Promise.all(['kept.bin', 'lost.bin'].map((name) => makeFile(name, 14 * MB)));
+  await turn('slow', true);
+  await add(kept ?? '', lost ?? '');
+  await untilStored(4);
+  await Promise.all(['kept.bin', 'lost.bin'].map(untilKept));
+  await page.waitForTimeout(700);
+  await page.evaluate(
+    () =>
+      new Promise<void>((resolve) => {
+        const opening = indexedDB.open('uppy-blobs');
+        opening.onsuccess = () => {
+          const files = opening.result.transaction('files', 'readwrite').objectStore('files');
+          files.openCursor().onsuccess = ({ target }) => {
+            const cursor = (target as IDBRequest<IDBCursorWithValue | null>).result;
+            if (!cursor) return resolve();
+            if (cursor.value.data.name === 'lost.bin') cursor.delete();
+            cursor.continue();
+          };
+        };
+      }),
+  );
+  await page.reload();
+  await page.locator('.uppy-Dashboard-Item.is-ghost', { hasText: 'lost.bin' }).waitFor();
+  await turn('slow', false);
+  await expectFinished('kept.bin', kept ?? '');
+  expect(await page.locator('.uppy-Dashboard-Item.is-error').count()).toBe(0);
+  await page.getByRole('button', { name: 'Re-select' }).click();
+  await add(lost ?? '');
+  await expectFinished('lost.bin', lost ?? '');
+  await page.locator('#finished li', { hasText: 'lost.bin' }).locator('.badge.resumed').waitFor();
+});
+
+test('what is paused stays so when the page is reloaded', async () => {
+  const source = await makeFile('pausing.bin', 30 * MB);
+  await turn('slow', true);
+  await add(source);
+  await untilStored(2);
+  await page.getByRole('button', { name: 'Pause', exact: true }).click();
+  await page.getByText(/^Paused at/).waitFor();
+  // Kept at most twice a second.
+  await page.waitForTimeout(700);
+  await page.locator('#reload').click();
+  await page.waitForLoadState('load');
+  const resume = page.getByRole('button', { name: 'Resume', exact: true });
+  await resume.waitFor();
+  await page.waitForTimeout(1500);
+  expect(await stored()).toBe(0);
+  await turn('slow', false);
+  await resume.click();
+  await expectFinished('pausing.bin', source);
+});
