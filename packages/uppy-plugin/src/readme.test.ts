@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import type { Browser, Page } from 'playwright-core';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { createSetting, launchChromium, type Setting } from '../../browser/src/testing/setting.ts';
 import { zhCN } from './index.ts';
 import { openPage } from './testing/page.ts';
@@ -15,6 +15,9 @@ let setting: Setting;
 beforeAll(async () => {
   [browser, setting] = await Promise.all([launchChromium(), createSetting()]);
 }, 120_000);
+afterEach(() => {
+  setting.intercept = undefined;
+});
 afterAll(async () => {
   await browser?.close();
   await setting?.close();
@@ -61,8 +64,7 @@ test('Language: the Dashboard speaks Chinese, the failure of a file included', a
   await page.getByRole('button', { name: '上传 1 个文件' }).click();
   await page.getByRole('button', { name: zhCN.strings['failed-unauthorized'] }).waitFor();
   const shown = await page.locator('.uppy-StatusBar, .uppy-Informer').allInnerTexts();
-  expect(shown.join().replace('中文.bin', '')).not.toMatch(/[A-Za-z]/);
-  setting.intercept = undefined;
+  expect(shown.join().replaceAll('中文.bin', '')).not.toMatch(/[A-Za-z]/);
   await page.context().close();
 });
 
