@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { createAnswer, type Progress } from './answer.ts';
 import { ClientGoneError, drain } from './http/body.ts';
 import { createHttpServer, startListening } from './http/listener.ts';
-import { watchOutflow } from './http/outflow.ts';
+import { endWithConnection, watchOutflow } from './http/outflow.ts';
 import { answerProbe } from './http/probe.ts';
 import { asProtocolError, sendFailure } from './http/reply.ts';
 import { createUnderWay } from './http/under-way.ts';
@@ -55,6 +55,7 @@ export function createSliceServer(options: SliceServerOptions): SliceServer {
   let closing: Promise<void> | undefined;
 
   async function handle(req: IncomingMessage, res: ServerResponse, awaitsContinue = false): Promise<void> {
+    endWithConnection(req, res);
     underWay.add(res);
     // Broken connections show where they matter; here they must only not go unheard.
     req.on('error', () => {});

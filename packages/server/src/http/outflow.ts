@@ -1,10 +1,34 @@
-import type { ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import { ClientGoneError } from './body.ts';
 
 /** A client that takes nothing for this long is given up. */
 export const IDLE_MS = 60_000;
 /** What a client takes at least in that time, even if it keeps the connection busy in other ways. */
 const MIN_BYTES = 64 * 1024;
+
+/** The replies that a connection has yet to carry. */
+const repliesOf = new WeakMap<Socket, Set<ServerResponse>>();
+
+/**
+ * Closes a reply whose connection ends while others are before it there. node:http tells only the one whose turn it is, and
+ * whoever waits for the others would wait for ever.
+ */
+export function endWithConnection({ socket }: IncomingMessage, res: ServerResponse): void {
+  const replies = repliesOf.get(socket) ?? new Set();
+  if (!repliesOf.has(socket)) {
+    repliesOf.set(socket, replies);
+    socket.once('close', () => {
+      for (const reply of replies) {
+        if (reply.socket !== null || reply.closed) continue;
+        reply.destroy();
+        reply.emit('close');
+      }
+    });
+  }
+  replies.add(res);
+  res.once('close', () => replies.delete(res));
+}
 
 /** Gives a client up that takes nothing of what has been sent. */
 export function watchOutflow(res: ServerResponse, idleMs: number = IDLE_MS): void {

@@ -5,7 +5,7 @@ import { targetHash } from './layout.ts';
 /** How many are copied at a time. They share a thread: this bounds open files and buffers. */
 const MAX_RUNNING = 16;
 /** Longer than that no client has to wait for an answer. */
-const PATIENCE_MS = 15_000;
+const PATIENCE_MS = 25_000;
 /** A copy that nobody comes back for is dropped after this long. */
 const KEEP_MS = 5 * 60_000;
 
