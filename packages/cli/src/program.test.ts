@@ -74,5 +74,5 @@ test.each([
   [['upload', 'a', 'b', '--sign-url=https://host/sign'], 'cos-slice upload a b --sign-url https://host/sign'],
   [['upload', '--', '--secret-key', 'b'], 'cos-slice upload -- --secret-key b'],
 ])('%j is told without secrets', (argv, told) => {
-  expect(withoutSecrets(argv)).toBe(told);
+  expect(withoutSecrets(argv, 'cos-slice')).toBe(told);
 });

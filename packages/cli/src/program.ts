@@ -132,6 +132,12 @@ ${EXIT_HELP}`,
     .option('--secret-id <ID>', 'secret id (default: demo)')
     .option('--secret-key <KEY>', 'secret key (default: made up and printed)')
     .option('--public-read', 'let anyone download')
+    .option(
+      '--public-url <URL>',
+      'where clients see the server, such as https://files.example, for the URLs in replies',
+    )
+    .option('--trust-proxy', 'believe X-Forwarded-Proto, -Host, -Port and -Prefix: only behind a proxy of yours')
+    .option('--grace <SECONDS>', 'how long requests under way may go on when told to stop, up to 3600', '10')
     .option('--slice-size <SIZE>', 'slice size of every upload, whatever clients ask for')
     .option('--quiet', 'only the line that says ready')
     .option('--json', 'print everything as JSON, one object a line')
@@ -139,7 +145,8 @@ ${EXIT_HELP}`,
       'after',
       `
 The first line is "ready URL", the rest a line for each request: time, op, path, HTTP status, code, ms, size.
-Ctrl-C stops the server; what uploads have stored stays and can be resumed.
+Ctrl-C (or SIGTERM) lets requests under way end and stops the server, a second one stops it at once; what uploads have
+stored stays and can be resumed. GET / and /-/healthy say 200 to probes, /-/ready until the server is told to stop.
 
 Examples:
   cos-slice serve --root ./store

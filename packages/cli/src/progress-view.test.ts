@@ -180,7 +180,7 @@ if (hasTerminal) {
       const { code, stdout } = await running.ended;
       expect(code).toBe(130);
       const [, after = ''] = stdout.split(SHOW);
-      expect(after).toMatch(/cos-slice: interrupted at \d+%; to resume, run: cos-slice upload /);
+      expect(after).toMatch(/cos-slice: interrupted at \d+%; to resume, run: .*cos-slice(\.js)? upload /);
     });
   });
 }

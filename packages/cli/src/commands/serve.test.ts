@@ -1,9 +1,12 @@
 import { execFile } from 'node:child_process';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { commandName } from '../command-line.ts';
 import { CLI, type Running, runCli, startCli } from '../testing/cli.ts';
 
 const shell = promisify(execFile);
@@ -32,13 +35,30 @@ const serve = (args: readonly string[], env: NodeJS.ProcessEnv = {}): Running =>
   return running;
 };
 
+const signFor = async (bucket: string): Promise<string> => {
+  const env = { COS_APP_ID: '10000000', COS_SECRET_ID: 'demo', COS_SECRET_KEY: 'k' };
+  return (await runCli(['sign', bucket], { env })).stdout.trim();
+};
+
+/** A signed request whose body stops in the middle. */
+async function holdRequest(port: string): Promise<{ goOn(): void; answer: Promise<string> }> {
+  const body = '{"op":"upload_slice_list"}';
+  const headers = `Host: x\r\nAuthorization: ${await signFor('demo')}\r\nContent-Length: ${body.length}`;
+  const socket = connect(Number(port), '127.0.0.1').on('error', () => {});
+  socket.write(`POST /files/v2/10000000/demo/a HTTP/1.1\r\n${headers}\r\n\r\n${body.slice(0, 9)}`);
+  const answer = text(socket).catch(() => '');
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  return { goOn: () => void socket.write(body.slice(9)), answer };
+}
+
 describe('a server', () => {
   test('makes its folder, says that it is ready, and prints an upload command that works', async () => {
     const running = serve(['--root', 'new/store']);
     const [, endpoint] = await running.says(READY);
-    const [, command = ''] = await running.says(/^ {2}(COS_.* cos-slice upload FILE demo\/)\n/m);
-    const typed = command.replace('cos-slice', `'${process.execPath}' '${CLI}'`).replace('FILE', `'${file}'`);
-    const { stdout } = await shell('sh', ['-c', typed], { env: { XDG_STATE_HOME: join(folder, 'state') } });
+    const [, command = ''] = await running.says(/^ {2}(COS_.* upload FILE demo\/)\n/m);
+    const { PATH } = process.env;
+    const typed = command.replace('FILE', `'${file}'`);
+    const { stdout } = await shell('sh', ['-c', typed], { env: { PATH, XDG_STATE_HOME: join(folder, 'state') } });
     expect(stdout).toContain(`${endpoint}/10000000/demo/%E6%96%87%E4%BB%B6%201.bin`);
     expect(await readFile(join(folder, 'new/store/10000000/demo/文件 1.bin'))).toHaveLength(3_000_000);
     // One line for each request: time, op, path, status, code, ms, size.
@@ -51,7 +71,7 @@ describe('a server', () => {
   test('does not print a key that it was given', async () => {
     const flags = ['--app-id', '10055004', '--secret-id', 'ID', '--secret-key', 'given-by-flag', '--bucket', 'films'];
     const running = serve(['--root', 'given', ...flags]);
-    await running.says(/COS_APP_ID=10055004 COS_SECRET_ID=ID cos-slice upload FILE films\/\n/);
+    await running.says(/COS_APP_ID=10055004 COS_SECRET_ID=ID .*cos-slice.* upload FILE films\/\n/);
     const { stdout } = running.output();
     expect(stdout).toContain('COS_SECRET_KEY set to the key given');
     expect(stdout).not.toContain('given-by-flag');
@@ -134,6 +154,106 @@ describe('a server', () => {
     expect(running.child.exitCode).toBe(null);
   });
 
+  test.each([
+    ['npx', { npm_command: 'exec' }, /DEMO_KEY npx cos-slice upload FILE demo\/\n/],
+    ['a script of npm', { npm_execpath: '/usr/lib/npm-cli.js' }, /DEMO_KEY npx cos-slice upload FILE demo\/\n/],
+    ['Node', { PATH: dirname(process.execPath) }, /DEMO_KEY (node|\/\S+) \S+\/bin\/cos-slice\.js upload FILE demo\/\n/],
+  ])('started by %s prints a command that is started the same way', async (_, env, pattern) => {
+    const running = serve(['--root', 'started'], env);
+    await running.says(READY);
+    const [printed = ''] = await running.says(/^ {2}COS_.*\n/m);
+    expect(printed.replace(/COS_SECRET_KEY=\S+/, 'DEMO_KEY')).toMatch(pattern);
+  });
+
+  test('started by its name on the PATH prints that name', async () => {
+    const bin = join(folder, 'bin');
+    await mkdir(bin, { recursive: true });
+    await symlink(CLI, join(bin, 'cos-slice'));
+    expect(commandName({ PATH: `/nowhere:${bin}` }, join(bin, 'cos-slice'), process.execPath)).toBe('cos-slice');
+    expect(commandName({ PATH: bin }, '/elsewhere/it is.js', '/opt/my node')).toBe(
+      "'/opt/my node' '/elsewhere/it is.js'",
+    );
+  });
+
+  test('announces the URL it is told, or that of a proxy it trusts', async () => {
+    const forwarded = { 'X-Forwarded-Proto': 'https', 'X-Forwarded-Host': 'files.example' };
+    for (const [flags, expected] of [
+      [['--public-url', 'https://files.example/cos'], 'https://files.example/cos/files/v2'],
+      [['--trust-proxy'], 'https://files.example/files/v2'],
+      [[], undefined],
+    ] as const) {
+      const running = serve(['--root', 'proxied', '--secret-key', 'k', ...flags]);
+      const [, endpoint = ''] = await running.says(READY);
+      const body = new FormData();
+      for (const [name, value] of Object.entries({ op: 'upload', insertOnly: '0', filecontent: 'x' }))
+        body.set(name, value);
+      const headers = { Authorization: await signFor('demo'), ...forwarded };
+      const reply = await fetch(`${endpoint}/10000000/demo/a`, { method: 'POST', headers, body });
+      const { data } = (await reply.json()) as { data: { access_url: string } };
+      expect(data.access_url).toBe(`${expected ?? endpoint}/10000000/demo/a`);
+    }
+  });
+
+  test('answers probes without a line in its log', async () => {
+    const running = serve(['--root', 'probed']);
+    const [, endpoint = ''] = await running.says(READY);
+    const before = running.output().stdout;
+    for (const path of ['/', '/-/healthy', '/-/ready']) expect((await fetch(new URL(path, endpoint))).status).toBe(200);
+    await fetch(`${endpoint}/10000000/demo/a`);
+    await running.says(/^\S+ GET "a" 403 .*\n/m);
+    expect(
+      running
+        .output()
+        .stdout.slice(before.length)
+        .match(/\bGET\b/g),
+    ).toHaveLength(1);
+  });
+
+  test('says in its log when somebody speaks TLS to it', async () => {
+    const running = serve(['--root', 'tls']);
+    const [, endpoint = ''] = await running.says(READY);
+    await expect(fetch(endpoint.replace('http:', 'https:'))).rejects.toThrow();
+    await running.says(/^\S+ - - 400 -5999 .* a TLS handshake came, .* use http:/m);
+  });
+
+  test('listens on an IPv6 address in brackets', async () => {
+    const running = serve(['--root', 'six', '--host', '[::1]']);
+    const [, endpoint = ''] = await running.says(/^ready (http:\/\/\[::1\]:\d+\/files\/v2)\n/);
+    expect((await fetch(new URL('/', endpoint))).status).toBe(200);
+  });
+
+  test.each(['SIGINT', 'SIGTERM'] as const)(
+    'lets a request under way end on %s, unless there is a second signal',
+    async (signal) => {
+      for (const second of [undefined, 'SIGINT', 'SIGTERM'] as const) {
+        const running = serve(['--root', 'ending', '--secret-key', 'k']);
+        const [, , port = ''] = await running.says(READY);
+        const held = await holdRequest(port);
+        running.child.kill(signal);
+        const stopping = /^stopping: requests under way have 10 s; again to stop at once\n$/;
+        await expect.poll(() => running.output().stderr).toMatch(stopping);
+        if (second) running.child.kill(second);
+        else held.goOn();
+        const { code } = await running.ended;
+        expect(code).toBe(second ? null : 0);
+        expect(await held.answer).toMatch(second ? /^$/ : /^HTTP\/1\.1 404 .*"code":-197/s);
+      }
+    },
+  );
+
+  test('waits no longer than --grace says', async () => {
+    const running = serve(['--root', 'grace', '--secret-key', 'k', '--grace', '1']);
+    const [, , port = ''] = await running.says(READY);
+    const held = await holdRequest(port);
+    const toldAtMs = performance.now();
+    running.child.kill('SIGTERM');
+    expect(await running.ended).toMatchObject({ code: 0 });
+    expect(performance.now() - toldAtMs).toBeGreaterThan(950);
+    expect(await held.answer).toBe('');
+    const wrong = await runCli(['serve', '--root', 'x', '--grace', 'soon'], { cwd: folder });
+    expect(wrong.stderr).toMatch(/--grace must be/);
+  });
+
   test.each(['SIGINT', 'SIGTERM'] as const)('stops on %s', async (signal) => {
     const running = serve(['--root', 'stop']);
     await running.says(READY);
@@ -156,6 +276,13 @@ describe('a server that cannot be', () => {
     ['a slice size too small', ['--root', 'x', '--slice-size', '1k'], 2, /--slice-size must be from 64k/],
     ['an odd bucket', ['--root', 'x', '--bucket', 'a b'], 2, /"a b" cannot be a bucket/],
     ['an odd application', ['--root', 'x', '--app-id', '../x'], 2, /cannot be an appid/],
+    ['a public URL that is none', ['--root', 'x', '--public-url', 'files.example'], 2, /--public-url must be an http/],
+    [
+      'a key with a line break',
+      ['--root', 'x', '--secret-key', 'hush\n'],
+      2,
+      /secretKey begins or ends in white space/,
+    ],
     ['an argument', ['--root', 'x', 'y'], 2, /too many arguments/],
     ['a root that is a file', ['--root', '文件 1.bin'], 1, /is a file, or below one: give --root a folder/],
     ['a root below a file', ['--root', '文件 1.bin/x'], 1, /is a file, or below one/],

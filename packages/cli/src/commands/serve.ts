@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { resolve } from 'node:path';
 import { createSliceServer, fileStore, type RequestInfo, type SliceServer, type Store } from '@cos-slice/server';
+import { ownCommand } from '../command-line.ts';
 import { CommandError, EXIT, UsageError } from '../failure.ts';
 import { type AccountFlags, withEnvironment } from '../settings.ts';
 import { quoteName, quoteWord, toLine } from '../text.ts';
@@ -13,21 +14,27 @@ export interface ServeFlags extends AccountFlags {
   readonly bucket: readonly string[];
   readonly sliceSize?: string;
   readonly publicRead?: boolean;
+  readonly publicUrl?: string;
+  readonly trustProxy?: boolean;
+  readonly grace: string;
   readonly json?: boolean;
   readonly quiet?: boolean;
 }
 
 const PREFIX = '/files/v2';
+/** Most often there is nothing to wait for. */
+const SAY_AFTER_MS = 500;
 
 /** Serves until it is told to stop. @returns the exit code */
 export async function serve(flags: ServeFlags): Promise<number> {
-  const [, port, forcedBytes] = checkAll(
+  const [, port, forcedBytes, graceSec] = checkAll(
     () => {
       // Empty is what an unset variable becomes in scripts: not the folder somebody happens to be in.
       if (flags.root === '') throw new UsageError('--root must be a folder, got nothing');
     },
     () => parseWhole('--port', flags.port, 0, 65_535),
     () => (flags.sliceSize === undefined ? undefined : parseSliceSize('--slice-size', flags.sliceSize)),
+    () => parseWhole('--grace', flags.grace, 0, 3600),
   );
   const settings = withEnvironment(flags, process.env);
   const { appId = '10000000', secretId = 'demo' } = settings;
@@ -53,15 +60,24 @@ export async function serve(flags: ServeFlags): Promise<number> {
     if (!flags.quiet) print(introduce({ root, endpoint, appId, secretId, madeUpKey, bucket: flags.bucket[0] ?? '' }));
   }
   await stop;
-  await server.close();
+  const saying = setTimeout(() => {
+    if (!flags.quiet) process.stderr.write(`stopping: requests under way have ${graceSec} s; again to stop at once\n`);
+  }, SAY_AFTER_MS);
+  await server.close({ graceMs: graceSec * 1000 });
+  clearTimeout(saying);
   return EXIT.done;
 }
 
-/** A second signal finds no handler and ends the process at once. */
+const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
+
+/** A second signal, be it the other one, finds no handler and ends the process at once. */
 function onceTold(): Promise<void> {
-  return new Promise((stop) => {
-    process.once('SIGINT', () => stop());
-    process.once('SIGTERM', () => stop());
+  return new Promise((resolve) => {
+    const stop = (): void => {
+      for (const signal of SIGNALS) process.off(signal, stop);
+      resolve();
+    };
+    for (const signal of SIGNALS) process.on(signal, stop);
   });
 }
 
@@ -77,13 +93,17 @@ function createServer(
       prefix: PREFIX,
       accounts: [{ ...credentials, buckets: flags.bucket }],
       publicRead: flags.publicRead === true,
+      trustProxy: flags.trustProxy === true,
+      ...(flags.publicUrl === undefined ? {} : { publicUrl: flags.publicUrl }),
       ...(forcedBytes === undefined ? {} : { sliceSize: { forcedBytes } }),
       ...(flags.quiet ? {} : { onRequest: log }),
     });
   } catch (error) {
     // What the server says about its options, without the name of a function nobody called.
     if (error instanceof TypeError)
-      throw new UsageError(error.message.replace(/^createSliceServer: (accounts: )?/, ''));
+      throw new UsageError(
+        error.message.replace(/^createSliceServer: (accounts: )?/, '').replace('publicUrl:', '--public-url'),
+      );
     throw error;
   }
 }
@@ -107,7 +127,7 @@ function introduce(facts: {
     madeUpKey === undefined ? 'with COS_SECRET_KEY set to the key given' : 'demo credentials, made up for this run';
   return [
     `files in ${toLine(root)}; stop with Ctrl-C; upload (${key}):`,
-    `  ${variables.join(' ')} cos-slice upload FILE ${bucket}/`,
+    `  ${variables.join(' ')} ${ownCommand()} upload FILE ${bucket}/`,
   ].join('\n');
 }
 
@@ -145,8 +165,8 @@ function print(text: string): void {
 /** A server that listens everywhere is reached here, too. */
 function reachable(host: string): string {
   if (host === '0.0.0.0') return '127.0.0.1';
-  if (host === '::') return '[::1]';
-  return host.includes(':') ? `[${host}]` : host;
+  if (host === '::' || host === '[::]') return '[::1]';
+  return host.includes(':') && !host.startsWith('[') ? `[${host}]` : host;
 }
 
 function rootProblem({ code, message }: NodeJS.ErrnoException, root: string): string {

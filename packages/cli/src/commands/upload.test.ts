@@ -305,7 +305,7 @@ describe('an interrupted upload', () => {
     const { code, stdout, stderr } = await running.ended;
     expect({ code, stdout }).toEqual({ code: 130, stdout: '' });
     expect(stderr).toMatch(ONE_LINE);
-    const command = `cos-slice upload '${file}' 'demo/${signal} 1.bin' --concurrency 2`;
+    const command = `upload '${file}' 'demo/${signal} 1.bin' --concurrency 2`;
     expect(stderr).toMatch(/interrupted at \d+%; to resume, run: /);
     expect(stderr.trim().endsWith(command)).toBe(true);
 
@@ -342,7 +342,9 @@ describe('an interrupted upload', () => {
     const { args, running, file } = await slow('forget.bin', ['--no-resume', '--quiet']);
     running.child.kill('SIGINT');
     const { stderr } = await running.ended;
-    expect(stderr).toMatch(/interrupted at [1-9]\d*%; to start over, run: cos-slice upload --on-conflict restart /);
+    expect(stderr).toMatch(
+      /interrupted at [1-9]\d*%; to start over, run: .*cos-slice(\.js)? upload --on-conflict restart /,
+    );
     world.delayMs = 0;
     expect(await runCli([...args, '--on-conflict', 'restart'], { env: world.env })).toMatchObject({
       code: 0,
