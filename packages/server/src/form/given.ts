@@ -13,13 +13,13 @@ type MaybeRead = IncomingMessage & {
 };
 
 /**
- * Undefined when the body is still to be read, or there is none.
+ * Undefined when the body is still to be read.
  *
  * @throws ProtocolError -5999 when it has been read and is not to be had any more
  */
 export function givenBody(req: MaybeRead): GivenBody | undefined {
   const { body, rawBody, headers } = req;
-  if (!req.readableDidRead) return undefined;
+  if (!req.readableDidRead) return req.readableEnded ? { bytes: Buffer.alloc(0) } : undefined;
   for (const bytes of [rawBody, body]) {
     if (bytes instanceof Uint8Array) return { bytes: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length) };
     if (typeof bytes === 'string') return { bytes: Buffer.from(bytes) };
