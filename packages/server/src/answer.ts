@@ -73,6 +73,8 @@ export function createAnswer(settings: Settings, checker: Checker): Answer {
           record.bytes += bytes;
         },
         openContent: async (fields) => {
+          // No operation for which a one-time signature is good takes content.
+          allows(grant, signedTarget(address), 'write');
           const opened = await openContent(exchange, fields);
           content = opened.content;
           return opened.sink;
