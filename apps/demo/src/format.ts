@@ -15,8 +15,3 @@ export function formatBytes(bytes: number): string {
 export function formatCount(count: number, language: string): string {
   return new Intl.NumberFormat(language).format(count);
 }
-
-/** Whole percent, rounded as Uppy does beside it, and 100 only when all is done. */
-export function formatPercent(fraction: number): string {
-  return `${fraction >= 1 ? 100 : Math.min(99, Math.round(fraction * 100))}%`;
-}

@@ -1,6 +1,6 @@
 import { SLICE_IN_FLIGHT, SLICE_RESUMED, SLICE_RETRYING, SLICE_STORED, SLICE_WAITING } from '@cos-slice/browser';
 import { byId, element, setText } from './element.ts';
-import { formatBytes, formatCount, formatPercent } from './format.ts';
+import { formatBytes, formatCount } from './format.ts';
 import type { Languages } from './language.ts';
 import { tally } from './slice-grid.ts';
 import { createSliceMap, type SliceMap } from './slice-map.ts';
@@ -103,18 +103,17 @@ export function createMapView(languages: Languages, explain: Explain): { show(en
   return { show };
 }
 
-function phaseText({ state, isBehind, instant }: Entry, { text }: Languages, explain: Explain): string {
+function phaseText({ state, isBehind, percent, instant }: Entry, { text }: Languages, explain: Explain): string {
   const { phase, progress, paused, online, error } = state;
-  const { fraction, hashedBytes, sizeBytes } = progress;
+  const { hashedBytes, sizeBytes } = progress;
   if (phase === 'done') return text(instant ? 'phaseInstant' : 'phaseDone');
   if (phase === 'failed') return text('phaseFailed', { reason: error ? explain(error) : '' });
   if (phase === 'cancelled') return text('phaseCancelled');
-  if (paused) return text('phasePaused', { percent: formatPercent(fraction) });
+  if (paused) return text('phasePaused', { percent: `${percent}%` });
   if (!online) return text('phaseOffline');
   if (phase === 'hashing')
-    return text('phaseHashing', { percent: formatPercent(hashedBytes / Math.max(1, sizeBytes)) });
-  if (phase === 'sending')
-    return text(isBehind ? 'phaseMakingUp' : 'phaseSending', { percent: formatPercent(fraction) });
+    return text('phaseHashing', { percent: `${Math.floor((100 * hashedBytes) / Math.max(1, sizeBytes))}%` });
+  if (phase === 'sending') return text(isBehind ? 'phaseMakingUp' : 'phaseSending', { percent: `${percent}%` });
   return text(phase === 'finishing' ? 'phaseFinishing' : 'phaseOpening');
 }
 

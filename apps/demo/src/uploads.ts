@@ -18,6 +18,8 @@ export interface Entry {
   readonly map: Uint8Array;
   /** The server has forgotten slices: the map shows what it has now, while what was confirmed once does not fall. */
   readonly isBehind: boolean;
+  /** As Uppy shows it beside. */
+  readonly percent: number;
   readonly instant: boolean;
 }
 
@@ -107,9 +109,19 @@ export function followUploads(uppy: DemoUppy, onChange: () => void): Uploads {
     window = state.progress.concurrency;
     const map = mapOf(file.id, state);
     const { sizeBytes } = state.progress;
-    put({ id: file.id, name: file.name, sizeBytes, state, map, isBehind: behind.has(file.id), instant: false });
+    put({
+      id: file.id,
+      name: file.name,
+      sizeBytes,
+      state,
+      map,
+      isBehind: behind.has(file.id),
+      percent: 0,
+      instant: false,
+    });
     onChange();
   });
+  uppy.on('upload-progress', onChange);
   uppy.on('upload-success', (file, { body }) => {
     const entry = file && entryOf(file.id);
     if (entry && (body as UploadResult | undefined)?.instant) put({ ...entry, instant: true });
@@ -127,7 +139,8 @@ export function followUploads(uppy: DemoUppy, onChange: () => void): Uploads {
   });
 
   return {
-    entries: () => entries,
+    entries: () =>
+      entries.map((entry) => ({ ...entry, percent: uppy.getFile(entry.id)?.progress.percentage ?? entry.percent })),
     totals: () => [...latest.values()].reduce((sums, progress) => add(sums, countsOf(progress, true)), earlier),
     window: () => window,
     isBusy: () => entries.some((entry) => !isOver(entry)),

@@ -260,8 +260,8 @@ export default class CosSlice<M extends Meta, B extends Body> extends BasePlugin
     const latest = this.uppy.getFile(fileId);
     if (!latest?.progress.uploadStarted || snapshot.phase === 'done') return;
     const { uploadStarted } = latest.progress;
-    const { sizeBytes, fraction } = snapshot.progress;
-    const bytesUploaded = Math.floor(Math.min(fraction, SHOWN_AT_MOST) * sizeBytes);
+    const { sizeBytes } = snapshot.progress;
+    const bytesUploaded = shownBytes(snapshot);
     if (bytesUploaded === latest.progress.bytesUploaded) return;
     this.#tell(() =>
       this.uppy.emit('upload-progress', latest, { uploadStarted, bytesUploaded, bytesTotal: sizeBytes }),
@@ -336,6 +336,13 @@ export default class CosSlice<M extends Meta, B extends Body> extends BasePlugin
     this.#uploads.clear();
     this.#showStatus();
   };
+}
+
+/** What was on its way when an upload was paused, and did not arrive, is no progress any more. */
+function shownBytes({ paused, progress }: UploadSnapshot): number {
+  const { sizeBytes, fraction, confirmedBytes, slices } = progress;
+  const shown = paused && slices.inFlight === 0 ? confirmedBytes / sizeBytes || 0 : fraction;
+  return Math.floor(Math.min(shown, SHOWN_AT_MOST) * sizeBytes);
 }
 
 function mostOf(concurrency: number | Bounds): number {
