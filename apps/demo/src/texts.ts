@@ -65,7 +65,7 @@ const en = {
   timesLabel: 'happened {count} times',
   reload: 'Reload this page now',
   reloadHint:
-    'Uploads continue by themselves: after this button, after F5, and in the next tab when this one was closed. Only files above 2 GiB have to be selected again first.',
+    'Uploads continue by themselves: after this button, after F5, and in the next tab when this one was closed. Only a large file whose content the browser could not keep in time has to be selected again.',
   serverGone: 'The demo server does not answer.',
 
   doneTitle: 'Finished files',
@@ -162,7 +162,7 @@ const zh: Record<TextKey, string> = {
   timesLabel: '已发生 {count} 次',
   reload: '立即刷新本页',
   reloadHint:
-    '上传会自动继续：无论是按此按钮、按 F5，还是关闭标签页后再打开一个。只有超过 2 GiB 的文件需要先重新选择。',
+    '上传会自动继续：无论是按此按钮、按 F5，还是关闭标签页后再打开一个。只有浏览器未能及时保存内容的大文件需要重新选择。',
   serverGone: '演示服务器没有应答。',
 
   doneTitle: '已完成的文件',

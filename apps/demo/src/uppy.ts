@@ -14,7 +14,7 @@ type DemoBody = UploadResult & Record<string, unknown>;
 export type DemoUppy = Uppy<DemoMeta, DemoBody>;
 export type DemoFile = UppyFile<DemoMeta, DemoBody>;
 
-const MIB = 1024 * 1024;
+const GIB = 1024 ** 3;
 /** Long enough for everybody to see that it is complete. */
 const LINGER_MS = 1500;
 
@@ -23,8 +23,8 @@ export function createUppy(id: string, config: DemoConfig, languages: Languages)
   const { appId, bucket } = config;
   // Not in Golden Retriever's types: by default it keeps no file above 10 MiB.
   const indexedDB: GoldenRetrieverOptions['indexedDB'] & { maxFileSize: number; maxTotalSize: number } = {
-    maxFileSize: 2048 * MIB,
-    maxTotalSize: 4096 * MIB,
+    maxFileSize: 16 * GIB,
+    maxTotalSize: 32 * GIB,
   };
   const uppy: DemoUppy = new Uppy<DemoMeta, DemoBody>({ id, autoProceed: true })
     .use(Dashboard, {
