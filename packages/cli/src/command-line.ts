@@ -3,7 +3,8 @@ import { delimiter, join } from 'node:path';
 import { quoteWord } from './text.ts';
 
 const SECRET = '--secret-key';
-const MAYBE_SECRET = '--sign-url';
+/** URLs that may have a user and a password, or a token. */
+const MAYBE_SECRET = ['--sign-url', '--proxy'];
 
 /**
  * How this command was started, as it can be typed into another terminal: `cos-slice` where a shell finds it, `npx cos-slice`
@@ -46,13 +47,13 @@ export function withoutSecrets(argv: readonly string[], command: string = ownCom
       break;
     }
     const [flag = '', ...rest] = word.split('=');
-    if (flag !== SECRET && flag !== MAYBE_SECRET) {
+    if (flag !== SECRET && !MAYBE_SECRET.includes(flag)) {
       shown.push(word);
       continue;
     }
     const value = rest.length > 0 ? rest.join('=') : words.next().value;
     // A password or a token can be part of such a URL.
-    if (flag === MAYBE_SECRET && !/[@?]/.test(String(value))) shown.push(flag, String(value));
+    if (MAYBE_SECRET.includes(flag) && !/[@?]/.test(String(value))) shown.push(flag, String(value));
   }
   return [command, ...shown.map(quoteWord)].join(' ');
 }

@@ -1,3 +1,4 @@
+import { writeSync } from 'node:fs';
 import { type CosSliceError, isCosSliceError } from '@cos-slice/node';
 import { toLine } from './text.ts';
 
@@ -60,13 +61,46 @@ function toFailure(error: unknown): Failure {
  * @returns the exit code
  */
 export function reportFailure(error: unknown, json: boolean, facts: object = {}): number {
-  const { exitCode, ...failure } = toFailure(error);
-  if (json) process.stdout.write(`${JSON.stringify({ ok: false, ...facts, ...failure })}\n`);
-  process.stderr.write(`cos-slice: ${failure.message}\n`);
+  const { exitCode, line, object } = describeFailure(error, facts);
+  if (json) process.stdout.write(object);
+  process.stderr.write(line);
   for (let at = error; process.env.DEBUG === 'cos-slice' && at instanceof Error; at = at.cause) {
     process.stderr.write(`${at.stack}\n`);
   }
   return exitCode;
+}
+
+/**
+ * Reports a failure and ends the process, whatever hangs: leaving in order would wait for reads that never come back, as from
+ * a mount whose server is gone. To the shell it is interrupted, as by Ctrl-C.
+ */
+export function endAtOnce(error: unknown, json: boolean, facts: object): never {
+  const { line, object } = describeFailure(error, facts);
+  for (const [fd, text] of [
+    [1, json ? object : ''],
+    [2, line],
+  ] as const) {
+    try {
+      writeSync(fd, text);
+    } catch {
+      // Whoever would have read it is gone, or does not read.
+    }
+  }
+  if (process.platform !== 'win32') {
+    process.removeAllListeners('SIGINT');
+    process.kill(process.pid, 'SIGINT');
+  }
+  // The first process of a container is not ended by signals.
+  process.exit(EXIT.interrupted);
+}
+
+function describeFailure(error: unknown, facts: object): { exitCode: number; line: string; object: string } {
+  const { exitCode, ...failure } = toFailure(error);
+  return {
+    exitCode,
+    line: `cos-slice: ${failure.message}\n`,
+    object: `${JSON.stringify({ ok: false, ...facts, ...failure })}\n`,
+  };
 }
 
 function pick({ code, exitCode }: CommandError): Pick<CommandError, 'code' | 'exitCode'> {
@@ -84,6 +118,7 @@ const FLAGS: Readonly<Record<string, string>> = {
   path: 'the path',
   sliceSize: '--slice-size',
   concurrency: '--concurrency',
+  proxy: '--proxy',
   lifetimeSec: '--expires',
 };
 

@@ -89,6 +89,8 @@ ${EXIT_HELP}`,
     .option('--concurrency <N>', 'slices in flight, 1 to 64 (default: adapts, up to 16)')
     .option('--overwrite', 'replace what is at the path')
     .option('--on-conflict <WHAT>', "another file's unfinished upload at the path: error (default) or restart")
+    .option('--may-grow', 'send a growing file, such as a log, as long as it is at the start')
+    .option('--proxy <URL>', 'go through this proxy (default: HTTP_PROXY, HTTPS_PROXY and NO_PROXY)')
     .option('--attributes <TEXT>', 'text to store with the object (biz_attr)')
     .option('--no-resume', 'neither remember this upload nor look for an earlier run of it')
     .option('--quiet', 'no progress')
@@ -102,6 +104,8 @@ Examples:
   cos-slice upload notes.txt docs/notes.txt --sign-url https://example.com/sign --overwrite
 
 Environment (flags go first):${variablesHelp('COS_SLICE_ENDPOINT', 'COS_APP_ID', 'COS_SECRET_ID', 'COS_SECRET_KEY', 'COS_SIGN_URL')}
+  HTTP_PROXY, HTTPS_PROXY, NO_PROXY   which proxy to go through
+  NODE_EXTRA_CA_CERTS  a file of more certificates to trust
   NO_COLOR             no colours
   XDG_STATE_HOME       where unfinished uploads are remembered (default: ~/.local/state)${DEBUG_HELP}
 ${KEY_HELP}

@@ -47,7 +47,10 @@ export interface UploadSettings {
 }
 
 /** What an upload needs, all that is missing named at once. @throws UsageError */
-export function uploadSettings(flags: AccountFlags, environment: NodeJS.ProcessEnv): UploadSettings {
+export function uploadSettings(
+  flags: AccountFlags & { readonly proxy?: string },
+  environment: NodeJS.ProcessEnv,
+): UploadSettings {
   if (flags.signUrl && flags.secretKey) {
     throw new UsageError('--sign-url and --secret-key exclude each other: give the one that is to sign');
   }
@@ -56,7 +59,7 @@ export function uploadSettings(flags: AccountFlags, environment: NodeJS.ProcessE
   const signUrl = flags.secretKey ? undefined : settings.signUrl;
   if (signUrl !== undefined) {
     const { endpoint, appId } = required(settings, ['endpoint', 'appId']);
-    const remote = toRemoteSigner(signUrl);
+    const remote = toRemoteSigner(signUrl, flags.proxy);
     return { endpoint, appId, signerFor: (): Signer => remote };
   }
   const { endpoint, appId, secretId, secretKey } = required(settings, ['endpoint', 'appId', 'secretId', 'secretKey']);
@@ -65,17 +68,18 @@ export function uploadSettings(flags: AccountFlags, environment: NodeJS.ProcessE
 }
 
 /** `user:password@` in the URL becomes basic authentication, which fetch does not do by itself. */
-function toRemoteSigner(text: string): Signer {
+function toRemoteSigner(text: string, proxy: string | undefined): Signer {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url?.protocol !== 'http:' && url?.protocol !== 'https:') {
     throw new UsageError('--sign-url (or COS_SIGN_URL) must be a URL that starts with http:// or https://');
   }
   const { username, password } = url;
-  if (username === '' && password === '') return remoteSigner(text);
+  const through = proxy === undefined ? {} : { proxy };
+  if (username === '' && password === '') return remoteSigner({ url: text, ...through });
   url.username = '';
   url.password = '';
   const credentials = Buffer.from(`${decodeURIComponent(username)}:${decodeURIComponent(password)}`).toString('base64');
-  return remoteSigner({ url: url.href, headers: { Authorization: `Basic ${credentials}` } });
+  return remoteSigner({ url: url.href, headers: { Authorization: `Basic ${credentials}` }, ...through });
 }
 
 /** `bucket/dir/name` -> both. @throws UsageError */

@@ -1,30 +1,42 @@
 import { randomUUID } from 'node:crypto';
-import { link, mkdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { link, readFile, readlink, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { CosSliceError } from '@cos-slice/core';
+import { codeOf, makeFolder, readRegularText } from './state-files.ts';
+import { untilAborted, whenOpenable } from './waiting.ts';
 
-const HEARTBEAT_MS = 10_000;
-/** A holder that cannot be asked (another machine, no /proc) is given up when it has been silent for this long. */
-const SILENCE_MS = 60_000;
+const HEARTBEAT_MS = 2_000;
+/**
+ * A holder that cannot be asked (another machine or container, no /proc) is given up when its heart has stood still for this
+ * long. It is watched, and no clock of another machine is believed.
+ */
+const SILENCE_MS = 10_000;
+const WATCH_MS = 500;
 const ATTEMPTS = 10;
 const RETRY_MS = 20;
 
 export interface FileLocks {
   /**
    * @param name of the lock's file, without extension
+   * Waits while it cannot tell whether a holder is alive, up to 10 s.
+   *
    * @returns the unlock function
-   * @throws CosSliceError `locked`
+   * @throws CosSliceError `locked`; `signal.reason` when aborted
    */
-  acquire(name: string, subject: string): Promise<() => Promise<void>>;
+  acquire(name: string, subject: string, signal?: AbortSignal): Promise<() => Promise<void>>;
 }
 
-/** Who holds a lock. A process is told from a later one with the same id by its start time and the machine's boot. */
+/**
+ * Who holds a lock. A process is told from a later one with the same id by its start time and the machine's boot; ids mean
+ * something within one namespace only.
+ */
 interface Holder {
   readonly pid: number;
   readonly host: string;
   readonly boot?: string;
+  readonly pids?: string;
   readonly startedAt?: string;
   readonly token: string;
 }
@@ -38,13 +50,13 @@ const heldHere = new Set<string>();
  */
 export function createFileLocks(dir: string): FileLocks {
   return {
-    async acquire(name, subject) {
+    async acquire(name, subject, signal) {
       const file = join(dir, `${name}.lock`);
       if (heldHere.has(file)) throw locked(subject, `this process (pid ${process.pid})`);
       heldHere.add(file);
       let token: string | undefined;
       try {
-        token = await acquireFile(dir, file, subject);
+        token = await acquireFile(dir, file, subject, signal);
       } catch (error) {
         heldHere.delete(file);
         throw error;
@@ -68,14 +80,20 @@ export function createFileLocks(dir: string): FileLocks {
 }
 
 /** @returns the token in the file, or undefined where no file can be written */
-async function acquireFile(dir: string, file: string, subject: string): Promise<string | undefined> {
+async function acquireFile(
+  dir: string,
+  file: string,
+  subject: string,
+  signal: AbortSignal | undefined,
+): Promise<string | undefined> {
   const me = await describeSelf();
   const mine = `${file}.${me.token}`;
   try {
     try {
-      await mkdir(dir, { recursive: true, mode: 0o700 });
-      await writeFile(mine, JSON.stringify(me), { mode: 0o600, flag: 'wx' });
+      await makeFolder(dir);
+      await whenOpenable(() => writeFile(mine, JSON.stringify(me), { mode: 0o600, flag: 'wx' }), signal);
     } catch {
+      signal?.throwIfAborted();
       return undefined;
     }
     for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
@@ -85,7 +103,7 @@ async function acquireFile(dir: string, file: string, subject: string): Promise<
       if (error !== 'EEXIST') return undefined;
       const holder = await readHolder(file);
       if (holder === undefined) continue;
-      if (await isAlive(holder, file)) throw locked(subject, `another process (pid ${holder?.pid})`);
+      if (await isAlive(holder, file, signal)) throw locked(subject, `another process (pid ${holder?.pid})`);
       if (await inherit(file, mine, tokenOf(holder), tokenOf(holder))) return me.token;
       await delay(Math.random() * RETRY_MS);
     }
@@ -110,7 +128,7 @@ async function inherit(file: string, mine: string, deadToken: string, ancestor: 
     await link(mine, heir);
   } catch {
     const other = await readHolder(heir);
-    if (other === undefined || (await isAlive(other, heir))) return false;
+    if (other === undefined || (await isAlive(other, heir, undefined))) return false;
     const inherited = await inherit(file, mine, deadToken, tokenOf(other));
     if (inherited) await rm(heir, { force: true });
     return inherited;
@@ -134,7 +152,7 @@ function tokenOf(holder: Holder | null): string {
 /** @returns undefined when there is no lock, null when it is unreadable */
 async function readHolder(file: string): Promise<Holder | null | undefined> {
   try {
-    const value: unknown = JSON.parse(await readFile(file, 'utf8'));
+    const value: unknown = JSON.parse(await readRegularText(file));
     const { pid, host, token } = value as Partial<Holder>;
     // The token becomes part of a file name.
     const fits = Number.isInteger(pid) && typeof host === 'string' && /^[\w-]{1,64}$/.test(token ?? '');
@@ -144,16 +162,32 @@ async function readHolder(file: string): Promise<Holder | null | undefined> {
   }
 }
 
-async function isAlive(holder: Holder | null, file: string): Promise<boolean> {
+async function isAlive(holder: Holder | null, file: string, signal: AbortSignal | undefined): Promise<boolean> {
   if (holder === null) return false;
   const here = await describeSelf();
-  if (holder.host === here.host) {
-    if (holder.boot !== here.boot) return false;
+  // Names of machines are no proof: containers share them, or change them.
+  const sameMachine = here.boot === undefined ? holder.host === here.host : holder.boot === here.boot;
+  if (sameMachine && holder.pids === here.pids) {
     if (!processExists(holder.pid)) return false;
     if (holder.startedAt !== undefined) return (await startTimeOf(holder.pid)) === holder.startedAt;
   }
-  const { mtimeMs } = await stat(file).catch(() => ({ mtimeMs: Date.now() }));
-  return Date.now() - mtimeMs < SILENCE_MS;
+  return beats(file, signal);
+}
+
+/** Watches a lock for as long as it may be silent. @returns whether its holder has touched it, or let it go */
+async function beats(file: string, signal: AbortSignal | undefined): Promise<boolean> {
+  const touchedAt = (): Promise<number | undefined> =>
+    stat(file).then(
+      ({ mtimeMs }) => mtimeMs,
+      () => undefined,
+    );
+  const before = await touchedAt();
+  const endMs = performance.now() + SILENCE_MS;
+  while (performance.now() < endMs) {
+    await untilAborted(delay(WATCH_MS), signal);
+    if ((await touchedAt()) !== before) return true;
+  }
+  return false;
 }
 
 function processExists(pid: number): boolean {
@@ -166,12 +200,13 @@ function processExists(pid: number): boolean {
 }
 
 async function describeSelf(): Promise<Holder> {
-  const [boot, startedAt] = await Promise.all([bootId(), startTimeOf(process.pid)]);
+  const [boot, pids, startedAt] = await Promise.all([bootId(), pidNamespace(), startTimeOf(process.pid)]);
   return {
     pid: process.pid,
     host: hostname(),
     token: randomUUID(),
     ...(boot !== undefined && { boot }),
+    ...(pids !== undefined && { pids }),
     ...(startedAt !== undefined && { startedAt }),
   };
 }
@@ -179,6 +214,11 @@ async function describeSelf(): Promise<Holder> {
 async function bootId(): Promise<string | undefined> {
   const text = await readFile('/proc/sys/kernel/random/boot_id', 'utf8').catch(() => undefined);
   return text?.trim();
+}
+
+/** Linux's number of it; undefined elsewhere. */
+function pidNamespace(): Promise<string | undefined> {
+  return readlink('/proc/self/ns/pid').catch(() => undefined);
 }
 
 /** Clock ticks after boot, from Linux's /proc; undefined elsewhere, and for a process that is dead but not yet reaped. */
@@ -191,8 +231,4 @@ async function startTimeOf(pid: number): Promise<string | undefined> {
 
 function locked(subject: string, holder: string): CosSliceError {
   return new CosSliceError('locked', `${holder} is uploading to ${subject} already: wait for it, or stop it`);
-}
-
-function codeOf(error: unknown): string {
-  return (error as NodeJS.ErrnoException).code ?? 'unknown';
 }

@@ -16,7 +16,6 @@ export {
   type ResumeRecord,
   type ResumeStore,
   type RetryOptions,
-  remoteSigner,
   type SignClaim,
   type Signer,
   type SignerOptions,
@@ -33,12 +32,14 @@ export {
   type UploadResult,
   type UploadSnapshot,
 } from '@cos-slice/core';
-export { createDispatcherTransport } from './dispatcher-transport.ts';
+export { createDispatcherTransport, type DispatcherTransportOptions } from './dispatcher-transport.ts';
 export { createHasher } from './hasher.ts';
 export { createNetwork, type EndpointNetwork } from './network.ts';
+export { type ProxiedSignerOptions, remoteSigner } from './remote-signer.ts';
 export { createFileResumeStore, defaultStateDir, type FileResumeStoreOptions } from './resume-store.ts';
 export { createBytesSource } from './source-bytes.ts';
-export { type FileSource, openFileSource } from './source-file.ts';
+export { type FileSource, type FileSourceOptions, openFileSource } from './source-file.ts';
 export { type ByteStream, createStreamSource, type WebByteStream } from './source-stream.ts';
+export type { SizedStream, UploadSource } from './sources.ts';
 export { createHttpTransport, type HttpTransportOptions } from './transport.ts';
-export { type SizedStream, type UploadFileOptions, type UploadSource, uploadFile } from './upload-file.ts';
+export { type UploadFileOptions, uploadFile } from './upload-file.ts';

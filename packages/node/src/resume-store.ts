@@ -1,9 +1,12 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { mkdir, opendir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
-import { homedir } from 'node:os';
-import { join, resolve } from 'node:path';
-import type { ResumeRecord, ResumeStore } from '@cos-slice/core';
+import { opendir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { devNull, homedir } from 'node:os';
+import { isAbsolute, join, resolve } from 'node:path';
+import type { OptionIssue, ResumeRecord, ResumeStore } from '@cos-slice/core';
 import { createFileLocks } from './file-lock.ts';
+import { refuseIssues } from './option-issues.ts';
+import { codeOf, makeFolder, readRegularText } from './state-files.ts';
+import { whenOpenable } from './waiting.ts';
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 const DEFAULT_MAX_AGE_MS = 7 * DAY_MS;
@@ -17,10 +20,15 @@ export interface FileResumeStoreOptions {
 
 /**
  * Remembers unfinished uploads in small files, one per destination, which only the user can read. A directory that cannot be
- * written makes uploads forgetful, never fail.
+ * written, or none at all, makes uploads forgetful (`UploadSnapshot.resumable`), never fail.
+ *
+ * @throws CosSliceError `invalid-options`
  */
 export function createFileResumeStore(options: FileResumeStoreOptions = {}): ResumeStore {
-  const dir = resolve(options.dir ?? defaultStateDir());
+  refuseWrong(options);
+  const home = options.dir ?? defaultStateDir();
+  // A name that no folder can have stands for none: locks hold within this process.
+  const dir = home === undefined ? join(devNull, 'cos-slice') : resolve(home);
   const maxAgeMs = options.maxAgeMs ?? DEFAULT_MAX_AGE_MS;
   const locks = createFileLocks(dir);
   let swept = false;
@@ -30,7 +38,7 @@ export function createFileResumeStore(options: FileResumeStoreOptions = {}): Res
     async load(key) {
       if (!swept) sweep(dir, maxAgeMs);
       swept = true;
-      const text = await readFile(fileOf(key), 'utf8').catch(() => undefined);
+      const text = await readRegularText(fileOf(key)).catch(() => undefined);
       if (text === undefined) return undefined;
       const record = parseRecord(text);
       if (record !== undefined && Date.now() - record.savedAtMs <= maxAgeMs) return record;
@@ -40,31 +48,58 @@ export function createFileResumeStore(options: FileResumeStoreOptions = {}): Res
     async save(key, record) {
       const temporary = join(dir, `${fileName(key)}.${randomUUID()}.tmp`);
       try {
-        await mkdir(dir, { recursive: true, mode: 0o700 });
-        await writeFile(temporary, JSON.stringify(record), { mode: 0o600, flag: 'wx' });
+        await makeFolder(dir);
+        await whenOpenable(() => writeFile(temporary, JSON.stringify(record), { mode: 0o600, flag: 'wx' }));
         await rename(temporary, fileOf(key));
-      } catch {
+      } catch (error) {
         await rm(temporary, { force: true }).catch(() => {});
+        throw new Error(`${dir} cannot be written (${codeOf(error)}): unfinished uploads are not remembered`, {
+          cause: error,
+        });
       }
     },
     async remove(key) {
       await rm(fileOf(key), { force: true }).catch(() => {});
     },
-    lock: (key) => locks.acquire(fileName(key), key),
+    lock: (key, signal) => locks.acquire(fileName(key), key, signal),
   };
 }
 
 /**
  * Where unfinished uploads are remembered: `$XDG_STATE_HOME/cos-slice` or `~/.local/state/cos-slice`; on macOS
- * `~/Library/Application Support/cos-slice`, on Windows `%LOCALAPPDATA%\cos-slice`.
+ * `~/Library/Application Support/cos-slice`, on Windows `%LOCALAPPDATA%\cos-slice`. Undefined for a user without a home.
  */
-export function defaultStateDir(): string {
+export function defaultStateDir(): string | undefined {
   const { env, platform } = process;
-  if (platform === 'win32') return join(env.LOCALAPPDATA ?? join(homedir(), 'AppData', 'Local'), 'cos-slice');
-  if (platform === 'darwin') return join(homedir(), 'Library', 'Application Support', 'cos-slice');
+  const atHome = (...folders: string[]): string | undefined => {
+    const home = homeOf();
+    return home === undefined ? undefined : join(home, ...folders, 'cos-slice');
+  };
+  if (platform === 'win32') return env.LOCALAPPDATA ? join(env.LOCALAPPDATA, 'cos-slice') : atHome('AppData', 'Local');
+  if (platform === 'darwin') return atHome('Library', 'Application Support');
   // The XDG specification has relative paths ignored.
-  const state = env.XDG_STATE_HOME?.startsWith('/') ? env.XDG_STATE_HOME : join(homedir(), '.local', 'state');
-  return join(state, 'cos-slice');
+  return env.XDG_STATE_HOME?.startsWith('/') ? join(env.XDG_STATE_HOME, 'cos-slice') : atHome('.local', 'state');
+}
+
+/** Containers run as users that no list of users knows; asking for their home throws. */
+function homeOf(): string | undefined {
+  try {
+    const home = homedir();
+    return isAbsolute(home) ? home : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function refuseWrong({ dir, maxAgeMs }: FileResumeStoreOptions): void {
+  const issues: OptionIssue[] = [];
+  if (dir !== undefined && (typeof dir !== 'string' || dir === '')) {
+    issues.push({ option: 'dir', message: 'must be the path of a folder' });
+  }
+  if (maxAgeMs !== undefined && !(typeof maxAgeMs === 'number' && maxAgeMs >= 0)) {
+    issues.push({ option: 'maxAgeMs', message: 'must be a number of ms' });
+  }
+  refuseIssues(issues);
 }
 
 function fileName(key: string): string {

@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { isAnyArrayBuffer, isUint8Array } from 'node:util/types';
 import type { Source } from '@cos-slice/core';
+import { refuseIssues } from './option-issues.ts';
 
 const HASH_STEP_BYTES = 4 * 1024 * 1024;
 
@@ -9,7 +11,10 @@ const HASH_STEP_BYTES = 4 * 1024 * 1024;
  * file's, such a change cannot be noticed.
  */
 export function createBytesSource(content: Uint8Array | ArrayBuffer): Source<Uint8Array> {
-  const bytes = content instanceof Uint8Array ? content : new Uint8Array(content);
+  if (!isUint8Array(content) && !isAnyArrayBuffer(content)) {
+    refuseIssues([{ option: 'content', message: 'must be a Uint8Array or an ArrayBuffer' }]);
+  }
+  const bytes = isUint8Array(content) ? content : new Uint8Array(content);
   return {
     sizeBytes: bytes.length,
     async slice(range, signal) {

@@ -1,9 +1,13 @@
-import { Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
+import { isUint8Array } from 'node:util/types';
 import { type ByteRange, CosSliceError, type Source } from '@cos-slice/core';
 import { createBufferPool } from './buffer-pool.ts';
+import { atMost, untilAborted } from './waiting.ts';
 
 /** Slices may be asked a little out of order; a longer way ahead means that the bytes between are not wanted. */
 const MAX_GAP_BYTES = 64 * 1024 * 1024;
+/** A stream may take its time to be cancelled, and an upload does not wait for it. */
+const CANCEL_MS = 1000;
 
 /** A web `ReadableStream` of bytes. */
 export interface WebByteStream {
@@ -14,6 +18,13 @@ export interface WebByteStream {
 }
 
 export type ByteStream = Readable | WebByteStream;
+
+/** By what it can do: streams of other copies of their class are as good. */
+export function isByteStream(value: unknown): value is ByteStream {
+  const stream = (value ?? {}) as Partial<Readable & WebByteStream>;
+  if (typeof stream.getReader === 'function') return true;
+  return typeof stream[Symbol.asyncIterator] === 'function' && typeof stream.on === 'function';
+}
 
 /** Bytes that were read. They are given up when all are stored and nobody uses them. */
 interface Piece {
@@ -55,7 +66,7 @@ export function createStreamSource(stream: ByteStream, sizeBytes: number): Sourc
       );
     });
     if (done) return undefined;
-    if (!(value instanceof Uint8Array)) {
+    if (!isUint8Array(value)) {
       throw new CosSliceError(
         'source-unreadable',
         'the stream yields something other than bytes: give a binary stream',
@@ -106,11 +117,13 @@ export function createStreamSource(stream: ByteStream, sizeBytes: number): Sourc
     if (position < offset) await keep(offset - position);
     if (position < offset + length) await keep(offset + length - position);
     if (position < sizeBytes || endSeen) return;
-    const more = await nextChunk();
-    if (more !== undefined && more.length > 0) {
+    let more = await nextChunk();
+    // Empty chunks say nothing of the end.
+    while (more?.length === 0) more = await nextChunk();
+    if (more !== undefined) {
       throw new CosSliceError('source-changed', `the stream has more than ${sizeBytes} bytes: give its true size`);
     }
-    endSeen = more === undefined;
+    endSeen = true;
   };
 
   return {
@@ -150,7 +163,7 @@ export function createStreamSource(stream: ByteStream, sizeBytes: number): Sourc
     },
     async close() {
       pieces = [];
-      await reader.cancel();
+      await atMost(CANCEL_MS, reader.cancel());
     },
   };
 }
@@ -170,26 +183,13 @@ function cut(pieces: readonly Piece[], { offset, length }: ByteRange): Uint8Arra
   return only;
 }
 
-async function untilAborted(work: Promise<void>, signal: AbortSignal): Promise<void> {
-  let onAbort: (() => void) | undefined;
-  const aborted = new Promise<never>((_, reject) => {
-    onAbort = () => reject(signal.reason);
-    signal.addEventListener('abort', onAbort, { once: true });
-  });
-  try {
-    await Promise.race([work, aborted]);
-  } finally {
-    if (onAbort) signal.removeEventListener('abort', onAbort);
-  }
-}
-
 interface Reader {
   read(): Promise<{ done?: boolean | undefined; value?: unknown }>;
   cancel(): Promise<void>;
 }
 
 function toReader(stream: ByteStream): Reader {
-  if (!(stream instanceof Readable)) {
+  if ('getReader' in stream) {
     const reader = stream.getReader();
     return { read: () => reader.read(), cancel: () => reader.cancel() };
   }

@@ -8,7 +8,8 @@ import { join } from 'node:path';
 import { PassThrough, Readable } from 'node:stream';
 import { patternBytes } from '@cos-slice/core/testing';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type UploadSource, uploadFile } from './upload-file.ts';
+import type { UploadSource } from './sources.ts';
+import { uploadFile } from './upload-file.ts';
 
 const MIB = 1024 * 1024;
 

@@ -1,12 +1,8 @@
-import { Readable } from 'node:stream';
 import {
-  CosSliceError,
   createUpload,
   type Hasher,
-  type Integrity,
   type OptionIssue,
   type ResumeStore,
-  type Source,
   type Transport,
   type Upload,
   type UploadOptions,
@@ -15,20 +11,11 @@ import type { Dispatcher } from 'undici';
 import { createDispatcherTransport } from './dispatcher-transport.ts';
 import { createHasher } from './hasher.ts';
 import { createNetwork, type EndpointNetwork } from './network.ts';
+import { refuseIssues } from './option-issues.ts';
+import { createProxyTransport, proxyFor, proxyIssue } from './proxy.ts';
 import { createFileResumeStore } from './resume-store.ts';
-import { createBytesSource } from './source-bytes.ts';
-import { openFileSource } from './source-file.ts';
-import { type ByteStream, createStreamSource } from './source-stream.ts';
+import { openSource, sourceIssues, type UploadSource } from './sources.ts';
 import { createHttpTransport } from './transport.ts';
-
-/** A stream and how many bytes it will yield. */
-export interface SizedStream {
-  readonly stream: ByteStream;
-  readonly sizeBytes: number;
-}
-
-/** Path or `file:` URL, bytes in memory, or a stream of known length. */
-export type UploadSource = string | URL | Uint8Array | ArrayBuffer | SizedStream;
 
 export interface UploadFileOptions extends UploadOptions {
   /** As in `UploadOptions`. Default `{ min: 1, max: 16 }`. */
@@ -38,6 +25,16 @@ export interface UploadFileOptions extends UploadOptions {
    * Default: node:http.
    */
   readonly dispatcher?: Dispatcher;
+  /**
+   * URL of a proxy to go through, `http://user:password@host:port`. Default: what HTTP_PROXY, HTTPS_PROXY and NO_PROXY say;
+   * false: none.
+   */
+  readonly proxy?: string | false;
+  /**
+   * The file may grow while it is uploaded, as a log does: what it holds at the start is uploaded. Default false:
+   * `source-changed`.
+   */
+  readonly mayGrow?: boolean;
 }
 
 /** Connections that stand still now and then, as far networks make them, are made up for by others. */
@@ -48,6 +45,8 @@ interface Shared {
   readonly transport: Transport<Uint8Array>;
   readonly hasher: Hasher<Uint8Array>;
   readonly resume: ResumeStore;
+  /** By endpoint and settings. */
+  readonly proxied: Map<string, Transport<Uint8Array>>;
 }
 let shared: Shared | undefined;
 
@@ -66,28 +65,58 @@ let shared: Shared | undefined;
  * console.log((await upload.done).accessUrl);
  */
 export function uploadFile(source: UploadSource, options: UploadFileOptions): Upload {
-  shared ??= { transport: createHttpTransport(), hasher: createHasher(), resume: createFileResumeStore() };
-  const { hasher, resume } = shared;
-  const { dispatcher, ...rest } = options;
-  const integrity = options.integrity ?? 'md5';
-  checkSource(source, integrity);
-  const open = (): Promise<Source<Uint8Array>> => openSource(source);
-  const filled = {
-    ...rest,
-    integrity,
-    concurrency: options.concurrency ?? CONCURRENCY,
-    resume: options.resume ?? resume,
+  const { dispatcher, proxy, mayGrow = false, ...rest } = checked(options);
+  const integrity = rest.integrity ?? 'md5';
+  refuseIssues(sourceIssues(source, { integrity, mayGrow }));
+  shared ??= {
+    transport: createHttpTransport(),
+    hasher: createHasher(),
+    resume: createFileResumeStore(),
+    proxied: new Map(),
   };
+  const { hasher, resume } = shared;
+  const open = (signal: AbortSignal): ReturnType<typeof openSource> =>
+    openSource(source, { integrity, mayGrow }, signal);
+  const filled = { ...rest, integrity, concurrency: rest.concurrency ?? CONCURRENCY, resume: rest.resume ?? resume };
   // A proxy may be reachable where the network interfaces say that nothing is.
   if (dispatcher) return createUpload(open, filled, { transport: createDispatcherTransport(dispatcher), hasher });
-  const network = createNetwork(options.endpoint);
+  const through = proxiedTransport(shared, String(rest.endpoint), proxy);
+  if (through) return createUpload(open, filled, { transport: through, hasher });
+  const network = createNetwork(rest.endpoint);
   return createUpload(open, filled, { transport: watched(shared.transport, network), hasher, network });
 }
 
-async function openSource(source: UploadSource): Promise<Source<Uint8Array>> {
-  if (typeof source === 'string' || source instanceof URL) return openFileSource(source);
-  if (isSizedStream(source)) return createStreamSource(source.stream, source.sizeBytes);
-  return createBytesSource(source);
+/** Where JavaScript lets through what TypeScript does not. */
+function checked(options: UploadFileOptions): UploadFileOptions {
+  if (typeof options !== 'object' || options === null) {
+    refuseIssues([{ option: 'options', message: 'must be an object with endpoint, appId, bucket, path and signer' }]);
+  }
+  const { dispatcher, proxy, mayGrow } = options;
+  const issues: OptionIssue[] = [];
+  if (dispatcher !== undefined && typeof dispatcher?.dispatch !== 'function') {
+    issues.push({ option: 'dispatcher', message: 'must be a dispatcher of undici' });
+  }
+  const wrong = proxyIssue(proxy);
+  if (wrong !== undefined) issues.push({ option: 'proxy', message: wrong });
+  if (dispatcher !== undefined && proxy) issues.push({ option: 'proxy', message: 'excludes dispatcher: give one' });
+  if (mayGrow !== undefined && typeof mayGrow !== 'boolean') {
+    issues.push({ option: 'mayGrow', message: 'must be true or false' });
+  }
+  refuseIssues(issues);
+  return options;
+}
+
+function proxiedTransport(
+  { proxied }: Shared,
+  endpoint: string,
+  proxy: string | false | undefined,
+): Transport<Uint8Array> | undefined {
+  const settings = proxyFor(endpoint, proxy, process.env);
+  if (settings === undefined) return undefined;
+  const key = JSON.stringify([endpoint, settings]);
+  const transport = proxied.get(key) ?? createProxyTransport(settings, endpoint);
+  proxied.set(key, transport);
+  return transport;
 }
 
 /** A request that fails is the moment to see whether there is a network at all. */
@@ -100,32 +129,4 @@ function watched(transport: Transport<Uint8Array>, network: EndpointNetwork): Tr
         throw error;
       }),
   };
-}
-
-function isSizedStream(source: UploadSource): source is SizedStream {
-  return typeof source === 'object' && source !== null && 'stream' in source;
-}
-
-function checkSource(source: UploadSource, integrity: Integrity): void {
-  const issues: OptionIssue[] = [];
-  if (isSizedStream(source)) {
-    const { stream, sizeBytes } = source;
-    if (!(stream instanceof Readable) && typeof stream?.getReader !== 'function') {
-      issues.push({ option: 'stream', message: 'must be a Readable or a ReadableStream' });
-    }
-    if (!Number.isSafeInteger(sizeBytes) || sizeBytes < 0) {
-      issues.push({ option: 'sizeBytes', message: 'must be the length of the stream in bytes' });
-    }
-    if (integrity === 'sha1') {
-      issues.push({ option: 'integrity', message: 'sha1 reads the content twice, a stream can be read once: use md5' });
-    }
-  } else if (
-    typeof source !== 'string' &&
-    !(source instanceof URL || source instanceof Uint8Array || source instanceof ArrayBuffer)
-  ) {
-    issues.push({ option: 'source', message: 'must be a path, a file: URL, bytes, or { stream, sizeBytes }' });
-  }
-  if (issues.length === 0) return;
-  const text = issues.map(({ option, message }) => `${option} ${message}`).join('; ');
-  throw new CosSliceError('invalid-options', `invalid options: ${text}`, { issues });
 }

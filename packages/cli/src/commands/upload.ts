@@ -1,8 +1,8 @@
 import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
-import { CosSliceError, type Upload, type UploadOptions, type UploadResult, uploadFile } from '@cos-slice/node';
+import { CosSliceError, type Upload, type UploadFileOptions, type UploadResult, uploadFile } from '@cos-slice/node';
 import { withoutSecrets } from '../command-line.ts';
-import { CommandError, EXIT, reportFailure, UsageError } from '../failure.ts';
+import { CommandError, EXIT, endAtOnce, reportFailure, UsageError } from '../failure.ts';
 import { type ProgressView, showProgress } from '../progress-view.ts';
 import { type AccountFlags, parseTarget, uploadSettings } from '../settings.ts';
 import { toLine } from '../text.ts';
@@ -15,6 +15,8 @@ export interface UploadFlags extends AccountFlags {
   readonly overwrite?: boolean;
   readonly onConflict?: string;
   readonly attributes?: string;
+  readonly proxy?: string;
+  readonly mayGrow?: boolean;
   /** Commander's name for the absence of `--no-resume`. */
   readonly resume: boolean;
   readonly json?: boolean;
@@ -46,7 +48,10 @@ export async function upload(
   const interrupt = new AbortController();
   const onSignal = (): void => {
     // Whoever asks twice does not want to wait.
-    if (interrupt.signal.aborted) process.exit(EXIT.interrupted);
+    if (interrupt.signal.aborted) {
+      view?.end();
+      endAtOnce(interruption(argv, percent, resumable()), flags.json === true, { path });
+    }
     percent = Math.floor((running?.state.progress.fraction ?? 0) * 100);
     interrupt.abort();
   };
@@ -56,6 +61,7 @@ export async function upload(
   let running: Upload | undefined;
   let view: ProgressView | undefined;
   let percent = 0;
+  const resumable = (): boolean => flags.resume && running?.state.resumable !== false;
   try {
     const options = readFlags(file, destination, flags);
     path = `${options.bucket}/${options.path}`;
@@ -69,7 +75,7 @@ export async function upload(
     report({ path, sizeBytes, durationMs, ...result }, flags.json === true);
     return EXIT.done;
   } catch (error) {
-    const failure = interrupt.signal.aborted ? interruption(argv, percent, flags.resume) : error;
+    const failure = interrupt.signal.aborted ? interruption(argv, percent, resumable()) : error;
     return reportFailure(failure, flags.json === true, { path });
   } finally {
     process.off('SIGINT', onSignal);
@@ -77,7 +83,7 @@ export async function upload(
   }
 }
 
-function readFlags(file: string, destination: string, flags: UploadFlags): UploadOptions {
+function readFlags(file: string, destination: string, flags: UploadFlags): UploadFileOptions {
   const given = <T>(text: string | undefined, parse: (text: string) => T) =>
     text === undefined ? undefined : parse(text);
   const [, target, { signerFor, ...settings }, sliceSize, concurrency, integrity, onConflict] = checkAll(
@@ -102,6 +108,8 @@ function readFlags(file: string, destination: string, flags: UploadFlags): Uploa
     ...(concurrency === undefined ? {} : { concurrency }),
     ...(integrity === undefined ? {} : { integrity }),
     ...(onConflict === undefined ? {} : { onConflict }),
+    ...(flags.proxy === undefined ? {} : { proxy: flags.proxy }),
+    ...(flags.mayGrow ? { mayGrow: true } : {}),
     ...(flags.attributes === undefined ? {} : { attributes: flags.attributes }),
     ...(flags.resume ? {} : { resume: false as const }),
   };
@@ -139,8 +147,12 @@ function report(result: Report, json: boolean): void {
 
 function interruption(argv: readonly string[], percent: number, resumable: boolean): CommandError {
   const [command = '', ...words] = argv;
-  // What was not remembered is in the way, unless it is given up.
+  // What was not remembered, or could not be, is in the way unless it is given up.
   const next = resumable || words.includes('--on-conflict') ? argv : [command, '--on-conflict', 'restart', ...words];
-  const again = `${resumable ? 'to resume' : 'to start over'}, run: ${withoutSecrets(next)}`;
+  const again = `${resumable ? 'to resume' : `nothing is remembered (${forgetful(words)}); to start over`}, run: ${withoutSecrets(next)}`;
   return new CommandError('interrupted', `interrupted at ${percent}%; ${again}`, EXIT.interrupted);
+}
+
+function forgetful(words: readonly string[]): string {
+  return words.includes('--no-resume') ? '--no-resume' : 'the state folder cannot be written: see XDG_STATE_HOME';
 }

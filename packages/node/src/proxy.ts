@@ -1,0 +1,82 @@
+import { CosSliceError, type Transport } from '@cos-slice/core';
+import type { Dispatcher } from 'undici';
+import { createDispatcherTransport } from './dispatcher-transport.ts';
+import { whenOpenable } from './waiting.ts';
+
+/** Through which proxies requests go, in the terms of undici's `EnvHttpProxyAgent`. */
+export interface ProxySettings {
+  readonly httpProxy: string;
+  readonly httpsProxy: string;
+  readonly noProxy: string;
+}
+
+/** A proxy's URL; false: none, whatever the environment says; undefined: what the environment says. */
+export type ProxyChoice = string | false | undefined;
+
+/**
+ * The proxy on the way to a URL, by option or by HTTP_PROXY, HTTPS_PROXY and NO_PROXY, in small letters or in capitals.
+ * NODE_USE_ENV_PROXY=0 has the variables ignored, as Node.js does.
+ *
+ * @returns undefined: none
+ */
+export function proxyFor(url: string, choice: ProxyChoice, env: NodeJS.ProcessEnv): ProxySettings | undefined {
+  if (choice === false) return undefined;
+  if (choice !== undefined) return { httpProxy: choice, httpsProxy: choice, noProxy: '' };
+  if (env.NODE_USE_ENV_PROXY === '0') return undefined;
+  const read = (name: string): string => env[name] || env[name.toUpperCase()] || '';
+  const httpProxy = read('http_proxy');
+  const httpsProxy = read('https_proxy') || httpProxy;
+  const used = /^https:/i.test(url) ? httpsProxy : httpProxy;
+  return used === '' ? undefined : { httpProxy, httpsProxy, noProxy: read('no_proxy') };
+}
+
+/** @returns what is wrong with it, or undefined */
+export function proxyIssue(choice: unknown): string | undefined {
+  if (choice === undefined || choice === false) return undefined;
+  const url = typeof choice === 'string' && URL.canParse(choice) ? new URL(choice) : undefined;
+  return /^https?:$/.test(url?.protocol ?? '')
+    ? undefined
+    : 'must be the URL of a proxy, with http:// or https://, or false';
+}
+
+/** Sends through a proxy. undici is loaded with the first request: whoever needs no proxy does not pay for it. */
+export function createProxyTransport(settings: ProxySettings, url: string): Transport<Uint8Array> {
+  const via = hostOf(/^https:/i.test(url) ? settings.httpsProxy : settings.httpProxy);
+  let made: Promise<Transport<Uint8Array>> | undefined;
+  const make = async (): Promise<Transport<Uint8Array>> =>
+    createDispatcherTransport(await createProxyDispatcher(settings), { via });
+  return {
+    reportsProgress: true,
+    async send(request, context) {
+      made ??= make();
+      const transport = await made.catch((error) => {
+        made = undefined;
+        throw error;
+      });
+      return transport.send(request, context);
+    },
+  };
+}
+
+/** @throws CosSliceError `invalid-options` */
+export async function createProxyDispatcher(settings: ProxySettings): Promise<Dispatcher> {
+  const undici = await whenOpenable(() => import('undici')).catch((cause) => {
+    throw refused('undici cannot be loaded: npm install undici@7', cause);
+  });
+  try {
+    // Many proxies let plain HTTP through as requests only, and tunnels to port 443 only.
+    return new undici.EnvHttpProxyAgent({ ...settings, proxyTunnel: false });
+  } catch (cause) {
+    throw refused('it must be a URL with http:// or https://', cause);
+  }
+}
+
+function refused(why: string, cause: unknown): CosSliceError {
+  const issue = { option: 'proxy', message: `cannot be used (option, or HTTP_PROXY and HTTPS_PROXY): ${why}` };
+  return new CosSliceError('invalid-options', `invalid options: proxy ${issue.message}`, { cause, issues: [issue] });
+}
+
+/** Without user and password. */
+function hostOf(proxy: string): string {
+  return URL.canParse(proxy) ? new URL(proxy).host : 'that is set';
+}

@@ -1,0 +1,57 @@
+import { isAnyArrayBuffer, isUint8Array } from 'node:util/types';
+import type { Integrity, OptionIssue, Source } from '@cos-slice/core';
+import { createBytesSource } from './source-bytes.ts';
+import { openFileSource } from './source-file.ts';
+import { type ByteStream, createStreamSource, isByteStream } from './source-stream.ts';
+
+/** A stream and how many bytes it will yield. */
+export interface SizedStream {
+  readonly stream: ByteStream;
+  readonly sizeBytes: number;
+}
+
+/** Path or `file:` URL, bytes in memory, or a stream of known length. */
+export type UploadSource = string | URL | Uint8Array | ArrayBuffer | SizedStream;
+
+export interface SourceOptions {
+  readonly integrity: Integrity;
+  readonly mayGrow: boolean;
+}
+
+export async function openSource(
+  source: UploadSource,
+  { integrity, mayGrow }: SourceOptions,
+  signal: AbortSignal,
+): Promise<Source<Uint8Array>> {
+  if (isFile(source)) return openFileSource(source, { contentDecides: integrity !== 'none', mayGrow, signal });
+  if (isSizedStream(source)) return createStreamSource(source.stream, source.sizeBytes);
+  return createBytesSource(source);
+}
+
+/** What is wrong with a source, as far as can be told before it is opened. */
+export function sourceIssues(source: UploadSource, { integrity, mayGrow }: SourceOptions): OptionIssue[] {
+  const issues: OptionIssue[] = [];
+  const check = (option: string, right: boolean, message: string): void => {
+    if (!right) issues.push({ option, message });
+  };
+  if (isSizedStream(source)) {
+    const { stream, sizeBytes } = source;
+    check('stream', isByteStream(stream), 'must be a Readable or a ReadableStream');
+    check('sizeBytes', Number.isSafeInteger(sizeBytes) && sizeBytes >= 0, 'must be the length of the stream in bytes');
+    check('integrity', integrity !== 'sha1', 'sha1 reads the content twice, a stream can be read once: use md5');
+  } else if (!isFile(source)) {
+    const bytes = isUint8Array(source) || isAnyArrayBuffer(source);
+    check('source', bytes, 'must be a path, a file: URL, bytes, or { stream, sizeBytes }');
+  }
+  check('mayGrow', !mayGrow || isFile(source), 'is for files: what else is uploaded does not grow');
+  return issues;
+}
+
+// By what they can do and not by their class: test runners and frames have classes of their own.
+function isFile(source: UploadSource): source is string | URL {
+  return typeof source === 'string' || (typeof (source as URL)?.href === 'string' && 'protocol' in (source as URL));
+}
+
+function isSizedStream(source: UploadSource): source is SizedStream {
+  return typeof source === 'object' && source !== null && 'stream' in source;
+}
