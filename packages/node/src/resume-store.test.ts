@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -78,11 +78,14 @@ test('expired records go, the ones of other uploads by and by', async () => {
   expect(await later.load('fresh')).toBeDefined();
 });
 
-test('a place that cannot be written makes it forgetful, not fail', async () => {
-  const file = join(root, 'a-file');
-  await writeFile(file, '');
-  const store = createFileResumeStore({ dir: join(file, 'state') });
-  await store.save(KEY, record());
+test.each([
+  ['below a file', () => join(root, 'a-file', 'state')],
+  ['below /proc, where folders can never be made', () => '/proc/cos-slice/state'],
+  ['below a device', () => '/dev/null/state'],
+])('a place that cannot be written makes it forgetful, and says so at once: %s', async (_where, dirOf) => {
+  await writeFile(join(root, 'a-file'), '');
+  const store = createFileResumeStore({ dir: dirOf() });
+  await expect(store.save(KEY, record())).rejects.toThrow(/cannot be written .* not remembered/);
   expect(await store.load(KEY)).toBeUndefined();
   await store.remove(KEY);
   const unlock = await store.lock?.(KEY);
@@ -191,17 +194,59 @@ describe('locks between processes', () => {
     await holder.kill('SIGKILL');
   });
 
-  test("another machine's lock counts as long as its heartbeat", async () => {
+  describe.each([
+    ['another machine', { boot: 'elsewhere', pid: 1 }],
+    ['a container with process ids of its own', { pids: 'pid:[1]', pid: 1 }],
+    ['an older version, which does not say where its ids count', { pids: undefined, pid: 1 }],
+  ])('held on %s', (_where, foreign) => {
+    const holdThere = async (): Promise<Holder> => {
+      const holder = await hold();
+      const [name = ''] = await readdir(dir);
+      const lock = JSON.parse(await readFile(join(dir, name), 'utf8'));
+      await writeFile(join(dir, name), JSON.stringify({ ...lock, ...foreign }));
+      return holder;
+    };
+
+    test('a lock counts as long as its heart beats, whatever the clocks say', async () => {
+      const holder = await holdThere();
+      const [name = ''] = await readdir(dir);
+      const long = new Date(Date.now() - DAY_MS / 2);
+      await utimes(join(dir, name), long, long);
+      await expect(createFileResumeStore({ dir }).lock?.(KEY)).rejects.toMatchObject({ code: 'locked' });
+      await holder.kill('SIGKILL');
+    });
+
+    test('a lock that is silent is taken over after a while, and waiting can be cancelled', async () => {
+      const holder = await holdThere();
+      await holder.kill('SIGKILL');
+      const store = createFileResumeStore({ dir });
+      await expect(store.lock?.(KEY, AbortSignal.timeout(100))).rejects.toMatchObject({ name: 'TimeoutError' });
+      await (await store.lock?.(KEY))?.();
+      expect(await readdir(dir)).toEqual([]);
+    });
+  });
+
+  test("another hostname on this machine changes nothing: a dead process's lock is taken over at once", async () => {
     const holder = await hold();
-    const [name = ''] = await readdir(dir);
-    const file = join(dir, name);
-    await writeFile(file, JSON.stringify({ ...JSON.parse(await readFile(file, 'utf8')), host: 'elsewhere', pid: 1 }));
-    const store = createFileResumeStore({ dir });
-    await expect(store.lock?.(KEY)).rejects.toMatchObject({ code: 'locked' });
-    const silent = new Date(Date.now() - 120_000);
-    await utimes(file, silent, silent);
-    await (await store.lock?.(KEY))?.();
     await holder.kill('SIGKILL');
+    const [name = ''] = await readdir(dir);
+    const lock = JSON.parse(await readFile(join(dir, name), 'utf8'));
+    await writeFile(join(dir, name), JSON.stringify({ ...lock, host: 'pod-a' }));
+    const startedAtMs = performance.now();
+    await (await createFileResumeStore({ dir }).lock?.(KEY))?.();
+    expect(performance.now() - startedAtMs).toBeLessThan(5000);
+  });
+
+  test('a pipe in place of a lock or a record keeps nobody waiting', async () => {
+    const store = createFileResumeStore({ dir });
+    await store.save(KEY, record());
+    const unlock = await store.lock?.(KEY);
+    for (const name of await readdir(dir)) {
+      await rm(join(dir, name));
+      execFileSync('mkfifo', [join(dir, name)]);
+    }
+    expect(await store.load(KEY)).toBeUndefined();
+    await unlock?.();
   });
 
   test('an unreadable lock is no lock', async () => {
@@ -211,4 +256,38 @@ describe('locks between processes', () => {
     await writeFile(join(dir, name), '{"pid":');
     await (await createFileResumeStore({ dir }).lock?.(KEY))?.();
   });
+});
+
+describe.skipIf(process.platform === 'win32')('a user without a home', () => {
+  const root = process.getuid?.() === 0;
+  test.each([
+    ['HOME is empty', { HOME: '' }, {}],
+    ['HOME is no path', { HOME: 'home' }, {}],
+    ['no list of users knows the user', {}, root ? { uid: 54_321 } : undefined],
+  ] as const)('has no state folder, and uploads all the same: %s', async (_why, env, user) => {
+    if (user === undefined) return;
+    const script = `
+      import { createFileResumeStore, defaultStateDir } from ${JSON.stringify(new URL('../dist/index.js', import.meta.url))};
+      const store = createFileResumeStore();
+      const why = await store.save('key', {}).catch((error) => error.message);
+      await (await store.lock('key'))();
+      console.log(JSON.stringify([defaultStateDir() ?? 'none', await store.load('key') ?? 'nothing', why]));`;
+    const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
+      cwd: '/',
+      env: { ...env },
+      ...user,
+    });
+    let said = '';
+    child.stdout.on('data', (chunk) => {
+      said += chunk;
+    });
+    await once(child, 'close');
+    expect(JSON.parse(said)).toEqual(['none', 'nothing', expect.stringContaining('not remembered')]);
+  });
+});
+
+test('options of the wrong type are named', () => {
+  for (const options of [{ dir: 5 }, { dir: '' }, { maxAgeMs: Number.NaN }, { maxAgeMs: '7d' }]) {
+    expect(() => createFileResumeStore(options as never)).toThrow(expect.objectContaining({ code: 'invalid-options' }));
+  }
 });

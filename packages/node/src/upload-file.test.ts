@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm, truncate, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
@@ -6,6 +6,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough, Readable } from 'node:stream';
+import { runInNewContext } from 'node:vm';
 import { patternBytes } from '@cos-slice/core/testing';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { UploadSource } from './sources.ts';
@@ -102,6 +103,51 @@ test('something else than a source is refused at once', () => {
   }
 });
 
+test('options that JavaScript lets through are named', () => {
+  const wrong: [unknown, string][] = [
+    [undefined, 'options'],
+    [null, 'options'],
+    ['options', 'options'],
+    [{ ...options(), dispatcher: {} }, 'dispatcher'],
+    [{ ...options(), proxy: 'proxy:3128' }, 'proxy'],
+    [{ ...options(), proxy: true }, 'proxy'],
+    [{ ...options(), mayGrow: 'yes' }, 'mayGrow'],
+    [{ ...options(), mayGrow: true }, 'mayGrow'],
+  ];
+  for (const [given, option] of wrong) {
+    const expected = expect.objectContaining({
+      code: 'invalid-options',
+      issues: [expect.objectContaining({ option })],
+    });
+    expect(() => uploadFile(new Uint8Array(1), given as never)).toThrow(expected);
+  }
+});
+
+test("bytes, URLs and streams of another realm's classes are as good", async () => {
+  const path = join(dir, 'realm.bin');
+  await writeFile(path, 'content');
+  const { bytes, buffer } = runInNewContext('({ bytes: new Uint8Array(3), buffer: new ArrayBuffer(4) })');
+  const url = {
+    href: `file://${path}`,
+    protocol: 'file:',
+    pathname: path,
+    hostname: '',
+    host: '',
+    search: '',
+    hash: '',
+  };
+  const stream = {
+    on() {},
+    destroy() {},
+    [Symbol.asyncIterator]: () => Readable.from([Buffer.from('12345')]).iterator(),
+  };
+  const sent = [];
+  for (const source of [bytes, buffer, url, { stream, sizeBytes: 5 }]) {
+    sent.push((await uploadFile(source as UploadSource, options()).done).sentBytes);
+  }
+  expect(sent).toEqual([3, 4, 7, 5]);
+});
+
 test('a file that is not there fails the upload', async () => {
   await expect(uploadFile(join(dir, 'none'), options()).done).rejects.toMatchObject({ code: 'source-unreadable' });
 });
@@ -152,9 +198,66 @@ describe('the process', () => {
     });
   }
 
+  test.skipIf(process.platform === 'win32')('ends an upload that is cancelled while files do not answer', async () => {
+    const pipe = join(dir, 'nobody-writes');
+    execFileSync('mkfifo', [pipe]);
+    const path = join(dir, 'behind.bin');
+    await writeFile(path, new Uint8Array(3 * MIB));
+    const { output } = await run(`
+      import { open } from 'node:fs';
+      import { uploadFile } from '@cos-slice/node';
+      // Every thread that could do file work waits for ever, as for a mount whose server is gone.
+      const hang = () => { for (let i = 0; i < 4; i += 1) open(${JSON.stringify(pipe)}, () => {}); };
+      const begin = (signal) => uploadFile(${JSON.stringify(path)}, {
+        ...${JSON.stringify(options())}, signer: () => 'c2ln', concurrency: 1, singleRequestMax: 0, signal,
+      });
+      const [early, late] = [new AbortController(), new AbortController()];
+      const sending = begin(late.signal);
+      sending.subscribe(({ phase }) => phase === 'sending' && hang());
+      await new Promise((resolve) => sending.subscribe(({ phase }) => phase === 'sending' && resolve()));
+      const opening = begin(early.signal);
+      const startedAtMs = performance.now();
+      setTimeout(() => { early.abort(new Error('early')); late.abort(new Error('late')); }, 300);
+      for (const { done } of [opening, sending]) await done.catch((error) => console.log(error.message));
+      console.log(performance.now() - startedAtMs < 10000);
+      process.kill(process.pid, 'SIGKILL');`);
+    expect(output.trim().split('\n')).toEqual(['early', 'late', 'true']);
+  });
+
+  test.skipIf(process.platform === 'win32')('waits while too many files are open, and goes on', async () => {
+    const path = join(dir, 'many.bin');
+    await writeFile(path, patternBytes(3 * MIB));
+    const script = `
+      import { closeSync, openSync } from 'node:fs';
+      import { uploadFile } from '@cos-slice/node';
+      const options = { ...${JSON.stringify(options())}, signer: () => 'c2ln', concurrency: 2 };
+      // One first, so that what is loaded lazily is there.
+      await uploadFile(new Uint8Array(10), options).done;
+      const taken = [];
+      try { for (;;) taken.push(openSync('/dev/null')); } catch {}
+      setTimeout(() => taken.splice(0).map(closeSync), 700);
+      const all = ['md5', 'sha1', 'md5'].map((integrity) => uploadFile(${JSON.stringify(path)}, { ...options, integrity }).done);
+      const fates = await Promise.allSettled(all);
+      console.log(fates.map(({ status, reason }) => reason?.message ?? status).join());`;
+    const child = spawn(
+      'sh',
+      ['-c', 'ulimit -n 100 && exec "$0" "$@"', process.execPath, '--input-type=module', '-e', script],
+      {
+        cwd: import.meta.dirname,
+        stdio: ['ignore', 'pipe', 'inherit'],
+      },
+    );
+    let output = '';
+    child.stdout.on('data', (chunk) => {
+      output += chunk;
+    });
+    await once(child, 'close');
+    expect(output.trim()).toBe('fulfilled,fulfilled,fulfilled');
+  });
+
   test('ends when an upload is cancelled while it connects', async () => {
     const { output, exitCode, exitDelayMs } = await run(`
-      import { spawn } from 'node:child_process';
+      import { execFileSync, spawn } from 'node:child_process';
       import { connect } from 'node:net';
       import { once } from 'node:events';
       import { uploadFile } from '@cos-slice/node';
