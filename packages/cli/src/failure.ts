@@ -86,7 +86,9 @@ export function endAtOnce(error: unknown, json: boolean, facts: object): never {
       // Whoever would have read it is gone, or does not read.
     }
   }
-  if (process.platform !== 'win32') {
+  // Work on other threads, which `exit` would wait for: files, names, hashing.
+  const busy = process.getActiveResourcesInfo().some((name) => /Req|Worker|MessagePort/.test(name));
+  if (busy && process.platform !== 'win32') {
     process.removeAllListeners('SIGINT');
     process.kill(process.pid, 'SIGINT');
   }

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { chmod } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { createSigner } from '@cos-slice/node';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { runCli, startCli } from '../testing/cli.ts';
@@ -288,11 +288,11 @@ describe('an upload that fails', () => {
 });
 
 describe('an interrupted upload', () => {
-  const slow = async (name: string, more: readonly string[] = []) => {
+  const slow = async (name: string, more: readonly string[] = [], env: NodeJS.ProcessEnv = world.env) => {
     const file = await world.file(name, 20 * MIB);
     world.delayMs = 100;
     const args = ['upload', file, `demo/${name}`, '--concurrency', '2', ...more];
-    const running = startCli(args, { env: world.env });
+    const running = startCli(args, { env });
     while (world.requests.filter(({ op, code }) => op === 'upload_slice_data' && code === 0).length < 4) {
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
@@ -336,6 +336,44 @@ describe('an interrupted upload', () => {
     child.kill('SIGINT');
     child.kill('SIGINT');
     expect(await ended).toMatchObject({ code: 130 });
+  });
+
+  test.skipIf(process.platform === 'win32')(
+    'twice, while files do not answer: ends at once, with its JSON',
+    async () => {
+      const file = await world.file('hangs.bin', 3 * MIB);
+      const pipe = join(dirname(file), 'nobody-writes');
+      execFileSync('mkfifo', [pipe]);
+      // What a mount whose server is gone does to every thread that works on files.
+      const hang = `import { open } from 'node:fs';
+      process.on('SIGUSR2', () => { for (let i = 0; i < 4; i += 1) open(${JSON.stringify(pipe)}, () => {}); });`;
+      const env = { ...world.env, NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(hang)}` };
+      world.delayMs = Number.POSITIVE_INFINITY;
+      const before = world.arrivals;
+      const { child, ended } = startCli(['upload', file, 'demo/hangs.bin', '--json'], { env });
+      while (world.arrivals === before) await new Promise((resolve) => setTimeout(resolve, 10));
+      for (const signal of ['SIGUSR2', 'SIGINT'] as const) {
+        child.kill(signal);
+        await new Promise((resolve) => setTimeout(resolve, 300));
+      }
+      const askedAtMs = performance.now();
+      child.kill('SIGINT');
+      const { stdout, stderr } = await ended;
+      expect(performance.now() - askedAtMs).toBeLessThan(5000);
+      expect(stderr).toMatch(/^cos-slice: interrupted at 0%; /);
+      expect(JSON.parse(stdout)).toMatchObject({ ok: false, code: 'interrupted', path: 'demo/hangs.bin' });
+    },
+  );
+
+  test('whose state folder cannot be written: does not promise that it resumes', async () => {
+    const env = { ...world.env, XDG_STATE_HOME: '/dev/null/state' };
+    const { args, running, file } = await slow('homeless.bin', ['--quiet'], env);
+    running.child.kill('SIGINT');
+    const { stderr } = await running.ended;
+    expect(stderr).toMatch(/XDG_STATE_HOME\), to start over, run: cos-slice upload --on-conflict restart /);
+    world.delayMs = 0;
+    expect(await runCli([...args, '--on-conflict', 'restart'], { env: world.env })).toMatchObject({ code: 0 });
+    expect(await world.stored('demo/homeless.bin')).toBe(await digestOf(file));
   });
 
   test('with --no-resume: says so, and --on-conflict restart starts over', async () => {

@@ -149,10 +149,9 @@ function interruption(argv: readonly string[], percent: number, resumable: boole
   const [command = '', ...words] = argv;
   // What was not remembered, or could not be, is in the way unless it is given up.
   const next = resumable || words.includes('--on-conflict') ? argv : [command, '--on-conflict', 'restart', ...words];
-  const again = `${resumable ? 'to resume' : `nothing is remembered (${forgetful(words)}); to start over`}, run: ${withoutSecrets(next)}`;
+  const forgotten = words.includes('--no-resume')
+    ? ''
+    : 'nothing is remembered (the state folder cannot be written: see XDG_STATE_HOME), ';
+  const again = `${resumable ? 'to resume' : `${forgotten}to start over`}, run: ${withoutSecrets(next)}`;
   return new CommandError('interrupted', `interrupted at ${percent}%; ${again}`, EXIT.interrupted);
-}
-
-function forgetful(words: readonly string[]): string {
-  return words.includes('--no-resume') ? '--no-resume' : 'the state folder cannot be written: see XDG_STATE_HOME';
 }
