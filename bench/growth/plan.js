@@ -5,7 +5,9 @@ const dist = new URL('../../packages/core/dist/upload/', import.meta.url);
 /** @type {typeof import('../../packages/core/src/upload/plan.ts')} */
 const { plan } = await import(new URL('plan.js', dist).href);
 /** @type {typeof import('../../packages/core/src/upload/state.ts')} */
-const { initialState, transition } = await import(new URL('state.js', dist).href);
+const { initialState } = await import(new URL('state.js', dist).href);
+/** @type {typeof import('../../packages/core/src/upload/transition.ts')} */
+const { transition } = await import(new URL('transition.js', dist).href);
 
 const MIB = 1024 * 1024;
 const CONCURRENCY = 8;
@@ -20,20 +22,28 @@ function opening(sizeBytes) {
   const job = {
     sizeBytes,
     sliceSizeBytes: MIB,
-    single: false,
+    singleMaxBytes: -1,
     integrity: /** @type {const} */ ('none'),
     overwrite: false,
     onConflict: /** @type {const} */ ('error'),
     retry,
   };
-  return transition(initialState(job), { type: 'recalled', run: 0, session: 's' });
+  const state = transition(initialState(job), { type: 'source-opened', run: 0, sizeBytes, sliceSizeBytes: MIB });
+  return transition(state, { type: 'recalled', run: 1, session: 's' });
 }
 
 /** A file whose slices in `ranges` are stored. @param {number} sizeBytes @param {{ offset: number, length: number }[]} stored */
 function sendingState(sizeBytes, stored) {
   const state = opening(sizeBytes);
   if (!('run' in state)) throw new Error('the upload has not begun');
-  const reply = { kind: /** @type {const} */ ('listed'), session: 's', sliceSizeBytes: MIB, serial: false, stored };
+  const reply = {
+    kind: /** @type {const} */ ('listed'),
+    session: 's',
+    sliceSizeBytes: MIB,
+    serial: false,
+    sessionDelete: false,
+    stored,
+  };
   const next = transition(state, { type: 'replied', run: state.run, reply });
   if (next.phase !== 'sending') throw new Error(`the upload is ${next.phase}`);
   return next;

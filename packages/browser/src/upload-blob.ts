@@ -81,6 +81,7 @@ export function uploadBlob(blob: Blob, options: UploadBlobOptions): Upload {
       hasher: lazyHasher(hasher),
       ...(NEAR.test(options.endpoint) ? {} : { network }),
     },
+    blob.size,
   );
 }
 

@@ -1,3 +1,7 @@
+export { type Batch, createBatch } from './batch/batch.ts';
+export { type AdaptiveLimiter, createLimiter } from './batch/limiter.ts';
+export type { AdjustableSeats } from './batch/seats.ts';
+export type { Bounds } from './batch/window.ts';
 export { systemClock } from './clock.ts';
 export * from './errors.ts';
 export type { Config, RetryOptions, TimeoutOptions, UploadOptions } from './options/options.ts';
@@ -16,8 +20,6 @@ export {
   signatureText,
   signText,
 } from './signing/signature.ts';
-export { createUpload } from './upload/drive.ts';
-export { type AdaptiveLimiter, createLimiter } from './upload/limiter.ts';
+export { createUpload } from './upload/create-upload.ts';
 export type { UploadProgress } from './upload/progress.ts';
 export * from './upload/upload.ts';
-export type { Bounds } from './upload/window.ts';

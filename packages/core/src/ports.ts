@@ -36,6 +36,11 @@ export interface Source<C> {
    * @throws CosSliceError `source-changed`, `source-unreadable`; `signal.reason` when aborted
    */
   verify?(signal?: AbortSignal): Promise<void>;
+  /**
+   * Its bytes come in their own time (a stream that somebody writes to while it is uploaded): reading them may take as long as
+   * it likes. Anything else that does not get on for `timeouts.noProgressMs` is taken to hang.
+   */
+  readonly unhurried?: boolean | undefined;
   /** Frees handles. Called exactly once, when the upload has ended and nothing reads any more. */
   close?(): Promise<void>;
 }
@@ -141,6 +146,8 @@ export interface HashContext {
   readonly signal: AbortSignal;
   /** Continue from here; a hasher that cannot use it starts over. */
   readonly from?: HashCheckpoint | undefined;
+  /** Failed attempts before this one: a way of hashing that hung once is better not gone again. */
+  readonly attempt?: number | undefined;
   onProgress(hashedBytes: number): void;
   onCheckpoint(checkpoint: HashCheckpoint): void;
 }
@@ -164,6 +171,8 @@ export interface ResumeRecord {
   /** Absent while hashing. */
   readonly session?: string | undefined;
   readonly sha?: string | undefined;
+  /** Init was called with this `sha`: the server may have made the object without us hearing of it. */
+  readonly initCalled?: boolean | undefined;
   /** Finish was called: the server may have completed the upload without us hearing of it. */
   readonly finishing?: boolean | undefined;
   readonly hash?: HashCheckpoint | undefined;
@@ -211,12 +220,31 @@ export interface AttemptReport {
   readonly bytes: number;
 }
 
+/** Somebody who wants a seat. */
+export interface Seated {
+  /** There is one: called from within `join`, or later. */
+  enter(): void;
+}
+
+/** Seats for uploads: whoever has none opens nothing. */
+export interface Seats {
+  /** Waits for a seat, unless it has one. Whoever had one before comes first. */
+  join(one: Seated): void;
+  /** Gives the seat back, or stops waiting for one. */
+  leave(one: Seated): void;
+}
+
 /** Places for requests, shared by all uploads of a client. */
 export interface Limiter {
   /** Places at this moment; moves with the adaptive window. */
   readonly limit: number;
-  /** @returns the function that gives the place back. @throws `signal.reason` when aborted while waiting */
-  acquire(signal: AbortSignal): Promise<(report: AttemptReport) => void>;
+  /** Seats for the uploads that share the limiter: bounds what they hold open. Absent: all of them are open at once. */
+  readonly seats?: Seats | undefined;
+  /**
+   * @param owner whose request it is: among those who wait, whoever has the fewest places comes first
+   * @returns the function that gives the place back. @throws `signal.reason` when aborted while waiting
+   */
+  acquire(signal: AbortSignal, owner?: object): Promise<(report: AttemptReport) => void>;
   /** @returns the unsubscribe function; the listener is called when `limit` has changed */
   subscribe(listener: () => void): () => void;
 }

@@ -128,6 +128,8 @@ export function createStreamSource(stream: ByteStream, sizeBytes: number): Sourc
 
   return {
     sizeBytes,
+    // Whoever writes to the stream sets the pace.
+    unhurried: true,
     async slice(range, signal) {
       signal.throwIfAborted();
       reading = reading.then(async () => {

@@ -2,6 +2,7 @@ import {
   createUpload,
   type Hasher,
   type OptionIssue,
+  type Platform,
   type ResumeStore,
   type Transport,
   type Upload,
@@ -79,11 +80,19 @@ export function uploadFile(source: UploadSource, options: UploadFileOptions): Up
     openSource(source, { integrity, mayGrow }, signal);
   const filled = { ...rest, integrity, concurrency: rest.concurrency ?? CONCURRENCY, resume: rest.resume ?? resume };
   // A proxy may be reachable where the network interfaces say that nothing is.
-  if (dispatcher) return createUpload(open, filled, { transport: createDispatcherTransport(dispatcher), hasher });
+  const start = (platform: Omit<Platform<Uint8Array>, 'hasher'>): Upload =>
+    createUpload(open, filled, { hasher, ...platform }, sizeOf(source));
+  if (dispatcher) return start({ transport: createDispatcherTransport(dispatcher) });
   const through = proxiedTransport(shared, String(rest.endpoint), proxy);
-  if (through) return createUpload(open, filled, { transport: through, hasher });
+  if (through) return start({ transport: through });
   const network = createNetwork(rest.endpoint);
-  return createUpload(open, filled, { transport: watched(shared.transport, network), hasher, network });
+  return start({ transport: watched(shared.transport, network), network });
+}
+
+/** Of what is not a file: files are looked at when their turn comes. */
+function sizeOf(source: UploadSource): number | undefined {
+  if (typeof source === 'string' || source instanceof URL) return undefined;
+  return 'stream' in source ? source.sizeBytes : source.byteLength;
 }
 
 /** Where JavaScript lets through what TypeScript does not. */

@@ -22,6 +22,8 @@ export interface AttemptContext {
   readonly attempt: number;
   /** Ends the attempt; aborted by the exchange too, with the timeout as its reason, when the attempt takes too long. */
   readonly controller: AbortController;
+  /** Called when the request is authorised and about to be sent; what it throws is the outcome, and nothing is sent. */
+  beforeSend?(): Promise<void>;
   /** Bytes of content handed to the network so far. */
   onSent?(totalBytes: number): void;
 }
@@ -67,11 +69,12 @@ export function createExchange<C>(options: ExchangeOptions<C>): Exchange<C> {
     get signatures() {
       return authorizer.asked;
     },
-    async run(operation, { attempt, controller, onSent }) {
+    async run(operation, { attempt, controller, beforeSend, onSent }) {
       const { appId, bucket, path } = target;
       const nowSec = Math.floor((clock.nowMs() + skewMs) / 1000);
       const claim = { appId, bucket, path, effect: wire.effectOf(operation.op), nowSec, refused };
       const request = await authorizer.authorize(wire.encode(operation, url), claim, controller.signal);
+      await beforeSend?.();
       controller.signal.throwIfAborted();
       const sizeBytes = request.content?.sizeBytes ?? 0;
       const watched = createAttempt({

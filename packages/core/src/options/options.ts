@@ -1,10 +1,10 @@
+import { createLimiter } from '../batch/limiter.ts';
+import type { Bounds } from '../batch/window.ts';
 import { CosSliceError, type OptionIssue } from '../errors.ts';
 import type { Authorizer, Limiter, ResumeStore, SignClaim, Signer } from '../ports.ts';
 import { jsonApi } from '../protocol/json-api/index.ts';
 import type { Integrity, Target, Wire } from '../protocol/wire.ts';
-import { createLimiter } from '../upload/limiter.ts';
 import type { UploadProgress } from '../upload/progress.ts';
-import type { Bounds } from '../upload/window.ts';
 
 const DAY_MS = 86_400_000;
 

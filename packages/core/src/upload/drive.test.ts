@@ -1,4 +1,5 @@
 import { describe, expect, test, vi } from 'vitest';
+import { createLimiter } from '../batch/limiter.ts';
 import { CosSliceError } from '../errors.ts';
 import type { UploadOptions } from '../options/options.ts';
 import type { ByteRange, Hasher, Network, ResumeRecord, ResumeStore, SignClaim, Source } from '../ports.ts';
@@ -8,8 +9,7 @@ import {
   type ScriptedReply,
   type ScriptedRequest,
 } from '../testing/index.ts';
-import { createUpload } from './drive.ts';
-import { createLimiter } from './limiter.ts';
+import { createUpload } from './create-upload.ts';
 import type { Upload, UploadSnapshot } from './upload.ts';
 
 const KIB = 1024;
@@ -314,8 +314,9 @@ describe('resume', () => {
     });
     const store = memoryStore(new Map([[KEY, recorded]]));
     const result = await clock.runUntil(start({ resume: store, ...options }).done);
-    expect(transport.transcript.slice(0, 4)).toEqual([
+    expect(transport.transcript.slice(0, 5)).toEqual([
       'upload_slice_init',
+      'upload_slice_list',
       'upload_slice_list',
       'delete',
       'upload_slice_init',
@@ -389,8 +390,9 @@ describe('resume', () => {
         },
       });
       const result = await clock.runUntil(start({ resume: store }).done);
-      expect(transport.transcript.slice(0, 4)).toEqual([
+      expect(transport.transcript.slice(0, 5)).toEqual([
         'upload_slice_init',
+        'upload_slice_list',
         'upload_slice_list',
         'delete',
         'upload_slice_init',
@@ -409,19 +411,6 @@ describe('resume', () => {
     });
     expect(await clock.runUntil(code(start({ resume: store }).done))).toBe('conflict');
     expect(transport.transcript).toEqual(['upload_slice_init', 'upload_slice_list']);
-  });
-
-  test('restarts over other content when asked to, with a signature for one use', async () => {
-    let discarded = false;
-    const { start, transport, clock, claims } = setUp({
-      answer: ({ fields }) => {
-        if (fields.op === 'delete') discarded = true;
-        return fields.op === 'upload_slice_init' && !discarded ? refuse(-4020, 409) : undefined;
-      },
-    });
-    await clock.runUntil(start({ onConflict: 'restart' }).done);
-    expect(transport.transcript.slice(0, 3)).toEqual(['upload_slice_init', 'delete', 'upload_slice_init']);
-    expect(claims.map((claim) => claim.effect)).toEqual(['multi', 'once']);
   });
 
   test('a session that is lost in the middle leads back to init, once', async () => {
@@ -512,6 +501,128 @@ describe('a kept connection that the other side had closed', () => {
     });
     await clock.runUntil(start({ integrity: 'md5' }).done);
     expect(singles).toBe(2);
+  });
+});
+
+describe('an upload in the way', () => {
+  /** A server that has an unfinished upload of other content, until it is discarded. */
+  const occupied = ({ exact = false, stays = false } = {}) => {
+    const server = { session: 'theirs' as string | undefined, object: false, discards: [] as (string | undefined)[] };
+    const found = { filesize: 7, slice_size: SLICE, listparts: [], ...(exact && { session_delete: 1 }) };
+    const answer: Answer = ({ fields }) => {
+      switch (fields.op) {
+        case 'upload_slice_init':
+          if (server.object) return refuse(-177, 409);
+          return server.session ? refuse(-4020, 409) : undefined;
+        case 'upload':
+          return server.session ? refuse(-4020, 409) : undefined;
+        case 'upload_slice_list':
+          if (server.object) return ok({ ...FOUND, filesize: 7 });
+          return server.session ? ok({ ...found, session: server.session }) : undefined;
+        case 'delete':
+          server.discards.push(fields.session);
+          if (exact && fields.session !== server.session) return refuse(-197, 404);
+          if (!stays) server.session = undefined;
+          if (!exact) server.object = false;
+          return ok({});
+        default:
+          return undefined;
+      }
+    };
+    return { server, answer };
+  };
+  const [INIT, LIST, DELETE] = ['upload_slice_init', 'upload_slice_list', 'delete'];
+  const lost = new CosSliceError('network', 'lost', { remedy: 'backoff' });
+
+  test.each([
+    [
+      'looks again right before where the server would delete whatever is there',
+      false,
+      [INIT, LIST, LIST, DELETE, INIT],
+    ],
+    ['names the session where the server can delete that one', true, [INIT, LIST, DELETE, INIT]],
+  ])('is restarted over when asked to, with a signature for one use: %s', async (_name, exact, expected) => {
+    const { server, answer } = occupied({ exact });
+    const { start, transport, clock, claims } = setUp({ answer });
+    await clock.runUntil(start({ onConflict: 'restart' }).done);
+    expect(transport.transcript.slice(0, expected.length)).toEqual(expected);
+    expect(claims.map((claim) => claim.effect)).toEqual(['multi', 'once']);
+    expect(server.discards).toEqual(['theirs']);
+  });
+
+  test('is in the way of an upload of one request, too', async () => {
+    const { answer } = occupied();
+    const { start, transport, clock } = setUp({ size: SLICE, answer });
+    await clock.runUntil(start({ onConflict: 'restart' }).done);
+    expect(transport.transcript).toEqual(['upload', LIST, LIST, DELETE, 'upload']);
+  });
+
+  test.each([
+    ['and its object is not deleted', false, { object: true, session: undefined }, 'exists'],
+    [
+      'and its object is not deleted by a server that deletes by session',
+      true,
+      { object: true, session: undefined },
+      'exists',
+    ],
+    ['for another one, which is not discarded', false, { object: false, session: 'third' }, 'conflict'],
+    ['for another one, which is not discarded by session', true, { object: false, session: 'third' }, 'conflict'],
+  ])('may be gone by the time the discard is signed: %s', async (_name, exact, change, expected) => {
+    const { server, answer } = occupied({ exact });
+    const { start, clock } = setUp({
+      answer,
+      options: {
+        signer: ({ effect }) => {
+          if (effect === 'once') Object.assign(server, change);
+          return 'c2lnbmF0dXJl';
+        },
+      },
+    });
+    expect(await clock.runUntil(code(start({ onConflict: 'restart' }).done))).toBe(expected);
+    expect(server).toMatchObject(change);
+    expect(server.discards).toEqual(exact ? ['theirs'] : []);
+  });
+
+  test('that has finished when the list comes is an object in the way', async () => {
+    const { server, answer } = occupied();
+    const { start, transport, clock } = setUp({
+      answer: (request, index) => {
+        if (request.fields.op === 'upload_slice_list') Object.assign(server, { object: true, session: undefined });
+        return answer(request, index);
+      },
+    });
+    expect(await clock.runUntil(code(start({ onConflict: 'restart' }).done))).toBe('exists');
+    expect(transport.transcript).toEqual([INIT, LIST, INIT]);
+  });
+
+  test('is discarded once more when the answer to the discard is lost', async () => {
+    const { server, answer } = occupied({ exact: true });
+    let losses = 0;
+    const { start, clock } = setUp({
+      answer: (request, index) => {
+        const reply = answer(request, index);
+        if (request.fields.op !== 'delete' || losses > 0) return reply;
+        losses += 1;
+        return lost;
+      },
+    });
+    await clock.runUntil(start({ onConflict: 'restart' }).done);
+    expect(server.discards).toEqual(['theirs', 'theirs']);
+  });
+
+  test('that comes back after the restart is final', async () => {
+    const { answer } = occupied({ stays: true });
+    const { start, transport, clock } = setUp({ answer });
+    expect(await clock.runUntil(code(start({ onConflict: 'restart' }).done))).toBe('conflict');
+    expect(transport.transcript).toEqual([INIT, LIST, LIST, DELETE, INIT]);
+  });
+
+  test('that the server does not list is not restarted over', async () => {
+    const { start, transport, clock } = setUp({
+      answer: ({ fields }) => (fields.op === INIT ? refuse(-4020, 409) : undefined),
+    });
+    expect(await clock.runUntil(code(start({ onConflict: 'restart' }).done))).toBe('conflict');
+    expect(transport.transcript).toEqual([INIT, LIST, INIT]);
   });
 });
 
@@ -1223,14 +1334,6 @@ describe('what the server says is there', () => {
     });
     expect(await clock.runUntil(code(start().done))).toBe('bad-reply');
     expect(transport.transcript.length).toBeLessThan(12);
-  });
-
-  test('a conflict that comes back after the restart is final', async () => {
-    const { start, transport, clock } = setUp({
-      answer: ({ fields }) => (fields.op === 'upload_slice_init' ? refuse(-4020, 409) : undefined),
-    });
-    expect(await clock.runUntil(code(start({ onConflict: 'restart' }).done))).toBe('conflict');
-    expect(transport.transcript).toEqual(['upload_slice_init', 'delete', 'upload_slice_init']);
   });
 
   test('a checkpoint of an earlier run is handed to the hasher, unless the slices differ', async () => {

@@ -9,6 +9,7 @@ import {
   UNTRIED,
   type UploadState,
 } from './state.ts';
+import { listTags } from './tags.ts';
 
 export interface Limits {
   /** Requests that may be in flight. */
@@ -24,11 +25,12 @@ interface Step<Type> {
 
 /** A piece of work with an outcome. */
 export type Task =
-  | Step<'recall'>
-  | Step<'list' | 'discard'>
+  | Step<'source' | 'recall'>
   | (Step<'hash'> & { readonly from?: HashCheckpoint | undefined })
   | (Step<'init'> & { readonly hash?: FileHash | undefined })
-  | (Step<'finish'> & { readonly session: Session })
+  | (Step<'list'> & { readonly session?: string | undefined; readonly sliceSizeBytes?: number | undefined })
+  | (Step<'discard'> & { readonly session: string; readonly exact: boolean })
+  | (Step<'finish'> & { readonly session: Session; readonly tags?: readonly string[] | undefined })
   | (Step<'send'> & {
       readonly slice: number;
       readonly range: ByteRange;
@@ -39,26 +41,65 @@ export type Task =
 /** Something that should be running. Two commands with the same `key` are the same piece of work. */
 export type Command =
   | Task
-  /** Nothing to do before this time (epoch ms). */
+  /** Nothing to do before this time (monotonic ms). */
   | { readonly type: 'wait'; readonly key: string; readonly untilMs: number };
+
+/** After a pause, what is in flight has this long to come to its end. */
+export const PAUSE_GRACE_MS = 5_000;
 
 /**
  * What should be running now, derived from what is true: what is in flight already is in the plan again, and what is not in
  * the plan should not be running.
  */
 export function plan(state: UploadState, limits: Limits, nowMs: number): Command[] {
-  if (isOver(state) || state.paused || !state.online) return [];
-  if (state.phase === 'sending') return planSlices(state, limits, nowMs);
-  if (state.retryAtMs > nowMs) return [wait(state.retryAtMs)];
-  return [planControl(state)];
+  if (isOver(state) || !state.seated) return [];
+  const { pausedAtMs, probeAtMs } = state;
+  if (pausedAtMs !== undefined) {
+    const untilMs = pausedAtMs + PAUSE_GRACE_MS;
+    const running = nowMs < untilMs && state.step !== 'hash' ? planRunning(state) : [];
+    return running.length > 0 ? [...running, wait(untilMs)] : [];
+  }
+  if (probeAtMs === undefined || isLocal(state)) return planAll(state, limits, nowMs);
+  // The network is said to be gone. That is a hint: what is in flight will tell, and now and then a request is risked.
+  const running = planRunning(state);
+  if (running.length > 0) return running;
+  return nowMs < probeAtMs ? [wait(probeAtMs)] : planAll(state, { concurrency: 1 }, nowMs).slice(0, 1);
 }
 
-function planControl(state: Exclude<ActiveState, Sending>): Command {
-  const { run, attempt, resigns } = state;
-  const request = { key: `${run}:${attempt}:${resigns}`, run, attempt };
-  if (state.phase === 'hashing') return { ...request, type: 'hash', from: state.checkpoint };
-  if (state.phase === 'finishing') return { ...request, type: 'finish', session: state.session };
-  return { ...request, type: state.step, hash: state.hash };
+/** Asks nothing of the network. */
+function isLocal({ step }: ActiveState): boolean {
+  return step === 'source' || step === 'recall' || step === 'hash';
+}
+
+function planRunning(state: ActiveState): Command[] {
+  if (state.phase !== 'sending') return state.running ? [planStep(state)] : [];
+  return state.active.filter((slice) => slice.running).map((slice) => send(state, slice.index, slice));
+}
+
+function planAll(state: ActiveState, limits: Limits, nowMs: number): Command[] {
+  if (state.phase === 'sending') return planSlices(state, limits, nowMs);
+  return [state.retryAtMs > nowMs ? wait(state.retryAtMs) : planStep(state)];
+}
+
+function planStep(state: Exclude<ActiveState, Sending>): Task {
+  const { run, attempt, resigns, step } = state;
+  const work = { key: `${run}:${attempt}:${resigns}`, run, attempt };
+  switch (step) {
+    case 'hash':
+      return { ...work, type: step, from: state.checkpoint };
+    case 'init':
+      return { ...work, type: step, hash: state.hash };
+    case 'list': {
+      const { session, sliceSizeBytes } = { session: undefined, sliceSizeBytes: undefined, ...state.why };
+      return { ...work, type: step, session, sliceSizeBytes };
+    }
+    case 'discard':
+      return { ...work, type: step, session: state.session, exact: state.exact };
+    case 'finish':
+      return { ...work, type: step, session: state.session, tags: state.tags && listTags(state.tags) };
+    default:
+      return { ...work, type: step };
+  }
 }
 
 /**
@@ -67,14 +108,9 @@ function planControl(state: Exclude<ActiveState, Sending>): Command {
  */
 function planSlices(state: Sending, limits: Limits, nowMs: number): Command[] {
   const places = state.session?.serial ? 1 : Math.max(1, limits.concurrency);
-  const commands: Command[] = [];
+  const commands = planRunning(state);
   let wakeAtMs = Number.POSITIVE_INFINITY;
-  let taken = 0;
-  for (const slice of state.active) {
-    if (!slice.running) continue;
-    commands.push(send(state, slice.index, slice));
-    taken += 1;
-  }
+  let taken = commands.length;
   for (const slice of state.active) {
     if (slice.running) continue;
     if (taken >= places) break;
@@ -90,7 +126,7 @@ function planSlices(state: Sending, limits: Limits, nowMs: number): Command[] {
   return commands;
 }
 
-function send({ run, layout, session }: Sending, slice: number, { attempt, resigns }: Tries): Command {
+function send({ run, layout, session }: Sending, slice: number, { attempt, resigns }: Tries): Task {
   const key = `${run}:${slice}:${attempt}:${resigns}`;
   return { type: 'send', key, run, attempt, slice, range: sliceRange(layout, slice), session };
 }

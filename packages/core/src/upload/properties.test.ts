@@ -3,9 +3,10 @@ import { describe, expect, test } from 'vitest';
 import { CosSliceError } from '../errors.ts';
 import type { ByteRange, UploadPart } from '../ports.ts';
 import type { Answer, ObjectLocation } from '../protocol/operations.ts';
-import { type Command, plan } from './plan.ts';
+import { type Command, PAUSE_GRACE_MS, plan } from './plan.ts';
 import { bytesIn, hasSlice } from './slices.ts';
-import { initialState, isOver, type Job, transition, type UploadEvent, type UploadState } from './state.ts';
+import { initialState, isOver, type Job, type UploadEvent, type UploadState } from './state.ts';
+import { transition } from './transition.ts';
 
 /**
  * Generated histories: the real `transition` and `plan` against a model of a server that keeps what it is sent, under lost
@@ -25,6 +26,10 @@ interface History {
   readonly serial: boolean;
   /** The server calls every unfinished upload the same. */
   readonly lenient: boolean;
+  /** The server can discard one session and nothing else. */
+  readonly exact: boolean;
+  /** The server has our content under another path, and makes our object of it at once where init tells its SHA-1. */
+  readonly known: boolean;
   readonly integrity: Job['integrity'];
   readonly overwrite: boolean;
   readonly onConflict: Job['onConflict'];
@@ -45,13 +50,17 @@ interface History {
 type Step =
   | { readonly do: 'answer' | 'lose-request' | 'lose-reply' | 'refuse' | 'expire' | 'reset'; readonly pick: number }
   | { readonly do: 'forget-session' | 'forget-slice' | 'late-reply'; readonly pick: number }
-  | { readonly do: 'pause' | 'resume' | 'offline' | 'online' | 'tick' }
+  | {
+      readonly do: 'pause' | 'resume' | 'offline' | 'online' | 'tick' | 'long-tick' | 'stand' | 'sit' | 'others-finish';
+    }
   | { readonly do: 'limit'; readonly limit: number };
 
 const LOCATION: ObjectLocation = { accessUrl: 'http://x/o', sourceUrl: '', url: '', resourcePath: '' };
 const OUR_SHA = 'a'.repeat(40);
 const OTHER_SHA = 'b'.repeat(40);
 const NOW = 1_000_000;
+/** Work that asks nothing of the network. */
+const LOCAL: readonly Command['type'][] = ['source', 'recall', 'hash'];
 
 class ModelServer {
   session: { id: string; ours: boolean; sha?: string; sizeBytes: number; stored: Map<number, number> } | undefined;
@@ -80,7 +89,8 @@ class ModelServer {
 
   /** Carries a request out. Checks what only the server can see. */
   answer(command: Command): Answer | CosSliceError {
-    const { sizeBytes, serverSliceSizeBytes: sliceSizeBytes, serial, overwrite } = this.#history;
+    const { sizeBytes, serverSliceSizeBytes: sliceSizeBytes, serial, overwrite, exact, known } = this.#history;
+    const sessionDelete = exact;
     switch (command.type) {
       case 'init': {
         if (this.object && !overwrite) return refused('exists', -177);
@@ -90,8 +100,12 @@ class ModelServer {
             ? { kind: 'unfinished' }
             : { kind: 'conflict', error: refused('conflict', -4020) };
         }
+        if (known && command.hash) {
+          this.object = { sizeBytes, ours: true, sha: OUR_SHA };
+          return { kind: 'present', location: LOCATION };
+        }
         const session = this.#open(this.#ourSha(), sizeBytes, true);
-        return { kind: 'opened', session: session.id, sliceSizeBytes, serial };
+        return { kind: 'opened', session: session.id, sliceSizeBytes, serial, sessionDelete };
       }
       case 'list': {
         if (this.session) {
@@ -102,6 +116,7 @@ class ModelServer {
             session: id,
             sliceSizeBytes,
             serial,
+            sessionDelete,
             stored: stored.reverse(),
             sizeBytes: this.session.sizeBytes,
             ...(sha === undefined ? {} : { sha }),
@@ -141,8 +156,10 @@ class ModelServer {
         return { kind: 'present', location: LOCATION };
       }
       case 'discard':
-        if (this.session) this.session = undefined;
-        else this.object = undefined;
+        expect(command.exact, 'only a server that can is asked to remove one session').toBe(exact);
+        if (this.session?.id === command.session) this.session = undefined;
+        // One that cannot is not asked at all when something else is there.
+        else if (!exact) return { kind: 'absent' };
         return { kind: 'discarded' };
       default:
         throw new Error(`not a request: ${command.type}`);
@@ -150,6 +167,15 @@ class ModelServer {
   }
 
   forgetSession(): void {
+    this.session = undefined;
+  }
+
+  /** Whoever else uploads to the path has stored everything. */
+  othersFinish(): void {
+    // A lenient server makes one upload of two: then they are no others.
+    if (!this.session || this.session.ours || this.#history.lenient) return;
+    const { sha, sizeBytes } = this.session;
+    this.object = { sizeBytes, ours: false, ...(sha === undefined ? {} : { sha }) };
     this.session = undefined;
   }
 
@@ -193,9 +219,9 @@ function refused(
 function play(history: History, machine: Machine): UploadState {
   const server = new ModelServer(history);
   const job: Job = {
-    sizeBytes: history.sizeBytes,
+    sizeBytes: 0,
     sliceSizeBytes: history.sliceSizeBytes,
-    single: history.single,
+    singleMaxBytes: history.single ? history.sizeBytes : -1,
     integrity: history.integrity,
     overwrite: history.overwrite,
     onConflict: history.onConflict,
@@ -203,6 +229,7 @@ function play(history: History, machine: Machine): UploadState {
   };
   let state = initialState(job);
   let limit = 3;
+  let online = true;
   let nowMs = NOW;
   let shown = 0;
   let run = -1;
@@ -215,9 +242,11 @@ function play(history: History, machine: Machine): UploadState {
 
   const dispatch = (event: UploadEvent): void => {
     const before = state;
-    const frozen = snapshot(before);
+    const bits = bitsOf(before);
+    // Touching it throws.
+    freeze(before);
     state = machine.transition(state, event);
-    expect(snapshot(before), 'a transition must not touch the old state').toBe(frozen);
+    expect(bitsOf(before), 'a transition must not touch the old state').toBe(bits);
     if (isOver(before)) expect(state, 'an ended upload stays as it ended').toBe(before);
     if ('run' in state && state.run !== run) {
       run = state.run;
@@ -241,7 +270,7 @@ function play(history: History, machine: Machine): UploadState {
     for (let round = 0; ; round += 1) {
       expect(round).toBeLessThan(1000);
       const planned = machine.plan(state, { concurrency: limit }, nowMs);
-      if (isOver(state) || state.paused || !state.online) expect(planned, 'nothing runs').toEqual([]);
+      checkSwitches(planned);
       const keys = new Set(planned.map((command) => command.key));
       expect(keys.size, 'nothing is planned twice').toBe(planned.length);
       for (const [key, command] of running) {
@@ -257,7 +286,23 @@ function play(history: History, machine: Machine): UploadState {
       if (!next) return;
       checkStart(next);
       running.set(next.key, next);
-      if (next.type === 'send') dispatch({ type: 'started', run: next.run, slice: next.slice });
+      if ('run' in next) {
+        dispatch({ type: 'started', run: next.run, slice: next.type === 'send' ? next.slice : undefined });
+      }
+    }
+  };
+
+  const checkSwitches = (planned: readonly Command[]): void => {
+    const work = planned.filter((command) => command.type !== 'wait');
+    const fresh = work.filter((command) => !running.has(command.key));
+    if (isOver(state) || !state.seated) return expect(planned, 'nothing runs').toEqual([]);
+    const { pausedAtMs, probeAtMs } = state;
+    if (pausedAtMs !== undefined) {
+      expect(fresh, 'nothing starts').toEqual([]);
+      if (nowMs >= pausedAtMs + PAUSE_GRACE_MS) expect(planned, 'nothing runs').toEqual([]);
+    } else if (probeAtMs !== undefined && !fresh.some((command) => LOCAL.includes(command.type))) {
+      if (work.length > fresh.length || nowMs < probeAtMs) expect(fresh, 'nothing starts').toEqual([]);
+      expect(fresh.length, 'one request at a time looks whether the network is there').toBeLessThanOrEqual(1);
     }
   };
 
@@ -289,7 +334,11 @@ function play(history: History, machine: Machine): UploadState {
     if (command.type === 'wait') return;
     const slice = command.type === 'send' ? { slice: command.slice } : {};
     const failWith = (error: CosSliceError): void =>
-      dispatch({ type: 'failed', run: command.run, error, nowMs, random: 0.5, ...slice });
+      dispatch({ type: 'failed', run: command.run, error, nowMs, random: 0.5, online, ...slice });
+    if (command.type === 'source') {
+      const { sizeBytes, sliceSizeBytes } = history;
+      return dispatch({ type: 'source-opened', run: command.run, sizeBytes, sliceSizeBytes });
+    }
     if (command.type === 'recall') return dispatch(recalled(history, command.run));
     if (command.type === 'hash')
       return dispatch({ type: 'hashed', run: command.run, hash: { sha: OUR_SHA, parts: [] as UploadPart[] } });
@@ -320,17 +369,31 @@ function play(history: History, machine: Machine): UploadState {
     if (isOver(state)) break;
     switch (step.do) {
       case 'pause':
-        dispatch({ type: 'paused' });
+        dispatch({ type: 'paused', nowMs });
         break;
       case 'resume':
         dispatch({ type: 'resumed' });
         break;
       case 'offline':
+        online = false;
+        dispatch({ type: 'offline', nowMs });
+        break;
       case 'online':
-        dispatch({ type: step.do });
+        online = true;
+        dispatch({ type: 'online' });
+        break;
+      case 'stand':
+        dispatch({ type: 'unseated' });
+        break;
+      case 'sit':
+        dispatch({ type: 'seated' });
         break;
       case 'tick':
-        nowMs += 500;
+      case 'long-tick':
+        nowMs += step.do === 'tick' ? 500 : 6000;
+        break;
+      case 'others-finish':
+        server.othersFinish();
         break;
       case 'limit':
         limit = step.limit;
@@ -358,8 +421,10 @@ function play(history: History, machine: Machine): UploadState {
   }
 
   // From here on all is well: the upload comes to its end by itself.
+  online = true;
   dispatch({ type: 'resumed' });
   dispatch({ type: 'online' });
+  dispatch({ type: 'seated' });
   reconcile();
   for (let round = 0; !isOver(state); round += 1) {
     expect(round, 'an upload ends').toBeLessThan(400);
@@ -374,21 +439,21 @@ function play(history: History, machine: Machine): UploadState {
   if (state.phase === 'done') {
     expect(server.object?.ours, 'done means that the server has our object').toBe(true);
     expect(server.object?.sizeBytes).toBe(history.sizeBytes);
-    expect(state.resumedBytes).toBeLessThanOrEqual(history.sizeBytes);
+    expect(state.reached.resumedBytes).toBeLessThanOrEqual(history.sizeBytes);
   }
-  if (state.phase === 'failed') checkExcuse(state.error, history);
+  if (state.phase === 'failed') checkExcuse(state.error, history, server);
   return state;
 }
 
 /** A failure needs a reason in the history. */
-function checkExcuse(error: CosSliceError, history: History): void {
+function checkExcuse(error: CosSliceError, history: History, server: ModelServer): void {
   const did = (...kinds: Step['do'][]): boolean => history.steps.some((step) => kinds.includes(step.do));
   const excuses: Partial<Record<CosSliceError['code'], boolean>> = {
     network: did('lose-request', 'lose-reply', 'reset'),
     unavailable: did('refuse'),
     'signature-expired': did('expire'),
     conflict: history.onConflict === 'error' || did('lose-reply', 'lose-request', 'reset'),
-    exists: !history.overwrite && (history.before.startsWith('present') || did('lose-reply')),
+    exists: !history.overwrite && (history.before.startsWith('present') || server.object?.ours === false),
     'session-lost': did('forget-session'),
     'bad-request': did('forget-slice'),
     integrity: history.lenient && history.before === 'other-unfinished',
@@ -415,9 +480,15 @@ function recalled(history: History, run: number): UploadEvent {
   }
 }
 
-/** Everything in a state, the bits of its slices included. */
-function snapshot(state: UploadState): string {
-  return JSON.stringify(state, (_key, value) => (value instanceof Uint8Array ? String(value.subarray(0, 8)) : value));
+function freeze(value: unknown): void {
+  if (typeof value !== 'object' || value === null || Object.isFrozen(value) || ArrayBuffer.isView(value)) return;
+  Object.freeze(value);
+  for (const part of Object.values(value)) freeze(part);
+}
+
+/** The bits of its slices, which cannot be frozen. */
+function bitsOf(state: UploadState): string {
+  return 'stored' in state ? state.stored.pages.map((page) => page?.subarray(0, 8)).join('|') : '';
 }
 
 const stepArbitrary: fc.Arbitrary<Step> = fc.oneof(
@@ -459,9 +530,12 @@ const stepArbitrary: fc.Arbitrary<Step> = fc.oneof(
         'online' as const,
         'tick' as const,
         'tick' as const,
+        'long-tick' as const,
+        'others-finish' as const,
       ),
     }),
   },
+  { weight: 2, arbitrary: fc.record({ do: fc.constantFrom('stand' as const, 'sit' as const, 'sit' as const) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('limit' as const), limit: fc.integer({ min: 1, max: 6 }) }) },
 );
 
@@ -473,6 +547,8 @@ const historyArbitrary: fc.Arbitrary<History> = fc
     single: fc.boolean(),
     serial: fc.boolean(),
     lenient: fc.boolean(),
+    exact: fc.boolean(),
+    known: fc.boolean(),
     integrity: fc.constantFrom('none', 'md5', 'sha1'),
     overwrite: fc.boolean(),
     onConflict: fc.constantFrom('error', 'restart'),
@@ -521,7 +597,7 @@ describe('every history of an upload', () => {
           { kind: 'unfinished' },
           { kind: 'discarded' },
           { kind: 'present', location: LOCATION },
-          { kind: 'opened', session: 's', sliceSizeBytes: 16, serial: false },
+          { kind: 'opened', session: 's', sliceSizeBytes: 16, serial: false, sessionDelete: false },
           { kind: 'session-gone', error: refused('not-found', -197) },
           { kind: 'incomplete', error: refused('bad-request', -5999) },
         ),
@@ -532,7 +608,15 @@ describe('every history of an upload', () => {
         hash: fc.constant({ sha: OUR_SHA, parts: [] }),
       }),
       fc.record({
-        type: fc.constantFrom('paused' as const, 'resumed' as const, 'online' as const, 'offline' as const),
+        type: fc.constant('source-opened' as const),
+        run: fc.nat(3),
+        sizeBytes: fc.constant(200),
+        sliceSizeBytes: fc.constant(16),
+      }),
+      fc.record({ type: fc.constant('recalled' as const), run: fc.nat(3) }),
+      fc.record({ type: fc.constantFrom('paused' as const, 'offline' as const), nowMs: fc.constant(NOW) }),
+      fc.record({
+        type: fc.constantFrom('resumed' as const, 'online' as const, 'seated' as const, 'unseated' as const),
       }),
     );
     fc.assert(
@@ -543,7 +627,7 @@ describe('every history of an upload', () => {
           const job: Job = {
             sizeBytes: 200,
             sliceSizeBytes: 16,
-            single: false,
+            singleMaxBytes: -1,
             integrity,
             overwrite: false,
             onConflict: 'error',
@@ -582,11 +666,11 @@ describe('the rules notice', () => {
     },
     'a plan that goes on while paused': {
       transition,
-      plan: (state, limits, nowMs) => plan('paused' in state ? { ...state, paused: false } : state, limits, nowMs),
+      plan: (state, limits, nowMs) => plan(isOver(state) ? state : { ...state, pausedAtMs: undefined }, limits, nowMs),
     },
     'a plan that goes on while offline': {
       transition,
-      plan: (state, limits, nowMs) => plan('online' in state ? { ...state, online: true } : state, limits, nowMs),
+      plan: (state, limits, nowMs) => plan(isOver(state) ? state : { ...state, probeAtMs: undefined }, limits, nowMs),
     },
     'a plan that starts at the first slice again': {
       transition,
@@ -626,7 +710,7 @@ describe('the rules notice', () => {
         const next = transition(state, event);
         if (next.phase !== 'sending' || !next.session || next.stored.count !== next.stored.size - 1) return next;
         const { active: _active, cursor: _cursor, session, ...rest } = next;
-        return { ...rest, session, phase: 'finishing' };
+        return { ...rest, session, phase: 'finishing', step: 'finish' };
       },
     },
     'a transition that forgets that a slice was stored': {

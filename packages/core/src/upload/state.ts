@@ -1,89 +1,150 @@
-import { CONFLICT_HINT, CosSliceError } from '../errors.ts';
-import { judge } from '../exchange/judge.ts';
+import type { CosSliceError } from '../errors.ts';
 import type { RetryOptions } from '../options/options.ts';
-import type { ByteRange, FileHash, HashCheckpoint } from '../ports.ts';
+import type { FileHash, HashCheckpoint } from '../ports.ts';
 import type { Answer, ObjectLocation } from '../protocol/operations.ts';
 import type { Integrity } from '../protocol/wire.ts';
-import { addSlice, bytesIn, hasSlice, type Layout, nextMissing, type SliceSet, slicesWithin } from './slices.ts';
+import type { Layout, SliceSet } from './slices.ts';
+import type { Tags } from './tags.ts';
 
-/** What is to be done, fixed for the upload's life. */
+/** What is to be done, fixed for the upload's life once the source is open. */
 export interface Job {
+  /** Until the source is open: as announced, or 0. */
   readonly sizeBytes: number;
   /** Bytes to ask the server for; its answer wins. */
   readonly sliceSizeBytes: number;
-  /** One request, no session. */
-  readonly single: boolean;
+  /** Content up to this size goes in one request, without a session. */
+  readonly singleMaxBytes: number;
   readonly integrity: Integrity;
   readonly overwrite: boolean;
   readonly onConflict: 'error' | 'restart';
   readonly retry: Required<RetryOptions>;
 }
 
-/** How often something was tried, and when it may be tried again. */
+/** What has become of a piece of work so far, and when it may be tried again. Times are monotonic. */
 export interface Tries {
   /** Failed attempts. */
   readonly attempt: number;
-  /** An attempt was broken off, and the server may have acted on it. */
+  /** An attempt is under way. */
+  readonly running: boolean;
+  /** An attempt ended without an answer and was not counted; the server may have acted on it. */
   readonly brokenOff: boolean;
+  /** Signatures refused in a row. */
   readonly resigns: number;
-  /** Epoch ms. */
   readonly retryAtMs: number;
 }
 
-export const UNTRIED: Tries = { attempt: 0, brokenOff: false, resigns: 0, retryAtMs: 0 };
+export const UNTRIED: Tries = { attempt: 0, running: false, brokenOff: false, resigns: 0, retryAtMs: 0 };
 
-/** What every phase before the end carries; the tries are those of the phase's own request (hash, list, init, finish). */
-interface Underway extends Tries {
+/** Switches that are thrown from outside, whatever the upload does. */
+interface Switches {
+  /** Since when it is paused: what is under way then has a moment to come to its end. */
+  readonly pausedAtMs?: number | undefined;
+  /** The network is said to be gone: when to see for ourselves. */
+  readonly probeAtMs?: number | undefined;
+  /** Has its place among the uploads that share a limiter. */
+  readonly seated: boolean;
+}
+
+/** What every phase before the end carries; the tries are those of the step's own work (hash, list, init, finish, ...). */
+interface Underway extends Tries, Switches {
   readonly job: Job;
-  readonly paused: boolean;
-  readonly online: boolean;
-  /** Counts sessions and listings: outcomes of an earlier run's requests say nothing about this one. */
+  /** Counts steps: outcomes of an earlier step's work say nothing about this one. */
   readonly run: number;
-  /** Failed attempts in a row, over all requests, since something last succeeded. */
+  /** Failed attempts in a row, over all work, since something last succeeded. */
   readonly failures: number;
   /** The server has answered in its protocol at least once. */
   readonly contacted: boolean;
   readonly hash?: FileHash | undefined;
   /** SHA-1 of the content, from hashing or from an earlier run's record. */
   readonly sha?: string | undefined;
-  /** Bytes that an earlier run had stored. */
+  /** Bytes that an earlier run had stored, and its slices as they were found. */
   readonly resumedBytes: number;
+  readonly resumed?: SliceSet | undefined;
+  /** An earlier run called init with this SHA-1 and did not hear the answer: an object at the path may be ours. */
+  readonly initCalled: boolean;
   /** A session that an earlier upload of ours has left behind, and that this one cannot go on with, as the record tells. */
   readonly foreignSession?: string | undefined;
   /** Bytes stored when a session was last lost, or -1; the next loss is forgiven only beyond that. */
   readonly lostAtBytes: number;
-  readonly discarded: boolean;
+  /** What was in the way has been dealt with once. */
+  readonly cleared: boolean;
   /** Times that finish was refused. */
   readonly refusals: number;
-}
-
-/** Before the first slice: find out what the server has. */
-interface Opening extends Underway {
-  readonly phase: 'opening';
-  readonly step: 'recall' | 'list' | 'init' | 'discard';
-  /** Why the list is asked for. */
-  readonly cause: 'record' | 'unfinished' | 'finish' | 'exists' | 'conflict';
-  /** An earlier run called finish. */
-  readonly finishing: boolean;
-  /** The session of an earlier run, while `cause` is `record`. */
-  readonly recordedSession?: string | undefined;
-  /** What to fail with if the list does not explain it. */
-  readonly pending?: CosSliceError | undefined;
-  /** `init` and `list` contradict each other only so often. */
+  /** Steps of the opening in a row: a server that contradicts itself is not asked for ever. */
   readonly rounds: number;
 }
 
-interface Hashing extends Underway {
+/** The source is being opened. */
+export interface Waiting extends Underway {
+  readonly phase: 'opening';
+  readonly step: 'source';
+}
+
+/** What an earlier run has left is being remembered. */
+export interface Recalling extends Underway {
+  readonly phase: 'opening';
+  readonly step: 'recall';
+}
+
+export interface Hashing extends Underway {
   readonly phase: 'hashing';
+  readonly step: 'hash';
   readonly checkpoint?: HashCheckpoint | undefined;
-  /** What to fail with if the hash does not tell that the object at the path is ours. */
-  readonly pending?: CosSliceError | undefined;
+  /** An object that may be ours is in the way, and the hash will tell: what to fail with if it is not. */
+  readonly inTheWay?: CosSliceError | undefined;
+}
+
+/** A session is asked for. */
+export interface Initiating extends Underway {
+  readonly phase: 'opening';
+  readonly step: 'init';
+}
+
+/** What a list is asked for. */
+export type Why =
+  /** Is the session of an earlier run still there, or has its finish been carried out? */
+  | {
+      readonly for: 'resume';
+      readonly session: string;
+      readonly sliceSizeBytes?: number | undefined;
+      readonly finishing: boolean;
+    }
+  /** The server says that this upload is unfinished: go on with it. */
+  | { readonly for: 'adopt' }
+  /**
+   * The session is gone or lacks slices, after finish was called or before: perhaps because the object is complete, and the
+   * answer was lost.
+   */
+  | {
+      readonly for: 'finish' | 'loss';
+      readonly session: string;
+      readonly sliceSizeBytes: number;
+      readonly storedBytes: number;
+      readonly error: CosSliceError;
+    }
+  /** An object is in the way: is it ours, made by an attempt whose answer was lost? */
+  | { readonly for: 'claim'; readonly error: CosSliceError }
+  /** Another upload is in the way: which one is it? */
+  | { readonly for: 'conflict'; readonly error: CosSliceError };
+
+export interface Listing extends Underway {
+  readonly phase: 'opening';
+  readonly step: 'list';
+  readonly why: Why;
+}
+
+/** One session that is in the way is removed, and nothing else. */
+export interface Discarding extends Underway {
+  readonly phase: 'opening';
+  readonly step: 'discard';
+  readonly session: string;
+  /** The server removes exactly that session. Others remove what is at the path, so it is looked at right before. */
+  readonly exact: boolean;
 }
 
 /** A slice that has been started and is not stored: in flight, or waiting for its next attempt. */
 export interface ActiveSlice extends Tries {
   readonly index: number;
-  readonly running: boolean;
 }
 
 export interface Session {
@@ -96,62 +157,80 @@ export interface Session {
 interface WithSlices extends Underway {
   readonly layout: Layout;
   readonly stored: SliceSet;
-  /** Absent in a single-request upload. */
+  readonly tags?: Tags | undefined;
+  /** Absent in an upload of one request. */
   readonly session?: Session | undefined;
 }
 
 export interface Sending extends WithSlices {
   readonly phase: 'sending';
+  readonly step: 'send';
   readonly active: readonly ActiveSlice[];
   /** Every slice before it is stored or active. */
   readonly cursor: number;
 }
 
-interface Finishing extends WithSlices {
+export interface Finishing extends WithSlices {
   readonly phase: 'finishing';
+  readonly step: 'finish';
   readonly session: Session;
 }
+
+export type Opening = Waiting | Recalling | Initiating | Listing | Discarding;
+export type ActiveState = Opening | Hashing | Sending | Finishing;
 
 export interface Done {
   readonly phase: 'done';
   readonly job: Job;
   readonly location: ObjectLocation;
   readonly instant: boolean;
-  readonly resumedBytes: number;
   readonly sha?: string | undefined;
+  /** What the upload had come to. */
+  readonly reached: ActiveState;
 }
 
 export interface Failed {
   readonly phase: 'failed';
   readonly job: Job;
   readonly error: CosSliceError;
+  readonly reached: ActiveState;
 }
 
 export interface Cancelled {
   readonly phase: 'cancelled';
   readonly job: Job;
   readonly reason: unknown;
+  readonly reached: ActiveState;
 }
 
-export type ActiveState = Opening | Hashing | Sending | Finishing;
-export type UploadState = ActiveState | Done | Failed | Cancelled;
+export type Over = Done | Failed | Cancelled;
+export type UploadState = ActiveState | Over;
 
-/** Something that has become known. `run` and `slice` say which command's outcome it is. */
+/** What the resume store knows of an earlier run. */
+export interface Recalled {
+  readonly session?: string | undefined;
+  readonly sliceSizeBytes?: number | undefined;
+  readonly sha?: string | undefined;
+  readonly initCalled?: boolean | undefined;
+  readonly finishing?: boolean | undefined;
+  readonly foreignSession?: string | undefined;
+  readonly checkpoint?: HashCheckpoint | undefined;
+}
+
+/** Something that has become known. `run` and `slice` say whose outcome it is; times are monotonic. */
 export type UploadEvent =
   | {
-      readonly type: 'recalled';
+      readonly type: 'source-opened';
       readonly run: number;
-      readonly session?: string | undefined;
-      readonly sha?: string | undefined;
-      readonly finishing?: boolean | undefined;
-      readonly foreignSession?: string | undefined;
-      readonly checkpoint?: HashCheckpoint | undefined;
+      readonly sizeBytes: number;
+      readonly sliceSizeBytes: number;
     }
+  | ({ readonly type: 'recalled'; readonly run: number } & Recalled)
   | { readonly type: 'hashed'; readonly run: number; readonly hash: FileHash }
   | { readonly type: 'checkpointed'; readonly run: number; readonly checkpoint: HashCheckpoint }
-  /** A slice got its place. */
-  | { readonly type: 'started'; readonly run: number; readonly slice: number }
-  /** An attempt was aborted because it was no longer planned. */
+  /** A piece of work has begun. */
+  | { readonly type: 'started'; readonly run: number; readonly slice?: number | undefined }
+  /** A piece of work was aborted because it was no longer planned. */
   | { readonly type: 'stopped'; readonly run: number; readonly slice?: number | undefined }
   | { readonly type: 'replied'; readonly run: number; readonly slice?: number | undefined; readonly reply: Answer }
   | {
@@ -162,319 +241,28 @@ export type UploadEvent =
       readonly nowMs: number;
       /** In [0, 1), for jitter. */
       readonly random: number;
+      /** What is said of the network at that moment. */
+      readonly online: boolean;
     }
-  | { readonly type: 'paused' | 'resumed' | 'online' | 'offline' }
+  | { readonly type: 'paused' | 'offline'; readonly nowMs: number }
+  | { readonly type: 'resumed' | 'online' | 'seated' | 'unseated' }
   | { readonly type: 'cancelled'; readonly reason: unknown };
-
-const OPENING_ROUNDS = 8;
-const FINISH_REFUSALS = 3;
 
 export function initialState(
   job: Job,
-  { paused = false, online = true }: { readonly paused?: boolean; readonly online?: boolean } = {},
+  { online = true, seated = true }: { readonly online?: boolean; readonly seated?: boolean } = {},
 ): UploadState {
-  const start: Opening = {
-    phase: 'opening',
-    step: 'recall',
-    cause: 'record',
-    finishing: false,
-    rounds: 0,
-    job,
-    paused,
-    online,
-    run: 0,
-    ...UNTRIED,
-    failures: 0,
-    contacted: false,
-    resumedBytes: 0,
-    lostAtBytes: -1,
-    discarded: false,
-    refusals: 0,
-  };
-  return job.single ? sendSingle(start) : start;
+  const history = { failures: 0, contacted: false, resumedBytes: 0, initCalled: false };
+  const counts = { lostAtBytes: -1, cleared: false, refusals: 0, rounds: 0, run: 0 };
+  const switches = { seated, probeAtMs: online ? undefined : 0 };
+  return { phase: 'opening', step: 'source', job, ...UNTRIED, ...switches, ...history, ...counts };
 }
 
-export function isOver(state: UploadState): state is Done | Failed | Cancelled {
+export function isOver(state: UploadState): state is Over {
   return state.phase === 'done' || state.phase === 'failed' || state.phase === 'cancelled';
 }
 
-/** The state after an event. Total: what does not concern a state leaves it as it is. */
-export function transition(state: UploadState, event: UploadEvent): UploadState {
-  if (isOver(state)) return state;
-  switch (event.type) {
-    case 'paused':
-    case 'resumed':
-      return state.paused === (event.type === 'paused') ? state : { ...state, paused: !state.paused };
-    case 'online':
-    case 'offline':
-      return state.online === (event.type === 'online') ? state : { ...state, online: !state.online };
-    case 'cancelled':
-      return { phase: 'cancelled', job: state.job, reason: event.reason };
-  }
-  if (event.run !== state.run) return state;
-  switch (event.type) {
-    case 'recalled':
-      return state.phase === 'opening' && state.step === 'recall' ? onRecalled(state, event) : state;
-    case 'checkpointed':
-      return state.phase === 'hashing' ? { ...state, checkpoint: event.checkpoint } : state;
-    case 'hashed':
-      // A single request is hashed on its way out.
-      if (state.phase === 'sending') return { ...state, sha: event.hash.sha };
-      return state.phase === 'hashing' ? onHashed(state, event.hash) : state;
-    case 'started':
-      return state.phase === 'sending' ? onStarted(state, event.slice) : state;
-    case 'stopped':
-      return noteTry(state, event.slice, { brokenOff: true, retryAtMs: 0 });
-    case 'replied':
-      return onReplied({ ...state, contacted: true, failures: 0 }, event.slice, event.reply);
-    case 'failed':
-      return onFailed(state, event);
-  }
-}
-
-// --- opening
-
-function onRecalled(state: Opening, event: UploadEvent & { type: 'recalled' }): UploadState {
-  const { session, sha, foreignSession, finishing = false, checkpoint } = event;
-  const known = { ...state, sha, foreignSession, finishing };
-  if (session === undefined) return create(known, checkpoint);
-  return { ...open(known, 'list', 'record'), recordedSession: session } as Opening;
-}
-
-function onHashed(before: Hashing, hash: FileHash): UploadState {
-  const state = { ...before, failures: 0, hash, sha: hash.sha };
-  return before.pending ? open(state, 'list', 'exists', before.pending) : open(state, 'init');
-}
-
-/** Asks for a new session, hashing first where it needs that. */
-function create(state: ActiveState, checkpoint?: HashCheckpoint): UploadState {
-  if (state.job.single) return sendSingle(state);
-  if (state.job.integrity !== 'sha1' || state.hash) return open(state, 'init');
-  return enter(state, { phase: 'hashing', checkpoint });
-}
-
-function open(
-  state: ActiveState,
-  step: Opening['step'],
-  cause: Opening['cause'] = 'unfinished',
-  pending?: CosSliceError,
-): UploadState {
-  const { rounds, finishing } = state.phase === 'opening' ? state : { rounds: -1, finishing: false };
-  if (rounds >= OPENING_ROUNDS) {
-    const what = 'the server calls the upload unfinished but does not list it';
-    return fail(state, new CosSliceError('bad-reply', what));
-  }
-  return enter(state, { phase: 'opening', step, cause, rounds: rounds + 1, finishing, pending });
-}
-
-function onOpeningReply(state: Opening, reply: Answer): UploadState {
-  switch (reply.kind) {
-    case 'opened':
-      return startSending(state, reply, state.sha, false);
-    case 'listed':
-      return onListed(state, reply);
-    case 'present':
-      return onPresent(state, reply);
-    case 'unfinished':
-      return open(state, 'list');
-    case 'absent':
-      return onNothing(state);
-    case 'discarded':
-      return create({ ...state, discarded: true });
-    default:
-      return state;
-  }
-}
-
-function onListed(state: Opening, reply: Answer & { kind: 'listed' }): UploadState {
-  const { job, cause, pending, sha } = state;
-  if (cause === 'exists' && pending) return fail(state, pending);
-  if (cause === 'conflict' && pending) return onConflict(state, pending, reply.session);
-  const other = differ(reply.sizeBytes, job.sizeBytes) || differ(reply.sha, sha);
-  const proven = reply.sha !== undefined && reply.sha === sha;
-  if (other || (reply.session === state.foreignSession && !proven)) {
-    return onConflict(state, new CosSliceError('conflict', CONFLICT_HINT), reply.session);
-  }
-  // Not the session we left: only the server can tell whether it is about the same content, and init asks it.
-  if (cause === 'record' && reply.session !== state.recordedSession && !proven) return create(state);
-  // What is listed later on is this run's own work.
-  const resumed = cause !== 'finish' && state.lostAtBytes < 0;
-  return startSending(state, reply, reply.sha ?? sha, resumed);
-}
-
-function onPresent(state: Opening, reply: Answer & { kind: 'present' }): UploadState {
-  const { job, sha, step, cause, pending } = state;
-  if (cause === 'exists' && !sha && reply.sha) return enter(state, { phase: 'hashing', pending });
-  // A list also calls an older object present, or somebody else's. Proof that it is ours is its SHA-1; or that finish may have
-  // been carried out, where nothing was there before. An answer to init is about our content in any case.
-  const ours = reply.sha !== undefined && reply.sha === sha;
-  const finishCalled = state.finishing || cause === 'finish';
-  const believed = step === 'init' || ours || (finishCalled && !job.overwrite);
-  if (!believed || differ(reply.sizeBytes, job.sizeBytes) || differ(reply.sha, sha)) return onNothing(state);
-  return finish(state, reply, cause === 'record' || step === 'init');
-}
-
-/** Nothing of ours is at the path. */
-function onNothing(state: Opening): UploadState {
-  const { cause, pending } = state;
-  if (cause === 'exists' && pending) return fail(state, pending);
-  return cause === 'finish' ? loseSession(state, state.job.sizeBytes, pending) : create(state);
-}
-
-/** @param listed the session that is in the way, once that is known */
-function onConflict(state: ActiveState, error: CosSliceError, listed?: string): UploadState {
-  const { job, discarded, foreignSession } = state;
-  if (discarded) return fail(state, error);
-  // What we have left behind ourselves is in nobody else's way.
-  if (job.onConflict === 'restart' || (listed && listed === foreignSession)) return open(state, 'discard');
-  return foreignSession && !listed ? open(state, 'list', 'conflict', error) : fail(state, error);
-}
-
-// --- sending
-
-function startSending(
-  state: Opening,
-  reply: Answer & { kind: 'opened' | 'listed' },
-  sha: string | undefined,
-  resumes: boolean,
-): UploadState {
-  const session = { id: reply.session, serial: reply.serial, sha };
-  const next = send(state, reply.sliceSizeBytes, reply.kind === 'listed' ? reply.stored : [], session);
-  return finishIfComplete(resumes ? { ...next, resumedBytes: bytesIn(next.layout, next.stored) } : next);
-}
-
-function sendSingle(state: ActiveState): UploadState {
-  return send(state, Math.max(1, state.job.sizeBytes), []);
-}
-
-function send(state: ActiveState, sliceSizeBytes: number, listed: readonly ByteRange[], session?: Session): Sending {
-  const layout = { sizeBytes: state.job.sizeBytes, sliceSizeBytes };
-  const stored = slicesWithin(layout, listed);
-  return enter(state, { phase: 'sending', layout, stored, session, active: [], cursor: nextMissing(stored, 0) });
-}
-
-function onStarted(state: Sending, index: number): UploadState {
-  const { active, cursor, stored } = state;
-  if (active.some((slice) => slice.index === index)) return noteTry(state, index, { running: true });
-  if (index < cursor || index >= stored.size || hasSlice(stored, index)) return state;
-  // Slices are started in order, but they may get their places out of order: the ones passed over become active too.
-  const more: ActiveSlice[] = [];
-  for (let at = cursor; at <= index; at = nextMissing(stored, at + 1)) {
-    more.push({ index: at, running: at === index, ...UNTRIED });
-  }
-  return { ...state, active: [...active, ...more], cursor: nextMissing(stored, index + 1) };
-}
-
-function onStored(state: Sending, index: number, location: ObjectLocation | undefined): UploadState {
-  if (hasSlice(state.stored, index)) return state;
-  const stored = addSlice(state.stored, index);
-  const active = state.active.filter((slice) => slice.index !== index);
-  const next = { ...state, stored, active, cursor: nextMissing(stored, state.cursor) };
-  return location && stored.count === stored.size ? finish(next, { location }, false) : finishIfComplete(next);
-}
-
-function finishIfComplete(state: Sending): UploadState {
-  const { layout, stored, session } = state;
-  if (stored.count < stored.size || !session) return state;
-  return enter(state, { phase: 'finishing', layout, stored, session });
-}
-
-/** Back to a new session: once, and again only after more had been stored than the time before. */
-function loseSession(state: ActiveState, storedBytes: number, cause: CosSliceError | undefined): UploadState {
-  if (storedBytes > state.lostAtBytes) return create({ ...state, lostAtBytes: storedBytes });
-  const what = 'the server keeps losing the upload: look at its log, then start again';
-  return fail(state, new CosSliceError('session-lost', what, { cause }));
-}
-
-// --- replies and failures
-
-function onReplied(state: ActiveState, index: number | undefined, reply: Answer): UploadState {
-  if (state.phase === 'hashing') return state;
-  if (reply.kind === 'conflict') return onConflict(state, reply.error);
-  if (state.phase === 'opening') return onOpeningReply(state, reply);
-  if (reply.kind === 'present') return finish(state, reply, false);
-  if (state.phase === 'sending') {
-    if (reply.kind === 'stored' && index !== undefined) return onStored(state, index, reply.location);
-    if (reply.kind === 'session-gone') return loseSession(state, bytesIn(state.layout, state.stored), reply.error);
-    return state;
-  }
-  if (reply.kind === 'session-gone') {
-    // Also what a server says that had finished, and whose answer was lost: the list tells.
-    const doubtful = state.attempt > 0 || state.brokenOff;
-    return doubtful ? open(state, 'list', 'finish', reply.error) : loseSession(state, state.job.sizeBytes, reply.error);
-  }
-  if (reply.kind !== 'incomplete') return state;
-  const refusals = state.refusals + 1;
-  return refusals > FINISH_REFUSALS
-    ? fail(state, reply.error)
-    : open({ ...state, refusals }, 'list', 'finish', reply.error);
-}
-
-function onFailed(before: ActiveState, event: UploadEvent & { type: 'failed' }): UploadState {
-  const { error, slice: index, nowMs, random } = event;
-  const state: ActiveState = error.wireCode === undefined ? before : { ...before, contacted: true };
-  const { job, phase } = state;
-  const tries: Tries | undefined = phase === 'sending' ? state.active.find((one) => one.index === index) : state;
-  if (!tries) return state;
-  const { attempt, brokenOff, resigns } = tries;
-
-  const trusted = 'session' in state && state.session !== undefined;
-  const verdict = judge({ attempt, resigns }, error, job.retry, { contacted: state.contacted, trusted, random });
-  if (verdict.do === 'resign') return noteTry(state, index, { resigns: resigns + 1, retryAtMs: nowMs });
-  if (verdict.do === 'give-up' && error.remedy !== 'backoff') {
-    // The answer to an attempt may have been lost after the server had acted on it; then the next one finds the object there.
-    const mayBeOurs = error.code === 'exists' && (attempt > 0 || brokenOff);
-    if (mayBeOurs && phase === 'finishing') return open(state, 'list', 'finish', error);
-    if (mayBeOurs && job.single) return open(state, 'list', 'exists', error);
-    return fail(state, error);
-  }
-  // Without a network nothing was tried.
-  if (!state.online) return noteTry(state, index, { retryAtMs: nowMs });
-  if (verdict.do === 'repeat') return afterAttempt(noteTry(state, index, { brokenOff: true, retryAtMs: nowMs }));
-  const failures = state.failures + 1;
-  if (verdict.do === 'give-up' || failures >= job.retry.attemptsPerUpload) return fail(state, error);
-  const retryAtMs = nowMs + verdict.afterMs;
-  return afterAttempt(noteTry({ ...state, failures }, index, { attempt: attempt + 1, resigns: 0, retryAtMs }));
-}
-
-/** A discard whose answer was lost may have been carried out, and a second one would take more than the first: asks again. */
-function afterAttempt(state: ActiveState): UploadState {
-  if (state.phase !== 'opening' || state.step !== 'discard') return state;
-  return state.job.single ? sendSingle(state) : { ...state, step: 'init' };
-}
-
-/** What has become of an attempt: of a slice while slices are sent, else of the phase's own request. */
-function noteTry(state: ActiveState, index: number | undefined, change: Partial<ActiveSlice>): ActiveState {
-  if (state.phase !== 'sending') return { ...state, ...change };
-  const active = state.active.map((one) => (one.index === index ? { ...one, running: false, ...change } : one));
-  return { ...state, active };
-}
-
-// --- small change
-
-function finish(
-  state: ActiveState,
-  reply: { readonly location: ObjectLocation; readonly sha?: string | undefined },
-  instant: boolean,
-): UploadState {
-  const { job, resumedBytes, sha = reply.sha } = state;
-  return { phase: 'done', job, location: reply.location, instant, resumedBytes, sha };
-}
-
-function fail(state: ActiveState, error: CosSliceError): UploadState {
-  return { phase: 'failed', job: state.job, error };
-}
-
-/** The state in another phase, or in the same one anew: what is not named here was the old phase's own. */
-function enter<Phase extends Pick<ActiveState, 'phase'>>(state: ActiveState, phase: Phase): Underway & Phase {
-  const { job, paused, online, failures, contacted, hash, sha } = state;
-  const { resumedBytes, foreignSession, lostAtBytes, discarded, refusals } = state;
-  const upload = { job, paused, online, failures, contacted, hash, sha };
-  const history = { resumedBytes, foreignSession, lostAtBytes, discarded, refusals };
-  return { ...upload, ...history, ...UNTRIED, run: state.run + 1, ...phase };
-}
-
-/** Both are known, and not the same. */
-function differ<T>(a: T | undefined, b: T | undefined): boolean {
-  return a !== undefined && b !== undefined && a !== b;
+/** One request, no session. */
+export function isSingle({ sizeBytes, singleMaxBytes }: Job): boolean {
+  return sizeBytes <= singleMaxBytes;
 }

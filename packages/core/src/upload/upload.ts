@@ -27,10 +27,16 @@ export const SLICE_STORED = 2;
 export const SLICE_RETRYING = 3;
 export const SLICE_RESUMED = 4;
 
+/** What an upload waits for: a place among those that share its limiter, the network, or the time of its next attempt. */
+export type Wait = 'place' | 'network' | 'retry';
+
 export interface UploadSnapshot {
   readonly phase: UploadPhase;
   readonly paused: boolean;
+  /** False while the network is said to be gone. That is taken for a hint: now and then a request is tried all the same. */
   readonly online: boolean;
+  /** Nothing moves until then. Undefined when something does, and while paused. */
+  readonly waitingFor?: Wait | undefined;
   /** Whether another run could go on where this one ends: not of a stream, nor when nothing is, or could be, remembered. */
   readonly resumable: boolean;
   readonly progress: UploadProgress;
@@ -49,7 +55,10 @@ export interface Upload {
   readonly state: UploadSnapshot;
   /** @returns the unsubscribe function. Called at most every 100 ms, and at every change of phase, pause or network. */
   subscribe(listener: (state: UploadSnapshot) => void): () => void;
-  /** Aborts what is in flight and frees its places; works in any phase. */
+  /**
+   * Starts nothing more; works in any phase. What is in flight has a few seconds to come to its end, then it is aborted. The
+   * places are free then.
+   */
   pause(): void;
   resume(): void;
 }

@@ -1,0 +1,152 @@
+import { isCosSliceError } from '../errors.ts';
+import type { Config } from '../options/options.ts';
+import type { Clock, HashCheckpoint, ResumeRecord, Source } from '../ports.ts';
+import { jsonApi } from '../protocol/json-api/index.ts';
+import type { Guard, WorkName } from './guard.ts';
+import { isOver, type Job, type Recalled, type UploadState } from './state.ts';
+
+/** Between two hash checkpoints put into the store. */
+const CHECKPOINT_EVERY_MS = 2000;
+
+const STORAGE: WorkName = ['source-unreadable', 'the resume store'];
+const READING: WorkName = ['source-unreadable', 'reading the source'];
+
+/** What is remembered of an upload, for a later run to go on with. */
+export interface Recorder {
+  /** Another run could go on where this one ends. */
+  readonly resumable: boolean;
+  /**
+   * Locks the destination, and finds out what an earlier run has left there.
+   *
+   * @throws CosSliceError `locked`, and what reading the source throws; nothing else of the store's
+   */
+  recall(source: Source<unknown>, job: Job, controller: AbortController): Promise<Recalled>;
+  /** Saves what is worth it of a new state: that init or finish is about to be called, and a session as soon as it exists. */
+  keep(state: UploadState): void;
+  checkpoint(checkpoint: HashCheckpoint): void;
+  /** Writes what is left to write, and unlocks the destination. */
+  close(forget: boolean): Promise<void>;
+}
+
+export interface RecorderOptions {
+  readonly config: Config;
+  /** What the store knows the upload by: the URL of the object. */
+  readonly key: string;
+  readonly clock: Clock;
+  readonly guard: Guard;
+}
+
+type Facts = Partial<Pick<ResumeRecord, 'sliceSizeBytes' | 'session' | 'sha' | 'initCalled' | 'finishing' | 'hash'>>;
+
+export function createRecorder({ config, key, clock, guard }: RecorderOptions): Recorder {
+  const { resume, integrity, overwrite, attributes } = config;
+  const wire = config.wire.name;
+  let identity: string | undefined;
+  let job: Job | undefined;
+  let resumable = resume !== false;
+  let unlock: (() => Promise<void>) | undefined;
+  let savedRun = -1;
+  let checkpoint: HashCheckpoint | undefined;
+  let checkpointSavedAtMs = Number.NEGATIVE_INFINITY;
+  /** Writes are carried out in order. */
+  let writing: Promise<void> = Promise.resolve();
+
+  /** Never fatal: without the record an upload is slower to resume, not wrong. */
+  const write = (act: () => Promise<void>): void => {
+    writing = writing
+      .then(() => guard(STORAGE, new AbortController(), { run: act }))
+      .catch(() => {
+        resumable = false;
+      });
+  };
+  const save = (facts: Facts): void => {
+    if (!resume || identity === undefined || !job) return;
+    const { sizeBytes, sliceSizeBytes } = job;
+    const record: ResumeRecord = {
+      version: 1,
+      wire,
+      identity,
+      sizeBytes,
+      sliceSizeBytes,
+      savedAtMs: clock.nowMs(),
+      overwrite,
+      attributes,
+      ...facts,
+    };
+    write(() => resume.save(key, record));
+  };
+
+  /** A store that fails or hangs is done without. */
+  const ask = async <T>(
+    { signal }: AbortController,
+    work: (signal: AbortSignal) => Promise<T>,
+    late?: (result: T) => unknown,
+  ): Promise<T | undefined> => {
+    const attempt = new AbortController();
+    const stop = (): void => attempt.abort(signal.reason);
+    signal.addEventListener('abort', stop);
+    try {
+      return await guard(STORAGE, attempt, { run: () => work(attempt.signal), ...(late && { late }) });
+    } catch (error) {
+      signal.throwIfAborted();
+      if (isCosSliceError(error, 'locked')) throw error;
+      return undefined;
+    } finally {
+      signal.removeEventListener('abort', stop);
+    }
+  };
+
+  /** What a record says that fits this upload. */
+  const read = (record: ResumeRecord): Recalled => {
+    const { session, sha, initCalled, finishing, hash } = record;
+    if (!job || record.identity !== identity || record.sizeBytes !== job.sizeBytes) return { foreignSession: session };
+    // A session keeps what it was opened with.
+    const fits =
+      (record.overwrite ?? false) === overwrite && record.attributes === attributes && (sha || integrity !== 'sha1');
+    if (session && !fits) return { foreignSession: session };
+    checkpoint = record.sliceSizeBytes === job.sliceSizeBytes ? hash : undefined;
+    return { session, sliceSizeBytes: record.sliceSizeBytes, sha, initCalled, finishing, checkpoint };
+  };
+
+  return {
+    get resumable() {
+      return resumable;
+    },
+    async recall(source, nextJob, controller) {
+      if (!resume) return {};
+      unlock ??= await ask(
+        controller,
+        async (signal) => resume.lock?.(key, signal),
+        (release) => release?.(),
+      );
+      identity = await guard(READING, controller, { run: () => source.identity(controller.signal) });
+      job = nextJob;
+      resumable &&= identity !== undefined;
+      const record = identity && (await ask(controller, () => resume.load(key)));
+      return record && (record.wire ?? jsonApi.name) === wire ? read(record) : {};
+    },
+    keep(state) {
+      if (isOver(state) || state.run === savedRun) return;
+      if ('layout' in state && state.session) {
+        const { layout, session, sha, step } = state;
+        savedRun = state.run;
+        save({ sliceSizeBytes: layout.sliceSizeBytes, session: session.id, sha, finishing: step === 'finish' });
+      } else if (state.step === 'init' && state.sha) {
+        savedRun = state.run;
+        save({ sha: state.sha, initCalled: true, hash: checkpoint });
+      }
+    },
+    checkpoint(next) {
+      checkpoint = next;
+      const nowMs = clock.monotonicMs();
+      if (nowMs - checkpointSavedAtMs < CHECKPOINT_EVERY_MS) return;
+      checkpointSavedAtMs = nowMs;
+      save({ hash: next });
+    },
+    async close(forget) {
+      if (resume && forget && identity !== undefined) write(() => resume.remove(key));
+      await writing;
+      await unlock?.();
+    },
+  };
+}

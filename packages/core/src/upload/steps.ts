@@ -1,0 +1,145 @@
+import { CosSliceError } from '../errors.ts';
+import type { HashCheckpoint } from '../ports.ts';
+import type { Opened, Present, StoredRange } from '../protocol/operations.ts';
+import { bytesIn, nextMissing, slicesWithin } from './slices.ts';
+import {
+  type ActiveState,
+  type Done,
+  type Failed,
+  isSingle,
+  type Sending,
+  type Session,
+  UNTRIED,
+  type UploadState,
+  type Why,
+} from './state.ts';
+import { addTag, type Tags } from './tags.ts';
+
+/** Of the opening, in a row. */
+const MAX_ROUNDS = 8;
+
+/** The state in another step, or in the same one anew: what is not named here was the old step's own. */
+function enter<Step extends Pick<ActiveState, 'phase' | 'step'>>(state: ActiveState, step: Step) {
+  const { job, pausedAtMs, probeAtMs, seated, failures, contacted, hash, sha, rounds } = state;
+  const { resumedBytes, resumed, initCalled, foreignSession, lostAtBytes, cleared, refusals } = state;
+  const upload = { job, pausedAtMs, probeAtMs, seated, failures, contacted, hash, sha, rounds };
+  const history = { resumedBytes, resumed, initCalled, foreignSession, lostAtBytes, cleared, refusals };
+  return { ...upload, ...history, ...UNTRIED, run: state.run + 1, ...step };
+}
+
+// --- the opening
+
+/** Looks what an earlier run has left; an upload of one request leaves nothing. */
+export function recall(state: ActiveState): UploadState {
+  return isSingle(state.job) ? sendSingle(state) : enter(state, { phase: 'opening', step: 'recall' });
+}
+
+/** Asks for a new session, hashing first where it needs that. */
+export function create(state: ActiveState, checkpoint?: HashCheckpoint): UploadState {
+  if (isSingle(state.job)) return sendSingle(state);
+  return state.job.integrity === 'sha1' && !state.hash ? hash(state, checkpoint) : initiate(state);
+}
+
+export function hash(state: ActiveState, checkpoint?: HashCheckpoint, inTheWay?: CosSliceError): UploadState {
+  return enter(state, { phase: 'hashing', step: 'hash', checkpoint, inTheWay });
+}
+
+export function initiate(state: ActiveState): UploadState {
+  return nextRound(state, { phase: 'opening', step: 'init' });
+}
+
+export function list(state: ActiveState, why: Why): UploadState {
+  return nextRound(state, { phase: 'opening', step: 'list', why });
+}
+
+function nextRound<Step extends Pick<ActiveState, 'phase' | 'step'>>(state: ActiveState, step: Step) {
+  if (state.rounds < MAX_ROUNDS) return { ...enter(state, step), rounds: state.rounds + 1 };
+  const what = 'the server contradicts itself about the upload at this path: look at its log, then start again';
+  return fail(state, new CosSliceError('bad-reply', what));
+}
+
+/**
+ * An upload that is not ours to go on with is in the way. One that we have left behind ourselves is in nobody else's way.
+ *
+ * @param found which upload it is, once that is known
+ */
+export function clear(
+  state: ActiveState,
+  error: CosSliceError,
+  found?: Pick<Opened, 'session' | 'sessionDelete'>,
+): UploadState {
+  const { job, cleared, foreignSession } = state;
+  const mayBeOurs = foreignSession !== undefined && (!found || found.session === foreignSession);
+  if (cleared || !(mayBeOurs || job.onConflict === 'restart')) return fail(state, error);
+  if (!found) return list(state, { for: 'conflict', error });
+  const { session, sessionDelete: exact = false } = found;
+  return nextRound(state, { phase: 'opening', step: 'discard', session, exact });
+}
+
+/** Back to a new session: once, and again only after more had been stored than the time before. */
+export function loseSession(state: ActiveState, storedBytes: number, cause: CosSliceError): UploadState {
+  if (storedBytes > state.lostAtBytes) return create({ ...state, lostAtBytes: storedBytes });
+  const what = 'the server keeps losing the upload: look at its log, then start again';
+  return fail(state, new CosSliceError('session-lost', what, { cause }));
+}
+
+// --- sending and finishing
+
+export function sendSingle(state: ActiveState): Sending {
+  return sendFrom(state, Math.max(1, state.job.sizeBytes), []);
+}
+
+export function send(
+  state: ActiveState,
+  session: Session,
+  sliceSizeBytes: number,
+  listed: readonly StoredRange[],
+): UploadState {
+  return finishIfComplete(sendFrom(state, sliceSizeBytes, listed, session));
+}
+
+/** Like `send`, with what an earlier run had stored. */
+export function sendResumed(
+  state: ActiveState,
+  session: Session,
+  sliceSizeBytes: number,
+  listed: readonly StoredRange[],
+): UploadState {
+  const next = sendFrom(state, sliceSizeBytes, listed, session);
+  const { layout, stored } = next;
+  return finishIfComplete({ ...next, resumed: stored, resumedBytes: bytesIn(layout, stored) });
+}
+
+function sendFrom(
+  state: ActiveState,
+  sliceSizeBytes: number,
+  listed: readonly StoredRange[],
+  session?: Session,
+): Sending {
+  const layout = { sizeBytes: state.job.sizeBytes, sliceSizeBytes };
+  const stored = slicesWithin(layout, listed);
+  const tags = listed.reduce<Tags | undefined>(
+    (all, { offset, tag }) => (tag === undefined ? all : addTag(all ?? [], offset / sliceSizeBytes, tag)),
+    undefined,
+  );
+  const cursor = nextMissing(stored, 0);
+  const opened = { ...state, rounds: 0, initCalled: false };
+  return enter(opened, { phase: 'sending', step: 'send', layout, stored, tags, session, active: [], cursor });
+}
+
+export function finishIfComplete(state: Sending): UploadState {
+  const { layout, stored, tags, session } = state;
+  if (stored.count < stored.size || !session) return state;
+  return enter(state, { phase: 'finishing', step: 'finish', layout, stored, tags, session });
+}
+
+// --- the end
+
+export function succeed(state: ActiveState, reply: Pick<Present, 'location' | 'sha'>, instant = false): Done {
+  const { job, sha = reply.sha } = state;
+  return { phase: 'done', job, location: reply.location, instant, sha, reached: state };
+}
+
+export function fail(state: ActiveState, error: CosSliceError): Failed {
+  return { phase: 'failed', job: state.job, error, reached: state };
+}

@@ -1,0 +1,289 @@
+import { CosSliceError, type ErrorCode, isCosSliceError } from '../errors.ts';
+import type { Exchange } from '../exchange/exchange.ts';
+import { oneLine } from '../one-line.ts';
+import type { Config } from '../options/options.ts';
+import type { AttemptReport, ByteRange, Clock, Hasher, Source } from '../ports.ts';
+import type { Answer, Operation, OperationName } from '../protocol/operations.ts';
+import { sliceSizeFor } from '../protocol/wire.ts';
+import type { Guard, WorkName } from './guard.ts';
+import type { Command, Task } from './plan.ts';
+import { NOT_PLANNED } from './reconciler.ts';
+import type { Recorder } from './recorder.ts';
+import type { Job, UploadEvent } from './state.ts';
+import type { Sent, Tally } from './tally.ts';
+
+export interface TasksOptions<C> {
+  readonly config: Config;
+  readonly clock: Clock;
+  readonly hasher: Hasher<C>;
+  readonly exchange: Exchange<C>;
+  readonly recorder: Recorder;
+  readonly tally: Tally;
+  readonly guard: Guard;
+  /** Whose requests the limiter is to be fair to. */
+  readonly owner: object;
+  openSource(signal: AbortSignal): Promise<Source<C>>;
+  /** What is to be done, as far as it is known. */
+  job(): Job;
+  /** Something has become known while a command is carried out. The plan stays what it is. */
+  note(event: UploadEvent): void;
+  /** What has been sent or hashed has grown. */
+  moved(): void;
+  online(): boolean;
+  random(): number;
+}
+
+/** What the upload's commands do. */
+export interface Tasks<C> {
+  /** Once it is open. */
+  readonly source: Source<C> | undefined;
+  run(command: Command, controller: AbortController): Promise<UploadEvent | undefined>;
+  fail(command: Command, cause: unknown): UploadEvent | undefined;
+}
+
+type Request = Extract<Task, { readonly type: 'init' | 'list' | 'discard' | 'send' | 'finish' }>;
+type Send = Extract<Task, { readonly type: 'send' }>;
+
+/** What local work is called when nothing comes of it. */
+const OPENING: WorkName = ['source-unreadable', 'opening the source'];
+const READING: WorkName = ['source-unreadable', 'reading the source'];
+const HASHING: WorkName = ['hashing-failed', 'hashing'];
+
+/** A source that is read more slowly is taken to hang. */
+const LEAST_BYTES_PER_MS = 1000;
+
+/** The session that was to be discarded is not there any more. */
+const GONE = Symbol('gone');
+
+export function createTasks<C>(options: TasksOptions<C>): Tasks<C> {
+  const { config, clock, hasher, exchange, recorder, tally, guard, note } = options;
+  const { integrity, overwrite, attributes, limiter, wire } = config;
+  let source: Source<C> | undefined;
+
+  /** Nothing but opening it is planned before it is open. */
+  const opened = (): Source<C> => {
+    if (!source) throw new CosSliceError('source-unreadable', 'the source is not open');
+    return source;
+  };
+
+  const open = async ({ run }: Task, controller: AbortController): Promise<UploadEvent> => {
+    source ??= await guard(OPENING, controller, {
+      run: () => options.openSource(controller.signal),
+      late: (opened) => opened.close?.(),
+    });
+    const { sizeBytes } = source;
+    const sliceSizeBytes = sliceSizeFor(wire.traits, sizeBytes, config.sliceSizeBytes);
+    return { type: 'source-opened', run, sizeBytes, sliceSizeBytes };
+  };
+
+  const hash = async (
+    { run, from, attempt }: Extract<Task, { type: 'hash' }>,
+    controller: AbortController,
+  ): Promise<UploadEvent> => {
+    const content = opened();
+    const result = await guard(HASHING, controller, {
+      run: (moved) =>
+        hasher.uploadParts(content, options.job().sliceSizeBytes, {
+          signal: controller.signal,
+          from,
+          attempt,
+          onCheckpoint(checkpoint) {
+            note({ type: 'checkpointed', run, checkpoint });
+            recorder.checkpoint(checkpoint);
+          },
+          onProgress(hashedBytes) {
+            moved();
+            tally.hashed(hashedBytes);
+            options.moved();
+          },
+        }),
+    });
+    tally.hashed(content.sizeBytes);
+    return { type: 'hashed', run, hash: result };
+  };
+
+  /** Checks that the source is still what it was, which may take as long as reading it all. */
+  const verify = async (controller: AbortController): Promise<void> => {
+    const content = opened();
+    const extraMs = content.sizeBytes / LEAST_BYTES_PER_MS;
+    await guard(READING, controller, { run: async () => content.verify?.(controller.signal), extraMs });
+  };
+
+  const exchangeOf = <Op extends OperationName>(
+    { attempt }: Task,
+    controller: AbortController,
+    operation: Operation<C, Op>,
+    more: { onSent?(totalBytes: number): void; beforeSend?(): Promise<void> } = {},
+  ): Promise<Answer<Op>> => exchange.run(operation, { attempt, controller, ...more }).then(({ reply }) => reply);
+
+  const read = (content: Source<C>, range: ByteRange, controller: AbortController): Promise<C> => {
+    const run = (): Promise<C> => content.slice(range, controller.signal);
+    return content.unhurried ? run() : guard(READING, controller, { run, late: (slice) => content.release?.(slice) });
+  };
+
+  const send = async (task: Send, controller: AbortController): Promise<Answer> => {
+    const { range, session, run, slice: index } = task;
+    const { signal } = controller;
+    const content = opened();
+    const sent: Sent = { bytes: 0, buffered: 0, sinceMs: undefined };
+    const onSent = (totalBytes: number): void => {
+      tally.sent(sent, totalBytes, clock.monotonicMs());
+      options.moved();
+    };
+    const digest = (algorithm: 'md5' | 'sha1', slice: C): Promise<string> =>
+      guard(HASHING, controller, { run: () => hasher.digest(algorithm, slice, signal) });
+    const slice = await read(content, range, controller);
+    try {
+      if (session) {
+        const md5 = integrity === 'md5' ? await digest('md5', slice) : undefined;
+        const operation = {
+          op: 'slice',
+          session: session.id,
+          index,
+          range,
+          content: slice,
+          md5,
+          sha: session.sha,
+        } as const;
+        return await exchangeOf(task, controller, operation, { onSent });
+      }
+      // One request has no field for an MD5; its SHA-1 costs little and proves as much.
+      const sha = integrity === 'none' ? undefined : await digest('sha1', slice);
+      if (sha) note({ type: 'hashed', run, hash: { sha, parts: [] } });
+      await verify(controller);
+      const operation = { op: 'single', sizeBytes: range.length, content: slice, overwrite, attributes, sha } as const;
+      return await exchangeOf(task, controller, operation, { onSent });
+    } finally {
+      content.release?.(slice);
+      tally.ended(sent);
+    }
+  };
+
+  /** Removes one session. A server that would remove whatever is at the path is asked what that is, as late as can be. */
+  const discard = async (task: Extract<Task, { type: 'discard' }>, controller: AbortController): Promise<Answer> => {
+    const { session, exact } = task;
+    const beforeSend = async (): Promise<void> => {
+      const found = await exchangeOf(task, controller, { op: 'list', session });
+      if (found.kind !== 'listed' || found.session !== session) throw GONE;
+    };
+    try {
+      return await exchangeOf(task, controller, { op: 'discard', session }, exact ? {} : { beforeSend });
+    } catch (error) {
+      if (error === GONE) return { kind: 'absent' };
+      throw error;
+    }
+  };
+
+  const ask = (task: Request, controller: AbortController): Promise<Answer> => {
+    const { sizeBytes, sliceSizeBytes } = options.job();
+    switch (task.type) {
+      case 'send':
+        return send(task, controller);
+      case 'discard':
+        return discard(task, controller);
+      case 'init':
+        return exchangeOf(task, controller, {
+          op: 'init',
+          sizeBytes,
+          sliceSizeBytes,
+          overwrite,
+          attributes,
+          ...task.hash,
+        });
+      case 'list': {
+        const { session, sliceSizeBytes: knownBytes } = task;
+        return exchangeOf(task, controller, { op: 'list', session, sliceSizeBytes: knownBytes });
+      }
+      case 'finish': {
+        const { tags } = task;
+        const { id, sha } = task.session;
+        return exchangeOf(task, controller, { op: 'finish', session: id, sizeBytes, sha, tags });
+      }
+    }
+  };
+
+  /** Makes one request in one of the limiter's places, and tells the limiter how it went. */
+  const request = async (task: Request, controller: AbortController): Promise<UploadEvent> => {
+    const { signal } = controller;
+    const { run } = task;
+    const slice = sliceOf(task);
+    if (task.type === 'finish') await verify(controller);
+    const leave = await limiter.acquire(signal, options.owner);
+    let report: AttemptReport = { outcome: 'neutral', bytes: 0 };
+    try {
+      note({ type: 'started', run, slice });
+      signal.throwIfAborted();
+      const reply = await ask(task, controller);
+      if (task.type === 'send') report = { outcome: 'ok', bytes: task.range.length };
+      const content = opened();
+      if (task.type === 'send' && reply.kind === 'stored') content.stored?.(task.range);
+      // Answers get lost: what the list says is stored is stored.
+      if (reply.kind === 'listed') for (const range of reply.stored) content.stored?.(range);
+      return { type: 'replied', run, slice, reply };
+    } catch (error) {
+      if (signal.reason !== NOT_PLANNED && isCosSliceError(error)) report = { outcome: outcomeOf(error), bytes: 0 };
+      throw error;
+    } finally {
+      leave(report);
+    }
+  };
+
+  return {
+    get source() {
+      return source;
+    },
+    async run(command, controller) {
+      switch (command.type) {
+        case 'wait':
+          await clock.sleep(Math.max(0, command.untilMs - clock.monotonicMs()), controller.signal);
+          return undefined;
+        case 'source':
+          return open(command, controller);
+        case 'recall':
+          return {
+            type: 'recalled',
+            run: command.run,
+            ...(await recorder.recall(opened(), options.job(), controller)),
+          };
+        case 'hash':
+          return hash(command, controller);
+        default:
+          return request(command, controller);
+      }
+    },
+    fail(command, cause) {
+      if (command.type === 'wait') return undefined;
+      const { run } = command;
+      const slice = sliceOf(command);
+      if (cause === NOT_PLANNED) return { type: 'stopped', run, slice };
+      const error = toError(cause, command.type);
+      const nowMs = clock.monotonicMs();
+      return { type: 'failed', run, slice, error, nowMs, random: options.random(), online: options.online() };
+    },
+  };
+}
+
+function sliceOf(task: Task): number | undefined {
+  return task.type === 'send' ? task.slice : undefined;
+}
+
+function outcomeOf({ code, stale }: CosSliceError): AttemptReport['outcome'] {
+  if (stale) return 'neutral';
+  // A signature that expires on the way is a sign that too much is on the way.
+  if (code === 'unavailable' || code === 'signature-expired') return 'busy';
+  return code === 'network' || code === 'timeout' ? 'failed' : 'neutral';
+}
+
+/** Where an error that has no code of its own came from. */
+const BLAME: { readonly [step in Task['type']]?: readonly [ErrorCode, string] } = {
+  source: ['source-unreadable', 'the source cannot be opened'],
+  recall: ['source-unreadable', 'the source cannot be read'],
+  hash: ['hashing-failed', 'hashing failed'],
+  send: ['source-unreadable', 'the slice cannot be read and sent'],
+};
+
+function toError(cause: unknown, step: Task['type']): CosSliceError {
+  if (isCosSliceError(cause)) return cause;
+  const [code, what] = BLAME[step] ?? ['bad-reply', `the ${step} request failed`];
+  return new CosSliceError(code, `${what}: ${oneLine(cause)}`, { cause });
+}
