@@ -11,7 +11,7 @@ import { ACCOUNT, sign } from './testing/sign.ts';
 import { createUploader } from './testing/upload.ts';
 
 /** Sends text through a socket and returns what had come back when it closed, or stayed quiet for a while. */
-async function talk(origin: string, pieces: (string | Buffer)[]): Promise<string> {
+async function talk(origin: string, pieces: (string | Buffer)[], replies = 1): Promise<string> {
   const { port } = new URL(origin);
   const socket = connect(Number(port), '127.0.0.1');
   let text = '';
@@ -23,6 +23,8 @@ async function talk(origin: string, pieces: (string | Buffer)[]): Promise<string
     socket.write(piece);
     await sleep(50);
   }
+  // A machine that is busy takes longer.
+  await expect.poll(() => text.match(/HTTP\/1\.1 [2-5]/g)?.length, { timeout: 20_000 }).toBe(replies);
   socket.destroy();
   return text;
 }
@@ -181,12 +183,11 @@ describe('the signature', () => {
       const head = `POST /files/v2/10055004/demobucket/a HTTP/1.1\r\nHost: x\r\nAuthorization: ${signature}\r\nContent-Type: multipart/form-data; boundary=${BOUNDARY}\r\nContent-Length: ${body.length}\r\n\r\n`;
       return [head, body];
     };
-    const text = await talk(test.origin, [
-      ...request('nonsense'),
-      ...request(sign()),
-      ...request('nonsense'),
-      ...request(sign()),
-    ]);
+    const text = await talk(
+      test.origin,
+      [...request('nonsense'), ...request(sign()), ...request('nonsense'), ...request(sign())],
+      4,
+    );
     expect(text.match(/HTTP\/1\.1 \d+/g)).toEqual(['HTTP/1.1 403', 'HTTP/1.1 200', 'HTTP/1.1 403', 'HTTP/1.1 200']);
   });
 
