@@ -49,7 +49,6 @@ export function createDirectories(root: string, fsync: boolean): Directories {
     },
     async prune(dir, top) {
       const removed = await removeEmpty(wayTo(dir, top).slice(0, -1));
-      for (const each of removed) durable.delete(each);
       const topmost = removed.at(-1);
       if (fsync) await syncDirectories(topmost === undefined ? dir : dirname(topmost));
     },

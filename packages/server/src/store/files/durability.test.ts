@@ -76,6 +76,9 @@ describe('with fsync, nothing that was acknowledged can be taken back by a power
     expect(atRisk()).toEqual([]);
     await store.deleteObject(at('a/d'));
     expect(atRisk()).toEqual([]);
+    // Its folders are gone, and made anew.
+    await put(store, 'a/b/c');
+    expect(atRisk()).toEqual([]);
   });
 
   test('an instant copy, whether bytes are copied or blocks shared', async () => {

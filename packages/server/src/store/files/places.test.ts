@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
 import { mkdir, open, readdir, readFile, realpath, rename, stat, symlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -112,6 +113,20 @@ describe('file systems', () => {
       expect((await store.statObject(at('a/b')))?.sha).toBe(KNOWN.sha);
       expect(await readdir(join(root, '.cos-slice/spool'))).toEqual([]);
     }
+  });
+
+  test('without hard links keep what somebody else puts there at the last moment', async () => {
+    const root = await temporaryDir();
+    const disk = await watchDisk(root);
+    disk.before = (call) => {
+      if (call.name !== 'link') return;
+      writeFileSync(call.to ?? '', 'theirs');
+      throw diskError('EPERM', call);
+    };
+    const store = fileStore(root);
+    await expect(put(store, 'a/b')).rejects.toMatchObject({ problem: 'exists' });
+    expect(await readFile(join(root, '1/b/a/b'), 'utf8')).toBe('theirs');
+    expect(await readdir(join(root, '.cos-slice/spool'))).toEqual([]);
   });
 
   test('other than that of the root show an object only when it is whole', async () => {
