@@ -104,13 +104,13 @@ export function createMapView(languages: Languages, explain: Explain): { show(en
 }
 
 function phaseText({ state, isBehind, percent, instant }: Entry, { text }: Languages, explain: Explain): string {
-  const { phase, progress, paused, online, error } = state;
+  const { phase, progress, paused, waitingFor, error } = state;
   const { hashedBytes, sizeBytes } = progress;
   if (phase === 'done') return text(instant ? 'phaseInstant' : 'phaseDone');
   if (phase === 'failed') return text('phaseFailed', { reason: error ? explain(error) : '' });
   if (phase === 'cancelled') return text('phaseCancelled');
   if (paused) return text('phasePaused', { percent: `${percent}%` });
-  if (!online) return text('phaseOffline');
+  if (waitingFor === 'network') return text('phaseOffline');
   if (phase === 'hashing')
     return text('phaseHashing', { percent: `${Math.floor((100 * hashedBytes) / Math.max(1, sizeBytes))}%` });
   if (phase === 'sending') return text(isBehind ? 'phaseMakingUp' : 'phaseSending', { percent: `${percent}%` });

@@ -6,6 +6,7 @@ import {
   demo,
   dir,
   expectFinished,
+  IN_FLIGHT,
   legend,
   MB,
   makeFile,
@@ -28,7 +29,8 @@ test('200 MB, paused, resumed, reloaded and through every fault, arrive byte for
 
   await page.getByRole('button', { name: 'Pause', exact: true }).click();
   await page.getByText(/^Paused at/).waitFor();
-  // What was in flight is aborted; nothing follows.
+  // What was in flight has a few seconds to arrive; nothing follows.
+  await expect.poll(() => legend(IN_FLIGHT), { timeout: 20_000 }).toBe(0);
   const atPause = await stored();
   await page.waitForTimeout(1500);
   expect(await stored()).toBe(atPause);

@@ -10,7 +10,9 @@ import { type Demo, startDemo } from '../server/demo.js';
 import { FAULTS } from '../server/faults.js';
 
 export const MB = 1_000_000;
-/** Where the legend counts the resumed slices. */
+/** Places in the legend. */
+export const IN_FLIGHT = 1;
+export const STORED = 2;
 export const RESUMED = 4;
 
 export let dir: string;

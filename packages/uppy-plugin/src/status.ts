@@ -11,7 +11,9 @@ export interface Status {
 
 /** @returns undefined while bytes are on their way, or when nothing runs */
 export function statusOf(snapshots: Iterable<UploadSnapshot>): Status | undefined {
-  const running = [...snapshots].filter(({ paused, phase }) => !paused && !isOver(phase));
+  const running = [...snapshots].filter(({ paused, phase, waitingFor }) => {
+    return !paused && waitingFor !== 'place' && !isOver(phase);
+  });
   const keys = new Set(running.map(keyOf));
   if (keys.has(undefined)) return undefined;
   const key = ORDER.find((one) => keys.has(one));
@@ -24,13 +26,12 @@ export function statusOf(snapshots: Iterable<UploadSnapshot>): Status | undefine
 /** Of several things being done, the one that the user can do most about comes first. */
 const ORDER: readonly StatusKey[] = ['statusWaitingForNetwork', 'statusRetrying', 'statusHashing', 'statusFinishing'];
 
-function keyOf({ phase, online, progress }: UploadSnapshot): StatusKey | undefined {
-  const { inFlight, retrying } = progress.slices;
+function keyOf({ phase, waitingFor, progress }: UploadSnapshot): StatusKey | undefined {
+  if (progress.slices.inFlight > 0) return undefined;
+  if (waitingFor === 'network') return 'statusWaitingForNetwork';
+  if (waitingFor === 'retry') return 'statusRetrying';
   if (phase === 'hashing') return 'statusHashing';
-  if (inFlight > 0) return undefined;
-  if (!online) return 'statusWaitingForNetwork';
-  if (phase === 'finishing') return 'statusFinishing';
-  return retrying > 0 ? 'statusRetrying' : undefined;
+  return phase === 'finishing' ? 'statusFinishing' : undefined;
 }
 
 function isOver(phase: UploadSnapshot['phase']): boolean {
