@@ -84,10 +84,13 @@ export function createFaults({ store, prefix, account, bucket, onChange }) {
   /** @param {string} path */
   async function loseSession(path) {
     const session = await store.findSession({ appId: account.appId, bucket, path });
-    if (!session || session.storedCount * session.sliceSizeBytes <= (lostAt.get(path) ?? 0)) return;
+    const snapshot = await session?.snapshot().catch(() => undefined);
+    if (!session || !snapshot) return;
+    const storedBytes = snapshot.storedCount * session.sliceSizeBytes;
+    if (storedBytes <= (lostAt.get(path) ?? 0)) return;
     if (!on.lose) return;
     on.lose = false;
-    lostAt.set(path, session.storedCount * session.sliceSizeBytes);
+    lostAt.set(path, storedBytes);
     await session.discard();
     strike('lose');
   }

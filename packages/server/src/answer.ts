@@ -5,12 +5,10 @@ import { readForm } from './form/read-form.ts';
 import { type Address, readAddress } from './http/address.ts';
 import { sendObject } from './http/download.ts';
 import { sendPreflight, sendSuccess } from './http/reply.ts';
-import type { Checker } from './integrity/checker.ts';
 import { findOperation } from './operations/operations.ts';
 import type { Settings } from './options.ts';
 import { ProtocolError } from './protocol/codes.ts';
-import { createOnceRegister } from './signature/once.ts';
-import { allows, type Grant, grantOf } from './signature/signature.ts';
+import { allows, type Grant, grantOf, ONCE_WINDOW_SEC } from './signature/signature.ts';
 import { createVerifier } from './signature/verified.ts';
 import type { Target } from './store/store.ts';
 
@@ -32,13 +30,18 @@ export type Answer = (
 ) => Promise<void>;
 
 /** The way of a request: address, signature, body, operation. */
-export function createAnswer(settings: Settings, checker: Checker): Answer {
-  const once = createOnceRegister();
+export function createAnswer(settings: Settings): Answer {
   const verify = createVerifier(settings.accountsBySecretId);
 
   /** What the request may do at this moment: a good signature can run out while a body arrives. */
   function grantFor(req: IncomingMessage, { target, query }: Address): Grant {
     return grantOf(verify(req.headers.authorization ?? query.get('sign')), target, settings.nowMs() / 1000);
+  }
+
+  /** It may have been signed up to one window ahead, and is good for another. @throws ProtocolError -59 */
+  async function useUp({ id }: Grant, nowSec: number): Promise<void> {
+    const isFirst = await settings.onceRegister.use(id, nowSec, nowSec + 2 * ONCE_WINDOW_SEC);
+    if (!isFirst) throw new ProtocolError('signatureExpired', 'used before');
   }
 
   async function download(req: IncomingMessage, res: ServerResponse, address: Address, nowMs: number): Promise<void> {
@@ -64,7 +67,7 @@ export function createAnswer(settings: Settings, checker: Checker): Answer {
     allows(grant, signedTarget(address), grant.kind === 'once' ? 'once' : 'write');
     if (awaitsContinue) res.writeContinue();
 
-    const exchange = createExchange(settings, checker, req, target, grant);
+    const exchange = createExchange(settings, req, target, grant);
     let content: Content | undefined;
     try {
       const form = await readForm(req, query, {
@@ -85,7 +88,7 @@ export function createAnswer(settings: Settings, checker: Checker): Answer {
       const grantNow = grantFor(req, address);
       allows(grantNow, signedTarget(address), operation.signature === 'once' ? 'once' : 'write');
       if (address.isDirectory) throw new ProtocolError('invalidPath', 'this op needs the path of a file');
-      if (operation.signature === 'once') once.use(grantNow, settings.nowMs() / 1000);
+      if (operation.signature === 'once') await useUp(grantNow, settings.nowMs() / 1000);
       await sendSuccess(res, settings.nowMs(), await operation.run(exchange, form, content));
     } finally {
       await abortContent(content);

@@ -1,6 +1,5 @@
 import type { IncomingMessage } from 'node:http';
 import { type ObjectUrls, objectUrls } from './http/address.ts';
-import type { Checker } from './integrity/checker.ts';
 import type { Settings } from './options.ts';
 import type { Grant } from './signature/signature.ts';
 import type { Target } from './store/store.ts';
@@ -11,17 +10,10 @@ export interface Exchange {
   readonly target: Target;
   readonly grant: Grant;
   readonly nowMs: number;
-  readonly checker: Checker;
   readonly urls: ObjectUrls;
 }
 
-export function createExchange(
-  settings: Settings,
-  checker: Checker,
-  req: IncomingMessage,
-  target: Target,
-  grant: Grant,
-): Exchange {
+export function createExchange(settings: Settings, req: IncomingMessage, target: Target, grant: Grant): Exchange {
   return {
     settings,
     target,
@@ -30,7 +22,6 @@ export function createExchange(
     get nowMs() {
       return settings.nowMs();
     },
-    checker,
     // Most replies have none.
     get urls() {
       return objectUrls(settings, req, target);

@@ -9,10 +9,19 @@ const withAccount = (part: object) => read({ accounts: [{ ...ACCOUNT, ...part }]
 
 describe('options', () => {
   test('that are undefined are as good as left out', () => {
-    const names = ['prefix', 'publicRead', 'publicUrl', 'trustProxy', 'serialUpload', 'sessionTtlMs', 'maxConnections'];
+    const names = [
+      'prefix',
+      'publicRead',
+      'publicUrl',
+      'trustProxy',
+      'serialUpload',
+      'sessionTtlMs',
+      'maxConnections',
+      'instantFrom',
+    ];
     const sizes = { minBytes: undefined, maxBytes: undefined, defaultBytes: undefined, forcedBytes: undefined };
     const given = read({ ...Object.fromEntries(names.map((name) => [name, undefined])), sliceSize: sizes });
-    const { nowMs, onRequest, accountsBySecretId, ...settings } = read({});
+    const { nowMs, onRequest, accountsBySecretId, locker, onceRegister, ...settings } = read({});
     expect(given).toMatchObject(settings);
     expect(given.sliceSize).toEqual({ minBytes: 65_536, maxBytes: 8_388_608, defaultBytes: 1_048_576 });
   });
@@ -36,6 +45,9 @@ describe('options', () => {
     ['sizes that are a number', { sliceSize: 1_048_576 }, /sliceSize: must be an object/],
     ['sizes that exclude each other', { sliceSize: { maxBytes: 1024 } }, /minBytes exceeds maxBytes/],
     ['a time that is text', { sessionTtlMs: '1d' }, /sessionTtlMs: must be a positive whole number/],
+    ['a locker that is none', { locker: () => {} }, /locker: must be an object with a method withLock/],
+    ['a register that is a set', { onceRegister: new Set() }, /onceRegister: must be an object with a method use/],
+    ['an origin of instant uploads that is none', { instantFrom: true }, /instantFrom: must be 'covered' or 'bucket'/],
     ['no connections', { maxConnections: 0 }, /maxConnections: must be a positive/],
     ['a prefix that is a number', { prefix: 2 }, /prefix: /],
     ['a listener that is none', { onRequest: 'console.log' }, /onRequest: must be a function/],

@@ -1,4 +1,6 @@
-import type { Store } from './store/store.ts';
+import { createLocker, type Locker } from './locker.ts';
+import { createOnceRegister, type OnceRegister } from './signature/once.ts';
+import type { Store, StoreLimits } from './store/store.ts';
 
 /** One set of credentials and the buckets it may use. Several accounts may share an appid. */
 export interface Account {
@@ -57,6 +59,15 @@ export interface SliceServerOptions {
   readonly sliceSize?: SliceSizeOptions;
   /** Announces `serial_upload: 1` and refuses slices that come out of order. Default false. */
   readonly serialUpload?: boolean;
+  /**
+   * Which objects an instant upload may copy: those that the request's signature covers, or all of the bucket. A signature
+   * bound to a folder could otherwise turn a SHA-1 into content that it may not read. Default `'covered'`.
+   */
+  readonly instantFrom?: 'covered' | 'bucket';
+  /** Lets one request at a time change a path. Default: within this process. Servers that share a store may share one. */
+  readonly locker?: Locker;
+  /** Remembers used one-time signatures. Default: in memory. Servers that share accounts should share one. */
+  readonly onceRegister?: OnceRegister;
   /** How long an upload may rest before it is dropped. Default 7 days. */
   readonly sessionTtlMs?: number;
   /** Connections that `listen` keeps at a time; more are closed as they come. Default 1000. */
@@ -76,6 +87,9 @@ export interface Settings {
   readonly trustProxy: boolean;
   readonly sliceSize: Required<Omit<SliceSizeOptions, 'forcedBytes'>> & Pick<SliceSizeOptions, 'forcedBytes'>;
   readonly serialUpload: boolean;
+  readonly instantFrom: 'covered' | 'bucket';
+  readonly locker: Locker;
+  readonly onceRegister: OnceRegister;
   readonly sessionTtlMs: number;
   readonly maxConnections: number;
   readonly nowMs: () => number;
@@ -99,6 +113,9 @@ export function readOptions(options: SliceServerOptions): Settings {
     trustProxy: options.trustProxy ?? false,
     sliceSize: fillSliceSize(options.sliceSize),
     serialUpload: options.serialUpload ?? false,
+    instantFrom: options.instantFrom ?? 'covered',
+    locker: options.locker ?? createLocker(),
+    onceRegister: options.onceRegister ?? createOnceRegister(),
     sessionTtlMs: options.sessionTtlMs ?? 7 * 24 * 3600 * 1000,
     maxConnections: options.maxConnections ?? 1000,
     nowMs: options.nowMs ?? Date.now,
@@ -151,11 +168,43 @@ function findIssues(options: SliceServerOptions): string[] {
   }
   const { minBytes, maxBytes } = fillSliceSize(sliceSize ?? {});
   if (minBytes > maxBytes) issues.push('sliceSize: minBytes exceeds maxBytes');
+  issues.push(...limitIssues(options.store?.limits, sliceSize?.forcedBytes, maxBytes));
   for (const name of ['sessionTtlMs', 'maxConnections'] as const) {
     expect(name, options[name], isPositive, 'a positive whole number');
   }
+  expect(
+    'instantFrom',
+    options.instantFrom,
+    (value) => value === 'covered' || value === 'bucket',
+    "'covered' or 'bucket'",
+  );
+  expect(
+    'locker',
+    options.locker,
+    (value) => isFunction((value as Locker)?.withLock),
+    'an object with a method withLock',
+  );
+  expect(
+    'onceRegister',
+    options.onceRegister,
+    (value) => isFunction((value as OnceRegister)?.use),
+    'an object with a method use',
+  );
   for (const name of ['nowMs', 'onRequest'] as const) expect(name, options[name], isFunction, 'a function');
   return issues;
+}
+
+/** Sizes that no slice could have, whatever clients ask for. */
+function limitIssues(limits: StoreLimits | undefined, forcedBytes: number | undefined, maxBytes: number): string[] {
+  if (!limits) return [];
+  const { minSliceBytes, maxSliceBytes } = limits;
+  const isKept =
+    forcedBytes === undefined
+      ? maxBytes >= minSliceBytes
+      : forcedBytes >= minSliceBytes && forcedBytes <= maxSliceBytes;
+  if (isKept) return [];
+  const name = forcedBytes === undefined ? 'maxBytes' : 'forcedBytes';
+  return [`sliceSize.${name}: the store keeps slices of ${minSliceBytes} to ${maxSliceBytes} bytes`];
 }
 
 function accountIssues(accounts: readonly Account[]): string[] {

@@ -7,7 +7,6 @@ import { endWithConnection, watchOutflow } from './http/outflow.ts';
 import { answerProbe } from './http/probe.ts';
 import { asProtocolError, sendFailure } from './http/reply.ts';
 import { createUnderWay } from './http/under-way.ts';
-import { createChecker } from './integrity/checker.ts';
 import { type RequestInfo, readOptions, type SliceServerOptions } from './options.ts';
 import { startSweeper } from './sweeper.ts';
 
@@ -46,8 +45,7 @@ const GRACE_MS = 10_000;
  */
 export function createSliceServer(options: SliceServerOptions): SliceServer {
   const settings = readOptions(options);
-  const checker = createChecker();
-  const answer = createAnswer(settings, checker);
+  const answer = createAnswer(settings);
   const sweeper = startSweeper(settings);
   const inFlight = new Set<Promise<void>>();
   const underWay = createUnderWay();
@@ -114,7 +112,6 @@ export function createSliceServer(options: SliceServerOptions): SliceServer {
     await Promise.all([sweeper.stop(), underWay.end(graceMs)]);
     server?.closeAllConnections();
     await Promise.all(inFlight);
-    await checker.close();
     await settings.store.close();
   }
 

@@ -1,5 +1,7 @@
+import { lockKey } from './locker.ts';
 import type { Settings } from './options.ts';
 import { isStale } from './sessions.ts';
+import type { Session } from './store/store.ts';
 
 const SWEEP_EVERY_MS = 10 * 60_000;
 
@@ -12,9 +14,14 @@ export function startSweeper(settings: Settings): { stop(): Promise<void> } {
     for await (const session of settings.store.sessions()) {
       if (stopped) return;
       // One that cannot be dropped is tried again the next time, and must not keep the others.
-      if (isStale(session, settings, settings.nowMs())) await session.discard().catch(() => {});
+      await dropIfStale(session).catch(() => {});
     }
     await settings.store.tidy?.();
+  }
+  function dropIfStale(session: Session): Promise<void> {
+    return settings.locker.withLock(lockKey(session.target), async () => {
+      if (await isStale(session, settings, settings.nowMs())) await session.discard();
+    });
   }
   function start(): void {
     // A failing disk shows in requests.

@@ -10,6 +10,8 @@ const PROBLEMS: Readonly<Record<StoreProblem, ProblemName>> = {
   exists: 'fileExists',
   'path-conflict': 'pathConflict',
   gone: 'notFound',
+  incomplete: 'notFinished',
+  mismatch: 'checksumFailed',
   differs: 'checksumFailed',
   busy: 'busy',
 };

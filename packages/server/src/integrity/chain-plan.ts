@@ -1,4 +1,4 @@
-import type { Checkpoints } from '../store/store.ts';
+import type { Checkpoints, SessionFacts } from '../store/store.ts';
 import { paddingOf, STATE_BYTES, stateOfDigest } from './sha1-state.ts';
 
 /** The file that a slice belongs to. */
@@ -58,4 +58,15 @@ export function planChain(file: CheckedFile, startBytes: number, endBytes: numbe
     state: fromBytes === 0 ? undefined : stateAt(fromBytes),
     marks,
   };
+}
+
+/** {@link planChain} for one of a session's slices. Undefined, too, when the session has no checkpoints. */
+export function planSlice(
+  { sizeBytes, sliceSizeBytes, sha }: SessionFacts,
+  checkpoints: Checkpoints | undefined,
+  index: number,
+): ChainPlan | undefined {
+  if (sha === undefined || !checkpoints) return undefined;
+  const startBytes = index * sliceSizeBytes;
+  return planChain({ sizeBytes, sha, checkpoints }, startBytes, Math.min(startBytes + sliceSizeBytes, sizeBytes));
 }

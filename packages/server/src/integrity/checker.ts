@@ -1,9 +1,17 @@
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
-import type { FileRange } from '../store/store.ts';
+
 import type { ChainPlan } from './chain-plan.ts';
 
 const MAX_WORKERS = 4;
+
+/** Bytes in an open file. */
+export interface FileRange {
+  readonly fd: number;
+  readonly startBytes: number;
+  /** Exclusive. */
+  readonly endBytes: number;
+}
 
 /** What bytes should be. */
 export interface Expected {

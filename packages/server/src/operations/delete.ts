@@ -1,14 +1,35 @@
 import type { Exchange } from '../exchange.ts';
+import type { Form } from '../form/read-form.ts';
+import { lockKey } from '../locker.ts';
 import { ProtocolError } from '../protocol/codes.ts';
+import { requiredField } from '../protocol/fields.ts';
+import { ifFresh } from '../sessions.ts';
 
 /**
- * `delete`: drops the unfinished upload at the path if there is one, and then leaves a finished file alone, since the
- * client gives up what it was just sending. Otherwise deletes the file.
+ * `delete`: deletes the file at the path and leaves an upload alone that is unfinished there. Where there is no file, the
+ * client can only mean the upload.
  *
- * @throws ProtocolError -197 when there is neither
+ * With `session`, a field of our own, it ends that unfinished upload and touches nothing else, whatever has come to the path
+ * since. It succeeds, too, when the upload has ended already.
+ *
+ * @throws ProtocolError -197 when there is neither file nor upload
  */
-export async function deleteFile({ settings: { store }, target }: Exchange): Promise<undefined> {
-  const session = await store.findSession(target);
-  if (session) await session.discard();
-  else if (!(await store.deleteObject(target))) throw new ProtocolError('notFound');
+export async function deleteFile(exchange: Exchange, { fields }: Form): Promise<undefined> {
+  const {
+    settings: { store, locker },
+    target,
+  } = exchange;
+  await locker.withLock(lockKey(target), async () => {
+    if (fields.has('session')) {
+      const session = await store.getSession(requiredField(fields, 'session'));
+      if (session && lockKey(session.target) !== lockKey(target)) {
+        throw new ProtocolError('badParameter', 'the session is one of another path');
+      }
+      await session?.discard();
+    } else if (!(await store.deleteObject(target))) {
+      const session = await ifFresh(exchange, await store.findSession(target));
+      if (!session) throw new ProtocolError('notFound');
+      await session.discard();
+    }
+  });
 }

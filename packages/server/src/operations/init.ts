@@ -1,13 +1,15 @@
 import type { Exchange } from '../exchange.ts';
 import type { Form } from '../form/read-form.ts';
 import type { UploadParts } from '../integrity/upload-parts.ts';
+import { chooseSliceSize, isSerial } from '../limits.ts';
+import { lockKey } from '../locker.ts';
 import { ProtocolError } from '../protocol/codes.ts';
 import { type Fields, hexField, integerField, mayOverwrite } from '../protocol/fields.ts';
-import { ifFresh } from '../sessions.ts';
-import { type Session, type SessionInit, StoreError } from '../store/store.ts';
+import { isOwnDoing, signerOf } from '../repeats.ts';
+import { ifFresh, unlessGone } from '../sessions.ts';
+import { isCovered } from '../signature/signature.ts';
+import type { Checkpoints, Session, SessionInit, Target } from '../store/store.ts';
 
-/** Bounds what a session costs in memory: 4 MiB for its bits. */
-const MAX_SLICES = 2 ** 25;
 const SHA1_BYTES = 20;
 
 /** What came of asking for an upload. */
@@ -26,78 +28,89 @@ export async function initUpload(exchange: Exchange, form: Form): Promise<object
   return describeSession(exchange, begun.session);
 }
 
-/** What every reply that hands out a session says. */
+/**
+ * What every reply that hands out a session says. `session_delete` is our own: `delete` takes a `session`, and then ends that
+ * upload only.
+ */
 export function describeSession({ settings }: Exchange, session: Session): object {
   return {
     session: session.id,
     slice_size: session.sliceSizeBytes,
-    ...(settings.serialUpload && { serial_upload: 1 }),
+    session_delete: 1,
+    ...(isSerial(settings) && { serial_upload: 1 }),
   };
 }
 
 /** @throws ProtocolError -4020 when another file is unfinished at the path, -177, -178, -284, -5999 */
 export async function beginUpload(exchange: Exchange, form: Form): Promise<Begun> {
-  const { store } = exchange.settings;
   const init = readInit(exchange, form.fields);
   checkParts(init, form.uploadParts);
-  await store.checkVacant(init.target, init.overwrite);
-
-  const unfinished = await ifFresh(exchange, await store.findSession(init.target));
-  if (unfinished && isUnproven(unfinished, init)) await unfinished.discard();
-  else if (unfinished) return (await resume(unfinished, init)) ?? beginUpload(exchange, form);
-  const { sha, sizeBytes, attributes } = init;
-  if (sha && (await store.copyKnown(init.target, { sha, sizeBytes }, { attributes }, init.overwrite))) {
-    return { kind: 'instant' };
+  try {
+    return await begin(exchange, init, form.uploadParts?.checkpoints);
+  } catch (error) {
+    // The reply to the first one got lost.
+    if (await isOwnDoing(exchange, init, error)) return { kind: 'instant' };
+    throw error;
   }
-  const { created, session } = await store.createSession(init, form.uploadParts?.checkpoints);
-  return created ? { kind: 'created', session } : ((await resume(session, init)) ?? beginUpload(exchange, form));
+}
+
+async function begin(exchange: Exchange, init: SessionInit, checkpoints: Checkpoints | undefined): Promise<Begun> {
+  const { store, locker } = exchange.settings;
+  const { target, sha, sizeBytes, overwrite, attributes } = init;
+  await store.checkVacant(target, overwrite);
+  const session = await locker.withLock(lockKey(target), () => goOn(exchange, init));
+  if (session) return { kind: 'resumable', session };
+  if (sha !== undefined) {
+    const labels = { attributes, signedBy: signerOf(exchange) };
+    const content = { sha, sizeBytes };
+    const copy = await store.copyKnown(target, content, (source) => mayCopy(exchange, source), labels, overwrite);
+    if (copy) return { kind: 'instant' };
+  }
+  const begun = await locker.withLock(lockKey(target), () => store.createSession(init, checkpoints));
+  return begun.created ? { kind: 'created', session: begun.session } : begin(exchange, init, checkpoints);
+}
+
+/** The upload at the path, when it is one of the same content. @throws ProtocolError -4020 when it is another */
+async function goOn(exchange: Exchange, init: SessionInit): Promise<Session | undefined> {
+  const session = await ifFresh(exchange, await exchange.settings.store.findSession(init.target));
+  if (!session) return undefined;
+  if (await isUnproven(session, init)) {
+    await session.discard();
+    return undefined;
+  }
+  // Without a SHA-1 whoever knows the session goes on with it; everybody else has to start over.
+  if (session.sizeBytes !== init.sizeBytes || init.sha === undefined || session.sha !== init.sha) {
+    throw new ProtocolError('otherNotFinished');
+  }
+  return unlessGone(session.setTerms(init).then(() => session));
+}
+
+/** Who knows a SHA-1 need not know the content: a signature turns one into the other only where it could read it. */
+function mayCopy({ settings, grant }: Exchange, source: Target): boolean {
+  return settings.instantFrom === 'bucket' || isCovered(grant, source);
 }
 
 /**
  * Nothing but the size speaks for the same content, and nothing is lost with the session: a new one takes its place, so that
  * two clients never share one. That is also what an answer that got lost leaves behind.
  */
-function isUnproven(session: Session, init: SessionInit): boolean {
+async function isUnproven(session: Session, init: SessionInit): Promise<boolean> {
   const isProof = session.sha !== undefined && init.sha !== undefined;
-  return session.sizeBytes === init.sizeBytes && !isProof && session.storedCount === 0;
-}
-
-/** Undefined when the session has just ended. */
-async function resume(session: Session, init: SessionInit): Promise<Begun | undefined> {
-  // Without a SHA-1 whoever knows the session goes on with it; everybody else has to start over.
-  if (session.sizeBytes !== init.sizeBytes || init.sha === undefined || session.sha !== init.sha) {
-    throw new ProtocolError('otherNotFinished');
-  }
-  try {
-    await session.setTerms(init);
-  } catch (error) {
-    if (error instanceof StoreError && error.problem === 'gone') return undefined;
-    throw error;
-  }
-  return { kind: 'resumable', session };
+  if (session.sizeBytes !== init.sizeBytes || isProof) return false;
+  return ((await unlessGone(session.snapshot()))?.storedCount ?? 0) === 0;
 }
 
 function readInit({ settings, target, nowMs }: Exchange, fields: Fields): SessionInit {
   const sizeBytes = integerField(fields, 'filesize');
-  const sliceSizeBytes = chooseSliceSize(settings.sliceSize, fields.get('slice_size') ?? fields.get('sliceSize'));
-  if (sizeBytes / sliceSizeBytes > MAX_SLICES) throw new ProtocolError('badParameter', 'filesize is too large');
   return {
     target,
     sizeBytes,
-    sliceSizeBytes,
+    sliceSizeBytes: chooseSliceSize(settings, sizeBytes, fields.get('slice_size') ?? fields.get('sliceSize')),
     overwrite: mayOverwrite(fields),
     createdAtMs: nowMs,
     sha: hexField(fields, 'sha', SHA1_BYTES),
     attributes: fields.get('biz_attr'),
   };
-}
-
-/** Clients adopt the size the reply names, so one that is out of bounds is corrected and not refused. */
-function chooseSliceSize(options: Exchange['settings']['sliceSize'], asked: string | undefined): number {
-  if (asked !== undefined && asked !== '' && !/^\s*[1-9]\d{0,14}\s*$/.test(asked))
-    throw new ProtocolError('badSliceSize');
-  if (options.forcedBytes !== undefined) return options.forcedBytes;
-  return Math.min(Math.max(asked ? Number(asked) : options.defaultBytes, options.minBytes), options.maxBytes);
 }
 
 function checkParts({ sizeBytes, sha }: SessionInit, parts: UploadParts | undefined): void {

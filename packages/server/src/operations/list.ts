@@ -1,21 +1,21 @@
 import type { Exchange } from '../exchange.ts';
 import type { LongList } from '../http/reply.ts';
 import { ProtocolError } from '../protocol/codes.ts';
-import { ifFresh } from '../sessions.ts';
-import type { Session } from '../store/store.ts';
+import { ifFresh, unlessGone } from '../sessions.ts';
+import type { Session, SessionSnapshot } from '../store/store.ts';
+import { describeSession } from './init.ts';
 
 /** `upload_slice_list`: what is stored of the upload at the path, or the file's URLs when it is finished. */
 export async function listSlices(exchange: Exchange): Promise<object> {
   const { store } = exchange.settings;
   const session = await ifFresh(exchange, await store.findSession(exchange.target));
-  if (session) {
+  const snapshot = session && (await unlessGone(session.snapshot()));
+  if (snapshot) {
     return {
-      session: session.id,
-      slice_size: session.sliceSizeBytes,
+      ...describeSession(exchange, session),
       filesize: session.sizeBytes,
       ...(session.sha !== undefined && { sha: session.sha }),
-      ...(exchange.settings.serialUpload && { serial_upload: 1 }),
-      listparts: storedParts(session),
+      listparts: storedParts(session, snapshot),
     };
   }
   const object = await store.statObject(exchange.target);
@@ -26,7 +26,7 @@ export async function listSlices(exchange: Exchange): Promise<object> {
 /** How many slices are looked at before others get their turn, when none of them is stored. */
 const SLICES_A_STEP = 2 ** 14;
 
-function* storedParts({ sliceCount, sliceSizeBytes, sizeBytes, isStored }: Session): LongList {
+function* storedParts({ sliceCount, sliceSizeBytes, sizeBytes }: Session, { isStored }: SessionSnapshot): LongList {
   for (let index = 0; index < sliceCount; index++) {
     const offset = index * sliceSizeBytes;
     if (isStored(index)) yield { offset, datalen: Math.min(sliceSizeBytes, sizeBytes - offset) };

@@ -33,7 +33,7 @@ describe('upload_slice_init', () => {
       expect(reply.json()).toEqual({
         code: 0,
         message: 'SUCCESS',
-        data: { session: expect.stringMatching(/^[0-9a-f]{64}$/), slice_size: expected },
+        data: { session: expect.stringMatching(/^[0-9a-f]{64}$/), slice_size: expected, session_delete: 1 },
         request_id: expect.any(String),
       });
     }
@@ -217,6 +217,7 @@ describe('upload_slice_data and upload_slice_list', () => {
     expect((await upload.list()).json().data).toEqual({
       session: upload.session,
       slice_size: SLICE_BYTES,
+      session_delete: 1,
       filesize: upload.bytes.length,
       sha: sha1(upload.bytes),
       listparts: [
@@ -344,6 +345,7 @@ describe('upload_slice_data and upload_slice_list', () => {
     expect((await test.stored(PATH)).equals(upload.bytes)).toBe(true);
     const late = (await upload.data(0)).json();
     expect(late).toMatchObject({ code: 0, data: { session: upload.session, offset: 0, datalen: SLICE_BYTES } });
+    expect(late.data.access_url).toBe(test.urlOf(PATH));
   });
 
   it('store the same slice once when it comes many times at once', async () => {
@@ -523,7 +525,7 @@ describe('insertOnly', () => {
     const refused = await first.finish();
     expect([refused.status, refused.json().code]).toEqual([409, -177]);
     expect((await test.stored(PATH)).equals(second.bytes)).toBe(true);
-    await post(test.urlOf(PATH), { op: 'delete' }, signOnce(PATH));
+    await post(test.urlOf(PATH), { op: 'delete', session: first.session }, signOnce(PATH));
     for (const insertOnly of ['1', '\u0001']) {
       expect((await first.init({ insertOnly })).json().code).toBe(-177);
     }
@@ -531,8 +533,9 @@ describe('insertOnly', () => {
     expect(silent.json().code).toBe(-177);
     for (const insertOnly of ['0', '', '\0']) {
       expect((await first.init({ insertOnly })).json().code).toBe(0);
-      await post(test.urlOf(PATH), { op: 'delete' }, signOnce(PATH));
+      await post(test.urlOf(PATH), { op: 'delete', session: first.session }, signOnce(PATH));
     }
+    await post(test.urlOf(PATH), { op: 'delete' }, signOnce(PATH));
     expect((await first.all()).json().code).toBe(0);
     expect((await test.stored(PATH)).equals(first.bytes)).toBe(true);
   });

@@ -1,6 +1,8 @@
 import type { Content } from '../content/content.ts';
 import type { Exchange } from '../exchange.ts';
 import type { Form } from '../form/read-form.ts';
+import { ProtocolError } from '../protocol/codes.ts';
+import { isFinished, unlessGone } from '../sessions.ts';
 import type { Session } from '../store/store.ts';
 import { storeSlice } from './data.ts';
 import { completeUpload } from './finish.ts';
@@ -14,17 +16,22 @@ import { beginUpload, describeSession } from './init.ts';
 export async function uploadSlice(exchange: Exchange, form: Form, content: Content | undefined): Promise<object> {
   if (content) {
     const { reply, session } = await storeSlice(exchange, form, content);
-    return { ...reply, ...(await finishIfWhole(exchange, session)) };
+    const offset = session && (await finishIfWhole(exchange, session));
+    return offset === undefined ? { ...reply, ...exchange.urls } : reply;
   }
   const begun = await beginUpload(exchange, form);
   if (begun.kind === 'instant') return exchange.urls;
-  const { session } = begun;
-  const offset = session.firstMissing() * session.sliceSizeBytes;
-  return (await finishIfWhole(exchange, session)) ?? { ...describeSession(exchange, session), offset };
+  const offset = await finishIfWhole(exchange, begun.session);
+  return offset === undefined ? exchange.urls : { ...describeSession(exchange, begun.session), offset };
 }
 
-async function finishIfWhole(exchange: Exchange, session: Session | undefined): Promise<object | undefined> {
-  if (session && session.storedCount < session.sliceCount) return undefined;
-  if (session) await completeUpload(exchange, session, session.sha);
-  return exchange.urls;
+/** Where the upload has to go on; undefined when it is finished. */
+async function finishIfWhole(exchange: Exchange, session: Session): Promise<number | undefined> {
+  const snapshot = await unlessGone(session.snapshot());
+  if (snapshot && snapshot.storedCount < session.sliceCount) return snapshot.firstMissing * session.sliceSizeBytes;
+  if (snapshot) await completeUpload(exchange, session, session.sha);
+  else if (!(await isFinished(exchange, session.id))) {
+    throw new ProtocolError('notFound', 'the upload session is gone');
+  }
+  return undefined;
 }

@@ -1,11 +1,9 @@
 import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { post, send } from '../testing/client.ts';
+import { post } from '../testing/client.ts';
 import { patternBytes, sha1 } from '../testing/content.ts';
 import { startServer } from '../testing/server.ts';
-import { sign, signOnce } from '../testing/sign.ts';
-import { createUploader } from '../testing/upload.ts';
 
 describe('upload', () => {
   it('stores files from nothing to 20 MB', async () => {
@@ -56,41 +54,5 @@ describe('upload', () => {
       }
     }
     expect((await readdir(join(test.dir, '10055004/demobucket'))).sort()).toEqual(['dir', 'file']);
-  });
-});
-
-describe('delete', () => {
-  it('takes a one-time signature for exactly this path, once', async () => {
-    const test = await startServer();
-    await post(test.urlOf('a b'), { op: 'upload', filecontent: 'x' });
-    const remove = async (signature: string) => {
-      const reply = await post(test.urlOf('a b'), { op: 'delete' }, signature);
-      return [reply.status, reply.json().code];
-    };
-    expect(await remove(sign())).toEqual([403, -97]);
-    expect(await remove(signOnce('a'))).toEqual([403, -63]);
-    expect(await remove(signOnce('a b', { t: 1000 }))).toEqual([403, -59]);
-    const signature = signOnce('a b');
-    expect(await remove(signature)).toEqual([200, 0]);
-    expect(await remove(signature)).toEqual([403, -59]);
-    expect(await remove(signOnce('a b'))).toEqual([404, -197]);
-    const json = await send(test.urlOf('a b'), {
-      headers: { Authorization: signOnce('a b'), 'Content-Type': 'application/json' },
-      body: '{"op":"delete"}',
-    });
-    expect(json.json().code).toBe(-197);
-  });
-
-  it('drops an unfinished upload and spares the finished file', async () => {
-    const test = await startServer();
-    await post(test.urlOf('a'), { op: 'upload', filecontent: 'x' });
-    const upload = createUploader(test.urlOf('a'));
-    await upload.init();
-    await upload.data(0);
-    expect((await post(test.urlOf('a'), { op: 'delete' }, signOnce('a'))).json().code).toBe(0);
-    expect((await test.stored('a')).toString()).toBe('x');
-    expect((await upload.data(1)).json().code).toBe(-197);
-    expect((await post(test.urlOf('a'), { op: 'delete' }, signOnce('a'))).json().code).toBe(0);
-    await expect(test.stored('a')).rejects.toThrow();
   });
 });

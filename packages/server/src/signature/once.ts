@@ -1,23 +1,30 @@
-import { ProtocolError } from '../protocol/codes.ts';
-import { type Grant, ONCE_WINDOW_SEC } from './signature.ts';
-
+/**
+ * Remembers which one-time signatures have been used. Servers that take the same signatures should share one, as wide as they
+ * are spread: an entry that can be made only once is all it takes.
+ */
 export interface OnceRegister {
-  /** Uses a one-time signature up. @throws ProtocolError -59 when it has been used before */
-  use(grant: Grant, nowSec: number): void;
+  /**
+   * Uses a signature up. False when that has been done before, by whomever.
+   *
+   * @param id stands for the signature: hex digits
+   * @param forgetAtSec until when it has to be remembered at least, in epoch seconds
+   */
+  use(id: string, nowSec: number, forgetAtSec: number): Promise<boolean>;
 }
 
-/** Remembers used one-time signatures for as long as their time alone would still let them pass. Kept in memory. */
+/** Kept in memory. */
 export function createOnceRegister(): OnceRegister {
-  const forgetAtSec = new Map<string, number>();
+  const forgetAtSecById = new Map<string, number>();
   return {
-    use(grant, nowSec) {
-      for (const [id, atSec] of forgetAtSec) {
+    async use(id, nowSec, forgetAtSec) {
+      // All are kept for the same time, so the oldest come first.
+      for (const [oldest, atSec] of forgetAtSecById) {
         if (atSec >= nowSec) break;
-        forgetAtSec.delete(id);
+        forgetAtSecById.delete(oldest);
       }
-      if (forgetAtSec.has(grant.id)) throw new ProtocolError('signatureExpired', 'used before');
-      // It may have been signed up to one window ahead, and is good for another; so the oldest come first.
-      forgetAtSec.set(grant.id, nowSec + 2 * ONCE_WINDOW_SEC);
+      if (forgetAtSecById.has(id)) return false;
+      forgetAtSecById.set(id, forgetAtSec);
+      return true;
     },
   };
 }

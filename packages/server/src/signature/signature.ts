@@ -75,9 +75,15 @@ export function allows(grant: Grant, target: Target, use: Use): void {
     if (grant.fileId !== full) throw new ProtocolError('signatureFileId');
     return;
   }
-  if (grant.fileId === undefined || covers(grant.fileId, full)) return;
-  if (use === 'read' && covers(`/${grant.fileId.replace(/^\//, '')}`, `/${target.path}`)) return;
+  if (isCovered(grant, target)) return;
+  if (use === 'read' && grant.fileId !== undefined && covers(`/${grant.fileId.replace(/^\//, '')}`, `/${target.path}`))
+    return;
   throw new ProtocolError('signatureFileId');
+}
+
+/** Whether a signature is for the whole bucket, or for a path at or above this one. */
+export function isCovered({ fileId }: Grant, { appId, bucket, path }: Target): boolean {
+  return fileId === undefined || covers(fileId, `/${appId}/${bucket}/${path}`);
 }
 
 function covers(prefix: string, path: string): boolean {

@@ -12,6 +12,8 @@ export interface ObjectLabels {
   readonly sha?: string | undefined;
   /** The upload session that made the object, so that a finish whose reply was lost can be answered again. */
   readonly session?: string | undefined;
+  /** Stands for the signature of the request that made the object at once, so that it can be answered again, too. */
+  readonly signedBy?: string | undefined;
   /** The client's `biz_attr`. */
   readonly attributes?: string | undefined;
 }
@@ -32,50 +34,73 @@ export interface Checkpoints {
   readonly states: Uint8Array;
 }
 
-/** What an upload in slices is, as it begins. */
-export interface SessionInit {
-  readonly target: Target;
-  readonly sizeBytes: number;
-  readonly sliceSizeBytes: number;
+/** What a store can keep; an init chooses its slice size accordingly. */
+export interface StoreLimits {
+  /** Every slice but the last has at least so many bytes. */
+  readonly minSliceBytes: number;
+  readonly maxSliceBytes: number;
+  readonly maxSlices: number;
+  /** Whether slices may come in any order, or only one after another from the first. */
+  readonly order: 'any' | 'ascending';
+}
+
+/** What the client that goes on with an upload says anew each time. */
+export interface SessionTerms {
   /** Whether finishing may replace an object. */
   readonly overwrite: boolean;
-  readonly createdAtMs: number;
-  /** Lowercase hex SHA-1 the whole file must have. */
-  readonly sha?: string | undefined;
   readonly attributes?: string | undefined;
 }
 
-/** An unfinished upload. Its slices are numbered from 0; each but the last has `sliceSizeBytes`. */
-export interface Session extends SessionInit {
-  /** Opaque to clients; unique for ever. */
+/** What an upload in slices is, and stays. */
+export interface SessionFacts {
+  readonly target: Target;
+  readonly sizeBytes: number;
+  /** Of every slice but the last. */
+  readonly sliceSizeBytes: number;
+  readonly createdAtMs: number;
+  /** Lowercase hex SHA-1 the whole file must have. */
+  readonly sha?: string | undefined;
+}
+
+export interface SessionInit extends SessionFacts, SessionTerms {}
+
+/**
+ * An unfinished upload. Its slices are numbered from 0. Any number of these may stand for the same upload, in this process and
+ * in others; none of them knows what has changed meanwhile until it is asked.
+ *
+ * All methods throw StoreError `gone` when the session has ended.
+ */
+export interface Session extends SessionFacts {
+  /** Opaque to clients, unique for ever, and not to be guessed. */
   readonly id: string;
   readonly sliceCount: number;
+  /** What is stored at this moment. */
+  snapshot(): Promise<SessionSnapshot>;
+  /** Starts writing a slice. Any number of writers may be open for the same one; the first to commit is kept. */
+  openSlice(index: number): Promise<SliceWriter>;
+  /**
+   * Turns the session into the object at its target, atomically, under the latest terms, and ends it. The object is labelled
+   * with the session's id.
+   *
+   * @param sha what the SHA-1 of the whole file must be. It need not be read for that when every slice has been checked by the
+   *   session's checkpoints
+   * @throws StoreError `incomplete` when slices are missing, `mismatch` when the file has another SHA-1, `exists` when it may
+   *   not overwrite, `path-conflict`; the session lives on then
+   */
+  complete(sha?: string): Promise<ObjectInfo>;
+  /** Whoever goes on with the upload says anew what finishing may do. Survives a restart. */
+  setTerms(terms: SessionTerms): Promise<void>;
+  /** Ends the session and forgets its bytes. Nothing happens when it has ended already. */
+  discard(): Promise<void>;
+}
+
+export interface SessionSnapshot {
   readonly storedCount: number;
-  /** Slices that were stored with `verified`. */
-  readonly verifiedCount: number;
+  /** The lowest slice that is not stored, or the number of slices. */
+  readonly firstMissing: number;
   /** When a slice was last stored, or else the session's creation. */
   readonly lastActiveMs: number;
   isStored(index: number): boolean;
-  /** The lowest slice that is not stored, or `sliceCount`. */
-  firstMissing(): number;
-  checkpoints(): Promise<Checkpoints | undefined>;
-  /**
-   * Starts writing a slice. Any number of writers may be open for the same slice; the first to commit is kept, and a
-   * stored slice is never written again.
-   */
-  openSlice(index: number): Promise<SliceWriter>;
-  /** The bytes from the start; only for a session whose slices are all stored. */
-  read(): AsyncIterable<Uint8Array>;
-  /**
-   * Turns a session whose slices are all stored into the object at its target, atomically, and ends the session.
-   *
-   * @throws StoreError `exists` when it may not overwrite, `path-conflict`; the session lives on then
-   */
-  complete(labels: ObjectLabels): Promise<ObjectInfo>;
-  /** Whoever goes on with the upload says anew what finishing may do. Survives a restart. */
-  setTerms(terms: Pick<SessionInit, 'overwrite' | 'attributes'>): Promise<void>;
-  /** Ends the session and forgets its bytes. */
-  discard(): Promise<void>;
 }
 
 /** A place for bytes that arrive in order. Exactly one of commit/abort (or a store call that takes it) ends it. */
@@ -89,30 +114,22 @@ export interface ByteWriter {
   abort(): Promise<void>;
 }
 
-/** Bytes in an open file. */
-export interface FileRange {
-  readonly fd: number;
-  readonly startBytes: number;
-  /** Exclusive. */
-  readonly endBytes: number;
-}
-
 export interface SliceWriter extends ByteWriter {
   /**
-   * Where the bytes are, once all that came are written; they may be read until commit or abort. When the slice is stored
-   * already, or another writer took over, which may happen at any time: where the bytes are that are stored instead.
+   * Stores the slice once its bytes have been checked, as far as the session's checkpoints reach and by `md5`. The caller has
+   * seen to it that they are as many as they must be. The slice stays stored when the process dies right after this resolves.
+   * Bytes that are stored already come to the same; they must be the same, too.
    *
-   * @throws StoreError `busy` when another writer took over and failed
+   * @throws StoreError `mismatch` when the bytes are not those that were promised, `differs` when others are stored, `busy` when
+   *   another writer took over and nothing tells whether it brought the same bytes
    */
-  written(): Promise<FileRange>;
-  /**
-   * Marks the slice stored once its bytes are. The caller has checked that they are complete; the mark is kept when
-   * the process dies right after this resolves. When the slice is stored already, nothing is written.
-   *
-   * @throws StoreError `gone` when the session ended meanwhile, `differs` when other bytes are stored, `busy` when another
-   *   writer took over, unless `written` has shown what that one stored
-   */
-  commit(mark: { readonly verified: boolean; readonly atMs: number }): Promise<void>;
+  commit(mark: SliceMark): Promise<void>;
+}
+
+export interface SliceMark {
+  /** Lowercase hex MD5 that the slice must have. */
+  readonly md5?: string | undefined;
+  readonly atMs: number;
 }
 
 /** Bytes kept aside until it is known where they belong. */
@@ -131,17 +148,23 @@ export interface OpenObject {
 }
 
 /**
- * Keeps objects and unfinished uploads. At most one session exists per target. Every method may be called
- * concurrently; targets are independent of each other.
+ * Keeps objects and unfinished uploads. At most one session exists per target. Several processes may use one store: each
+ * method is atomic, targets are independent of each other, and slices are written at any time. What else changes a target
+ * (everything but slices) is called for one at a time, as far as the server's {@link Locker} reaches.
  */
 export interface Store {
+  readonly limits: StoreLimits;
   /** Makes the place for it all: where that cannot be, it is noticed before the first request. */
   open(): Promise<void>;
   /** Starts a session, or returns the unfinished one that is already at the target. */
   createSession(init: SessionInit, checkpoints?: Checkpoints): Promise<{ created: boolean; session: Session }>;
+  /**
+   * The session with this id, undefined when there is none. It may have ended all the same, where to know would take a
+   * request; its methods say so.
+   */
   getSession(id: string): Promise<Session | undefined>;
   findSession(target: Target): Promise<Session | undefined>;
-  /** All sessions, one at a time, for the sweep of stale ones. */
+  /** All sessions, one at a time, for the sweep of stale ones. One that cannot be read is left out. */
   sessions(): AsyncIterable<Session>;
 
   createSpool(): Promise<Spool>;
@@ -150,10 +173,13 @@ export interface Store {
   /**
    * Copies an object of the same bucket known to have this content to the target (instant upload). Undefined when
    * there is none, or it has changed since. @throws StoreError `exists`, `path-conflict`
+   *
+   * @param mayRead which objects may be copied
    */
   copyKnown(
     target: Target,
     content: { sha: string; sizeBytes: number },
+    mayRead: (source: Target) => boolean,
     labels: ObjectLabels,
     overwrite: boolean,
   ): Promise<ObjectInfo | undefined>;
@@ -172,10 +198,12 @@ export interface Store {
  * - `exists`: an object is there and may not be replaced
  * - `path-conflict`: a directory is at the path, or something other than a directory above it
  * - `gone`: the session has ended
+ * - `incomplete`: slices are missing
+ * - `mismatch`: the bytes are not those that were promised
  * - `differs`: other bytes are stored there, and stay
  * - `busy`: worth another try
  */
-export type StoreProblem = 'exists' | 'path-conflict' | 'gone' | 'differs' | 'busy';
+export type StoreProblem = 'exists' | 'path-conflict' | 'gone' | 'incomplete' | 'mismatch' | 'differs' | 'busy';
 
 /** The failures of a store that callers are expected to handle; anything else is a fault of the storage below. */
 export class StoreError extends Error {

@@ -7,6 +7,16 @@ export function patternBytes(start: number, end: number): Buffer {
   return bytes;
 }
 
+/** Bytes of which no two blocks of 64 bytes are alike, nor those of two numbers. */
+export function distinctBytes(sizeBytes: number, number = 0): Buffer {
+  const bytes = Buffer.alloc(sizeBytes, 1 + (number % 255));
+  for (let at = 0; at + 8 <= sizeBytes; at += 64) {
+    bytes.writeUInt32LE(at / 64, at);
+    bytes.writeUInt32LE(number, at + 4);
+  }
+  return bytes;
+}
+
 export const BIG_BYTES: number = 5 * 1048576 + 314159;
 export const SMALL_BYTES = 102400;
 

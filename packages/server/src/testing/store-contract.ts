@@ -1,12 +1,13 @@
-import { readSync } from 'node:fs';
-import { describe, expect, it } from 'vitest';
-import type { Checkpoints, Session, SessionInit, SliceWriter, Store, Target } from '../store/store.ts';
-import { patternBytes, sha1 } from './content.ts';
+import { describe, expect, test } from 'vitest';
+import type { Session, SessionInit, SliceMark, Store, Target } from '../store/store.ts';
+import { distinctBytes, md5, sha1 } from './content.ts';
+import { checkpointsOf } from './upload.ts';
 
 const SLICE_BYTES = 65536;
 const FILE_BYTES = 3 * SLICE_BYTES + 100;
-const BYTES = patternBytes(0, FILE_BYTES);
+const BYTES = distinctBytes(FILE_BYTES);
 const NOW_MS = 1_800_000_000_000;
+const MARK: SliceMark = { atMs: NOW_MS };
 
 const target = (path = 'dir/file.bin'): Target => ({ appId: '1', bucket: 'b', path });
 const init = (parts: Partial<SessionInit> = {}): SessionInit => ({
@@ -19,17 +20,33 @@ const init = (parts: Partial<SessionInit> = {}): SessionInit => ({
 });
 const sliceBytes = (index: number, bytes = BYTES) => bytes.subarray(index * SLICE_BYTES, (index + 1) * SLICE_BYTES);
 
-async function putSlice(session: Session, index: number, bytes = sliceBytes(index), verified = false): Promise<void> {
+/** Another content of slice 0. */
+const OTHER = Buffer.alloc(SLICE_BYTES, 1);
+
+async function putSlice(session: Session, index: number, bytes = sliceBytes(index), mark = MARK): Promise<void> {
   const writer = await session.openSlice(index);
   await writer.write(bytes);
-  await writer.commit({ verified, atMs: NOW_MS + index });
+  await writer.commit(mark);
 }
 
-async function readBack(writer: SliceWriter): Promise<Buffer> {
-  const { fd, startBytes, endBytes } = await writer.written();
-  const bytes = Buffer.alloc(endBytes - startBytes);
-  readSync(fd, bytes, 0, bytes.length, startBytes);
-  return bytes;
+/** Which slices are stored, as digits. */
+async function storedOf(session: Session): Promise<string> {
+  const { isStored } = await session.snapshot();
+  return Array.from({ length: session.sliceCount }, (_, index) => index)
+    .filter(isStored)
+    .join('');
+}
+
+/** Whatever it is that shows a session to have ended. */
+async function expectGone(session: Session): Promise<void> {
+  const uses: (() => Promise<unknown>)[] = [
+    () => session.openSlice(0).then((writer) => writer.commit(MARK).finally(() => writer.abort())),
+    () => session.snapshot(),
+    () => session.setTerms({ overwrite: true }),
+    () => session.complete(),
+  ];
+  for (const use of uses) await expect(use()).rejects.toMatchObject({ problem: 'gone' });
+  await session.discard();
 }
 
 async function put(store: Store, path: string, bytes: Uint8Array, overwrite = false, sha?: string): Promise<void> {
@@ -58,7 +75,10 @@ async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
 
 /** A place that keeps what stores put there. */
 export interface StorePlace {
-  /** Opens the place's store; more than once stands for a process that ended without closing it. */
+  /**
+   * Opens the place's store. More than once stands for another process: a second one beside the first, or one after another
+   * that ended without closing it.
+   */
   open(): Store;
 }
 
@@ -71,84 +91,90 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
     };
 
     describe('sessions', () => {
-      it('are found by id and by target until they end', async () => {
+      test('are found by id and by target until they end', async () => {
         const { store } = await setUp();
-        const { created, session } = await store.createSession(init({ sha: 'ab'.repeat(20), attributes: 'x' }));
+        const { created, session } = await store.createSession(init({ sha: 'ab'.repeat(20) }));
         expect(created).toBe(true);
-        expect(session).toMatchObject({ sizeBytes: FILE_BYTES, sliceCount: 4, storedCount: 0, attributes: 'x' });
+        expect(session).toMatchObject({ target: target(), sizeBytes: FILE_BYTES, sliceCount: 4, sha: 'ab'.repeat(20) });
+        expect(await session.snapshot()).toMatchObject({ storedCount: 0, firstMissing: 0, lastActiveMs: NOW_MS });
         expect((await store.getSession(session.id))?.id).toBe(session.id);
         expect((await store.findSession(target()))?.id).toBe(session.id);
-        expect(await store.getSession(`${session.id.slice(0, -1)}_`)).toBeUndefined();
-        expect(await store.getSession('../../etc/passwd')).toBeUndefined();
+        for (const id of [
+          `${session.id.slice(0, -1)}_`,
+          session.id.slice(0, -1),
+          '',
+          '../../etc/passwd',
+          'x'.repeat(9999),
+        ]) {
+          expect(await store.getSession(id)).toBeUndefined();
+        }
         expect(await store.findSession(target('dir'))).toBeUndefined();
         await session.discard();
         await session.discard();
-        expect(await store.getSession(session.id)).toBeUndefined();
+        const left = await store.getSession(session.id);
+        if (left) await expectGone(left);
         expect(await store.findSession(target())).toBeUndefined();
-        await expect(
-          session.openSlice(0).then((writer) => writer.commit({ verified: false, atMs: 0 })),
-        ).rejects.toMatchObject({
-          problem: 'gone',
-        });
+        await expectGone(session);
       });
 
-      it('go on under the terms of whoever goes on with them, across a restart', async () => {
+      test('have ids of which nobody can guess the next', async () => {
+        const { store } = await setUp();
+        const ids = new Set<string>();
+        for (let round = 0; round < 20; round++) {
+          const { session } = await store.createSession(init());
+          ids.add(session.id);
+          await session.discard();
+        }
+        expect(ids.size).toBe(20);
+        for (const id of ids) expect(id).toMatch(/^[\w.-]{32,1024}$/);
+      });
+
+      test('go on under the terms of whoever goes on with them, across a restart', async () => {
         const { place, store } = await setUp();
         await put(store, 'dir/file.bin', Buffer.from('older'));
         const { session } = await store.createSession(init({ sizeBytes: SLICE_BYTES, overwrite: true }));
         await putSlice(session, 0);
         await session.setTerms({ overwrite: false, attributes: 'new' });
         const again = (await place.open().findSession(target())) as Session;
-        expect(again).toMatchObject({ overwrite: false, attributes: 'new', storedCount: 1 });
-        await expect(again.complete({})).rejects.toMatchObject({ problem: 'exists' });
-        await again.setTerms({ overwrite: true, attributes: undefined });
-        await again.complete({});
+        expect((await again.snapshot()).storedCount).toBe(1);
+        await expect(again.complete()).rejects.toMatchObject({ problem: 'exists' });
+        await again.setTerms({ overwrite: true, attributes: 'newer' });
+        expect((await session.complete()).attributes).toBe('newer');
         expect((await content(store))?.equals(sliceBytes(0))).toBe(true);
       });
 
-      it('are one per target, even when asked for at once', async () => {
-        const { store } = await setUp();
-        const results = await Promise.all([1, 2, 3].map(() => store.createSession(init())));
+      test('are one per target, even when asked for at once', async () => {
+        const { place, store } = await setUp();
+        const stores = [store, store, place.open()];
+        const results = await Promise.all(stores.map((one) => one.createSession(init())));
         expect(results.filter(({ created }) => created)).toHaveLength(1);
         expect(new Set(results.map(({ session }) => session.id)).size).toBe(1);
         expect((await collect(store.sessions())).map(({ id }) => id)).toEqual([results[0]?.session.id]);
       });
 
-      it('remember stored slices, marks and checkpoints across a restart', async () => {
+      test('are all looked through, whoever made them', async () => {
         const { place, store } = await setUp();
-        const checkpoints: Checkpoints = { stepBytes: SLICE_BYTES, states: patternBytes(0, 60) };
-        const { session } = await store.createSession(init(), checkpoints);
-        await Promise.all([putSlice(session, 3), putSlice(session, 0, sliceBytes(0), true)]);
+        const other = place.open();
+        for (const [index, one] of [store, other, store, other].entries()) {
+          await one.createSession(init({ target: target(`f${index}`) }));
+        }
+        const paths = (await collect(store.sessions())).map((session) => session.target.path);
+        expect(paths.sort()).toEqual(['f0', 'f1', 'f2', 'f3']);
+      });
+
+      test('remember stored slices across a restart', async () => {
+        const { place, store } = await setUp();
+        const { session } = await store.createSession(init());
+        await Promise.all([3, 0].map((index) => putSlice(session, index, sliceBytes(index), { atMs: NOW_MS + index })));
         const again = (await place.open().findSession(target())) as Session;
-        expect([0, 1, 2, 3].map((index) => again.isStored(index))).toEqual([true, false, false, true]);
-        expect(again).toMatchObject({ id: session.id, storedCount: 2, verifiedCount: 1, lastActiveMs: NOW_MS + 3 });
-        expect(again.firstMissing()).toBe(1);
-        expect(Buffer.from((await again.checkpoints())?.states ?? [])).toEqual(checkpoints.states);
-        expect((await again.checkpoints())?.stepBytes).toBe(SLICE_BYTES);
+        expect(again.id).toBe(session.id);
+        expect(await storedOf(again)).toBe('03');
+        expect(await again.snapshot()).toMatchObject({ storedCount: 2, firstMissing: 1, lastActiveMs: NOW_MS + 3 });
       });
     });
 
     describe('slices', () => {
-      it('that another writer stored do not count as those that were looked at', async () => {
-        const { store } = await setUp();
-        const { session } = await store.createSession(init({ sizeBytes: SLICE_BYTES }));
-        const [direct, aside] = [await session.openSlice(0), await session.openSlice(0)];
-        for (const writer of [direct, aside]) {
-          await writer.write(Buffer.alloc(SLICE_BYTES, 1));
-          await writer.written();
-        }
-        await putSlice(session, 0);
-        for (const [writer, problem] of [
-          [direct, 'busy'],
-          [aside, 'differs'],
-        ] as const) {
-          await expect(writer.commit({ verified: true, atMs: NOW_MS })).rejects.toMatchObject({ problem });
-          await writer.abort();
-        }
-        expect(Buffer.concat(await collect(session.read())).equals(sliceBytes(0))).toBe(true);
-      });
-
-      it('come in any order and in any pieces', async () => {
+      test('come in any order and in any pieces', async () => {
         const { store } = await setUp();
         const { session } = await store.createSession(init());
         await Promise.all(
@@ -156,90 +182,143 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
             const writer = await session.openSlice(index);
             const bytes = sliceBytes(index);
             for (let at = 0; at < bytes.length; at += 7777) await writer.write(bytes.subarray(at, at + 7777));
-            await writer.commit({ verified: true, atMs: NOW_MS });
+            await writer.commit(MARK);
           }),
         );
-        expect(session).toMatchObject({ storedCount: 4, verifiedCount: 4 });
-        expect(Buffer.concat(await collect(session.read())).equals(BYTES)).toBe(true);
+        expect((await session.snapshot()).storedCount).toBe(4);
+        await session.complete(sha1(BYTES));
+        expect((await content(store))?.equals(BYTES)).toBe(true);
       });
 
-      it('are not stored by a writer that stops half way', async () => {
+      test('may come in very many pieces, beside their neighbours', async () => {
+        const { store } = await setUp();
+        const { session } = await store.createSession(init());
+        const writers = await Promise.all([0, 1, 2, 3].map((index) => session.openSlice(index)));
+        const pieces = [SLICE_BYTES, 1, SLICE_BYTES, 3];
+        for (const [index, writer] of writers.entries()) {
+          const bytes = sliceBytes(index);
+          const step = pieces[index] as number;
+          for (let at = 0; at < bytes.length; at += step) await writer.write(bytes.subarray(at, at + step));
+        }
+        await Promise.all(writers.map((writer) => writer.commit(MARK)));
+        await session.complete(sha1(BYTES));
+        expect((await content(store))?.equals(BYTES)).toBe(true);
+      });
+
+      test('are not stored by a writer that stops half way', async () => {
         const { place, store } = await setUp();
         const { session } = await store.createSession(init());
         const writer = await session.openSlice(0);
         await writer.write(sliceBytes(1).subarray(0, 1000));
         await writer.abort();
         await writer.abort();
-        expect(session.isStored(0)).toBe(false);
-        expect((await place.open().findSession(target()))?.storedCount).toBe(0);
+        expect(await storedOf(session)).toBe('');
+        expect(await storedOf((await place.open().findSession(target())) as Session)).toBe('');
         await putSlice(session, 0);
-        expect(session.isStored(0)).toBe(true);
+        expect(await storedOf(session)).toBe('0');
       });
 
-      it('can be read back before they are stored', async () => {
+      test('are checked by MD5 before they are stored, each time they come', async () => {
         const { store } = await setUp();
         const { session } = await store.createSession(init());
-        for (const writer of [await session.openSlice(1), await session.openSlice(1)]) {
-          await writer.write(sliceBytes(1));
-          expect((await readBack(writer)).equals(sliceBytes(1))).toBe(true);
+        const right = { ...MARK, md5: md5(sliceBytes(0)) };
+        const wrong = { ...MARK, md5: md5(OTHER) };
+        await expect(putSlice(session, 0, sliceBytes(0), wrong)).rejects.toMatchObject({ problem: 'mismatch' });
+        await expect(putSlice(session, 0, OTHER, right)).rejects.toMatchObject({ problem: 'mismatch' });
+        expect(await storedOf(session)).toBe('');
+        await putSlice(session, 0, sliceBytes(0), right);
+        await putSlice(session, 0, sliceBytes(0), right);
+        await expect(putSlice(session, 0, sliceBytes(0), wrong)).rejects.toMatchObject({ problem: 'mismatch' });
+        expect(await storedOf(session)).toBe('0');
+      });
+
+      test.each([
+        ['the same steps', SLICE_BYTES, true],
+        ['shorter steps', SLICE_BYTES / 2, true],
+        ['longer steps', 2 * SLICE_BYTES, false],
+      ])('are checked by checkpoints in %s', async (_, stepBytes, all) => {
+        const { place, store } = await setUp();
+        const checkpoints = await checkpointsOf(BYTES, stepBytes);
+        await store.createSession(init({ sha: sha1(BYTES) }), checkpoints);
+        // By a process that has to read them first.
+        const session = (await place.open().findSession(target())) as Session;
+        const damaged = Buffer.from(sliceBytes(1));
+        damaged[7] = (damaged[7] as number) ^ 1;
+        const putting = putSlice(session, 1, damaged);
+        if (all) await expect(putting).rejects.toMatchObject({ problem: 'mismatch' });
+        else await putting;
+        for (const index of all ? [0, 1, 2, 3] : [0, 2, 3]) await putSlice(session, index);
+        const completing = session.complete(sha1(BYTES));
+        if (all) expect(await completing).toMatchObject({ sha: sha1(BYTES) });
+        else await expect(completing).rejects.toMatchObject({ problem: 'mismatch' });
+      });
+
+      test('are never replaced once stored, and may come again when they are the same', async () => {
+        const { place, store } = await setUp();
+        const { session } = await store.createSession(init({ sizeBytes: SLICE_BYTES }));
+        const other = (await place.open().findSession(target())) as Session;
+        const [late, aside, elsewhere] = [
+          await session.openSlice(0),
+          await session.openSlice(0),
+          await other.openSlice(0),
+        ];
+        await putSlice(session, 0);
+        for (const writer of [late, aside, elsewhere, await session.openSlice(0), await other.openSlice(0)]) {
+          await writer.write(OTHER);
+          // Busy: one that was overtaken has lost its bytes.
+          await expect(writer.commit(MARK)).rejects.toMatchObject({ problem: expect.stringMatching('differs|busy') });
           await writer.abort();
         }
+        for (const one of [session, other]) await putSlice(one, 0);
+        expect((await session.snapshot()).storedCount).toBe(1);
+        await session.complete(sha1(sliceBytes(0)));
       });
 
-      it('are never written again once stored', async () => {
-        const { store } = await setUp();
-        const { session } = await store.createSession(init({ sizeBytes: SLICE_BYTES }));
-        const late = await session.openSlice(0);
-        const later = await session.openSlice(0);
-        await putSlice(session, 0);
-        const other = Buffer.alloc(SLICE_BYTES, 1);
-        for (const writer of [late, later, await session.openSlice(0)]) {
-          await writer.write(other);
-          if (writer !== later) expect((await readBack(writer)).equals(sliceBytes(0))).toBe(true);
-          const committing = writer.commit({ verified: false, atMs: NOW_MS });
-          // The first one has been shown what took the place of its bytes, and may have found it right.
-          if (writer === late) await committing;
-          else await expect(committing).rejects.toMatchObject({ problem: 'differs' });
-        }
-        expect(session.storedCount).toBe(1);
-        expect(Buffer.concat(await collect(session.read())).equals(sliceBytes(0))).toBe(true);
-      });
-
-      it('may come again when they are the same', async () => {
+      test('that are overtaken are judged by their digest, where there is one', async () => {
         const { store } = await setUp();
         const { session } = await store.createSession(init());
-        const [late, aside] = [await session.openSlice(3), await session.openSlice(3)];
-        await putSlice(session, 3);
-        await putSlice(session, 3);
-        await aside.write(sliceBytes(3));
-        await aside.commit({ verified: false, atMs: NOW_MS });
-        // Nobody knows any more what came here.
-        await late.write(sliceBytes(3));
-        await expect(late.commit({ verified: false, atMs: NOW_MS })).rejects.toMatchObject({ problem: 'busy' });
-        await late.abort();
-        expect(session.storedCount).toBe(1);
+        const marks = [md5(sliceBytes(0)), md5(OTHER)].map((digest) => ({ ...MARK, md5: digest }));
+        const late = await Promise.all(marks.map(() => session.openSlice(0)));
+        await late[0]?.write(sliceBytes(0).subarray(0, 100));
+        await putSlice(session, 0);
+        await late[0]?.write(sliceBytes(0).subarray(100));
+        await late[1]?.write(OTHER);
+        await late[0]?.commit(marks[0] as SliceMark);
+        await expect(late[1]?.commit(marks[1] as SliceMark)).rejects.toMatchObject({ problem: 'differs' });
       });
 
-      it('may come again while the session becomes an object', async () => {
+      test('may come again while the session becomes an object', async () => {
         const { store } = await setUp();
         const { session } = await store.createSession(init({ sizeBytes: SLICE_BYTES }));
-        const direct = await session.openSlice(0);
-        const aside = await session.openSlice(0);
-        await direct.write(sliceBytes(0));
-        await direct.commit({ verified: false, atMs: NOW_MS });
+        await putSlice(session, 0);
         const again = await session.openSlice(0);
-        await session.complete({});
-        for (const writer of [aside, again]) {
-          await writer.write(sliceBytes(0));
-          await writer.commit({ verified: false, atMs: NOW_MS });
-        }
+        await session.complete();
+        await again.write(sliceBytes(0));
+        await again.commit(MARK);
       });
 
-      it('are whole whichever of several writers wins, and a hanging one does not hold up the rest', async () => {
-        const { store } = await setUp();
+      test('do not get into an object, nor into a session, that comes after theirs', async () => {
+        const { place, store } = await setUp();
+        const { session } = await store.createSession(init());
+        const other = (await place.open().findSession(target())) as Session;
+        const late = [await session.openSlice(0), await other.openSlice(1)];
+        for (const writer of late) await writer.write(OTHER);
+        await (await place.open().findSession(target()))?.discard();
+        const { session: next } = await place.open().createSession(init());
+        for (const writer of late) await expect(writer.commit(MARK)).rejects.toMatchObject({ problem: 'gone' });
+        for (const gone of [session, other]) await expectGone(gone);
+        expect(await storedOf(next)).toBe('');
+        for (const index of [0, 1, 2, 3]) await putSlice(next, index);
+        await next.complete(sha1(BYTES));
+        expect((await content(store))?.equals(BYTES)).toBe(true);
+      });
+
+      test('are whole whichever of several writers wins, and a hanging one does not hold up the rest', async () => {
+        const { place, store } = await setUp();
         const { session } = await store.createSession(init({ sizeBytes: SLICE_BYTES }));
+        const other = (await place.open().findSession(target())) as Session;
         const contents = [1, 2, 3, 4, 5].map((value) => Buffer.alloc(SLICE_BYTES, value));
-        const writers = await Promise.all(contents.map(() => session.openSlice(0)));
+        const writers = await Promise.all(contents.map((_, index) => (index < 4 ? session : other).openSlice(0)));
         for (let at = 0; at < SLICE_BYTES / 2; at += 8192) {
           for (const [i, writer] of writers.entries())
             await writer.write((contents[i] as Buffer).subarray(at, at + 8192));
@@ -248,54 +327,77 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
         const results = await Promise.allSettled(
           writers.slice(1).map(async (writer, i) => {
             await writer.write((contents[i + 1] as Buffer).subarray(SLICE_BYTES / 2));
-            await writer.commit({ verified: false, atMs: NOW_MS });
+            await writer.commit(MARK);
           }),
         );
         expect(results.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
         await writers[0]?.write((contents[0] as Buffer).subarray(SLICE_BYTES / 2));
         await writers[0]?.abort();
-        const stored = Buffer.concat(await collect(session.read()));
-        expect(contents.some((bytes) => bytes.equals(stored))).toBe(true);
+        await session.complete();
+        const stored = await content(store);
+        expect(contents.some((bytes) => stored?.equals(bytes))).toBe(true);
+      });
+
+      test('may be written through several stores at once', async () => {
+        const { place, store } = await setUp();
+        const count = 24;
+        const bytes = distinctBytes(count * SLICE_BYTES);
+        const { session } = await store.createSession(init({ sizeBytes: bytes.length, sha: sha1(bytes) }));
+        const sessions = [session, ...(await Promise.all([1, 2].map(() => place.open().getSession(session.id))))];
+        await Promise.all(
+          Array.from({ length: count }, (_, index) =>
+            putSlice(sessions[index % 3] as Session, index, sliceBytes(index, bytes)),
+          ),
+        );
+        for (const one of sessions)
+          expect(await one?.snapshot()).toMatchObject({ storedCount: count, firstMissing: count });
+        await sessions[1]?.complete(sha1(bytes));
+        expect((await content(store))?.equals(bytes)).toBe(true);
+        for (const one of sessions) await expectGone(one as Session);
       });
     });
 
     describe('completing a session', () => {
-      it('makes the object and ends the session', async () => {
+      test('makes the object and ends the session', async () => {
         const { place, store } = await setUp();
         const { session } = await store.createSession(init({ attributes: 'x' }));
         for (const index of [0, 1, 2, 3]) await putSlice(session, index);
-        const info = await session.complete({ sha: sha1(BYTES), attributes: 'x' });
+        const info = await session.complete(sha1(BYTES));
         expect(info).toMatchObject({ sizeBytes: FILE_BYTES, sha: sha1(BYTES), session: session.id, attributes: 'x' });
         expect((await content(store))?.equals(BYTES)).toBe(true);
         expect(await store.findSession(target())).toBeUndefined();
         expect(await place.open().statObject(target())).toEqual(info);
-        await expect(session.complete({})).rejects.toMatchObject({ problem: 'gone' });
+        await expectGone(session);
       });
 
-      it('is refused while slices are missing', async () => {
+      test('is refused while slices are missing, and when the file has another SHA-1', async () => {
         const { store } = await setUp();
         const { session } = await store.createSession(init());
-        await putSlice(session, 0);
-        await expect(session.complete({})).rejects.toThrow();
+        for (const index of [0, 1, 3]) await putSlice(session, index);
+        await expect(session.complete()).rejects.toMatchObject({ problem: 'incomplete' });
+        await putSlice(session, 2);
+        await expect(session.complete(sha1(OTHER))).rejects.toMatchObject({ problem: 'mismatch' });
         expect(await store.statObject(target())).toBeUndefined();
-        expect(await store.findSession(target())).toBeDefined();
+        expect((await store.findSession(target()))?.id).toBe(session.id);
+        await session.complete(sha1(BYTES));
       });
 
-      it('leaves an object alone that came meanwhile, and the session too', async () => {
+      test('leaves an object alone that came meanwhile, and the session too', async () => {
         const { store } = await setUp();
         const { session } = await store.createSession(init({ sizeBytes: 0 }));
         await put(store, 'dir/file.bin', Buffer.from('first'));
-        await expect(session.complete({})).rejects.toMatchObject({ problem: 'exists' });
+        await expect(session.complete()).rejects.toMatchObject({ problem: 'exists' });
         expect((await content(store))?.toString()).toBe('first');
         expect((await store.findSession(target()))?.id).toBe(session.id);
       });
 
-      it('lets one of several win', async () => {
-        const { store } = await setUp();
+      test('lets one of several win', async () => {
+        const { place, store } = await setUp();
         const { session } = await store.createSession(init({ sizeBytes: 0 }));
+        const other = (await place.open().findSession(target())) as Session;
         const results = await Promise.allSettled([
-          session.complete({}),
-          session.complete({}),
+          session.complete(),
+          other.complete(),
           put(store, 'dir/file.bin', BYTES),
         ]);
         expect(results.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
@@ -303,7 +405,7 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
     });
 
     describe('objects', () => {
-      it('are put, replaced only where allowed, and deleted', async () => {
+      test('are put, replaced only where allowed, and deleted', async () => {
         const { store } = await setUp();
         await put(store, 'a/b', Buffer.from('one'), false, 'sha');
         await expect(put(store, 'a/b', Buffer.from('two'))).rejects.toMatchObject({ problem: 'exists' });
@@ -318,13 +420,13 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
         expect(await store.openObject(target('a/b'))).toBeUndefined();
       });
 
-      it('may be empty', async () => {
+      test('may be empty', async () => {
         const { store } = await setUp();
         await put(store, 'empty', Buffer.alloc(0));
         expect((await content(store, target('empty')))?.length).toBe(0);
       });
 
-      it('are read in ranges', async () => {
+      test('are read in ranges', async () => {
         const { store } = await setUp();
         await put(store, 'a', Buffer.from('0123456789'));
         const object = await store.openObject(target('a'));
@@ -332,7 +434,7 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
         expect(Buffer.concat(chunks).toString()).toBe('345');
       });
 
-      it('do not go where a directory is, nor below another object', async () => {
+      test('do not go where a directory is, nor below another object', async () => {
         const { store } = await setUp();
         await put(store, 'a/b/c', BYTES);
         for (const path of ['a', 'a/b', 'a/b/c/d', 'a/b/c/d/e']) {
@@ -345,21 +447,31 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
         await store.checkVacant(target('a/x/y'), false);
       });
 
-      it('lend known content to other paths of their bucket', async () => {
+      test('lend known content to other paths of their bucket', async () => {
         const { place, store } = await setUp();
         const sha = sha1(BYTES);
         const known = { sha, sizeBytes: FILE_BYTES };
-        expect(await store.copyKnown(target('copy'), known, {}, false)).toBeUndefined();
+        const any = () => true;
+        expect(await store.copyKnown(target('copy'), known, any, {}, false)).toBeUndefined();
         await put(store, 'source', BYTES, false, sha);
-        expect(await store.copyKnown({ ...target('copy'), bucket: 'c' }, known, {}, false)).toBeUndefined();
-        expect(await store.copyKnown(target('copy'), { sha, sizeBytes: 1 }, {}, false)).toBeUndefined();
+        expect(await store.copyKnown({ ...target('copy'), bucket: 'c' }, known, any, {}, false)).toBeUndefined();
+        expect(await store.copyKnown(target('copy'), { sha, sizeBytes: 1 }, any, {}, false)).toBeUndefined();
+        const asked: string[] = [];
+        const none = (source: Target) => asked.push(source.path) === 0;
+        expect(await store.copyKnown(target('copy'), known, none, {}, false)).toBeUndefined();
+        expect([asked, await store.statObject(target('copy'))]).toEqual([['source'], undefined]);
         const reopened = place.open();
-        expect(await reopened.copyKnown(target('copy'), known, { attributes: 'y' }, false)).toMatchObject({
+        expect(
+          await reopened.copyKnown(target('copy'), known, any, { attributes: 'y', signedBy: 'z' }, false),
+        ).toMatchObject({
           sha,
           attributes: 'y',
+          signedBy: 'z',
         });
         expect((await content(reopened, target('copy')))?.equals(BYTES)).toBe(true);
-        await expect(reopened.copyKnown(target('copy'), known, {}, false)).rejects.toMatchObject({ problem: 'exists' });
+        await expect(reopened.copyKnown(target('copy'), known, any, {}, false)).rejects.toMatchObject({
+          problem: 'exists',
+        });
         await put(reopened, 'source', Buffer.from('changed'), true);
         await reopened.deleteObject(target('source'));
         expect((await content(reopened, target('copy')))?.equals(BYTES)).toBe(true);

@@ -1,3 +1,5 @@
+import { createUploadPartsReader } from '../integrity/upload-parts.ts';
+import type { Checkpoints } from '../store/store.ts';
 import { type FormValue, post, type Reply } from './client.ts';
 import { md5, patternBytes, sha1 } from './content.ts';
 
@@ -70,6 +72,13 @@ export async function integrityFields(bytes: Buffer, stepBytes: number): Promise
     parts.push({ offset, datalen: part.length, datasha });
   }
   return { sha: sha1(bytes), uploadparts: JSON.stringify(parts) };
+}
+
+/** What a store is given of these fields. */
+export async function checkpointsOf(bytes: Buffer, stepBytes: number): Promise<Checkpoints | undefined> {
+  const reader = createUploadPartsReader();
+  reader.write(Buffer.from((await integrityFields(bytes, stepBytes)).uploadparts));
+  return reader.end()?.checkpoints;
 }
 
 export const md5Of = (bytes: Buffer, index: number): string =>

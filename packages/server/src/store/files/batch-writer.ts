@@ -2,6 +2,9 @@ import type { WriteQueue } from './write-queue.ts';
 
 /** Bigger writes cost fewer trips to the thread pool; smaller ones hold less memory per request. */
 const BATCH_BYTES = 512 * 1024;
+/** Pieces smaller than this are copied together: each one on its own costs more than it holds. */
+const SMALL_BYTES = 4 * 1024;
+const GATHER_BYTES = 16 * 1024;
 
 /** Gathers small chunks into bigger positional writes. One write runs at a time while the next batch fills. */
 export interface BatchWriter {
@@ -17,6 +20,9 @@ export interface BatchWriter {
 export function createBatchWriter(file: WriteQueue, startBytes: number): BatchWriter {
   let batch: Uint8Array[] = [];
   let batchBytes = 0;
+  /** Where small pieces go: the last one of the batch is a view of its beginning. */
+  let gathered: Buffer | undefined;
+  let gatheredBytes = 0;
   let position = startBytes;
   let running: Promise<void> | undefined;
   let failure: unknown;
@@ -28,6 +34,7 @@ export function createBatchWriter(file: WriteQueue, startBytes: number): BatchWr
     position += batchBytes;
     batch = [];
     batchBytes = 0;
+    gathered = undefined;
     running = file.write(chunks, at).then(
       () => {
         running = undefined;
@@ -37,6 +44,23 @@ export function createBatchWriter(file: WriteQueue, startBytes: number): BatchWr
         failure = error;
       },
     );
+  }
+
+  function add(bytes: Uint8Array): void {
+    batchBytes += bytes.length;
+    if (bytes.length >= SMALL_BYTES) {
+      batch.push(bytes);
+      gathered = undefined;
+      return;
+    }
+    if (!gathered || gatheredBytes + bytes.length > gathered.length) {
+      gathered = Buffer.allocUnsafeSlow(GATHER_BYTES);
+      gatheredBytes = 0;
+      batch.push(gathered);
+    }
+    gathered.set(bytes, gatheredBytes);
+    gatheredBytes += bytes.length;
+    batch[batch.length - 1] = gathered.subarray(0, gatheredBytes);
   }
 
   function check(): void {
@@ -56,8 +80,7 @@ export function createBatchWriter(file: WriteQueue, startBytes: number): BatchWr
     write(bytes) {
       check();
       if (stopped) return undefined;
-      batch.push(bytes);
-      batchBytes += bytes.length;
+      add(bytes);
       if (batchBytes < BATCH_BYTES) return undefined;
       if (running) return pushOn();
       start();

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
 import { copyFile, type FileHandle, open, rm } from 'node:fs/promises';
-import { createKeyedLock } from './keyed-lock.ts';
+import { createLocker } from '../../locker.ts';
 
 const CHUNK_BYTES = 1024 * 1024;
 /** More than this is not left for one sync at the end, which would take a thread of the pool for long. */
@@ -23,7 +23,7 @@ export interface Copier {
 }
 
 export function createCopier(fsync: boolean): Copier {
-  const lock = createKeyedLock();
+  const { withLock } = createLocker();
 
   /** Runs with others' chunks in turn; answers the number of bytes copied, 0 at the end. */
   async function copyChunk(from: FileHandle, to: FileHandle, chunk: Buffer, position: number): Promise<number> {
@@ -41,7 +41,7 @@ export function createCopier(fsync: boolean): Copier {
     const chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES);
     for (let position = 0, bytes = -1; bytes !== 0; position += bytes) {
       signal?.throwIfAborted();
-      bytes = await lock('chunk', () => copyChunk(from, to, chunk, position));
+      bytes = await withLock('chunk', () => copyChunk(from, to, chunk, position));
       if (sha !== undefined) hash.update(chunk.subarray(0, bytes));
     }
     return sha === undefined || hash.digest('hex') === sha;
@@ -50,7 +50,7 @@ export function createCopier(fsync: boolean): Copier {
   /** Shares the blocks where the file system can: that takes no time and no space. */
   async function clone(fromPath: string, toPath: string): Promise<boolean> {
     const mode = constants.COPYFILE_FICLONE_FORCE | constants.COPYFILE_EXCL;
-    return lock('clone', () => copyFile(fromPath, toPath, mode)).then(
+    return withLock('clone', () => copyFile(fromPath, toPath, mode)).then(
       () => true,
       () => false,
     );

@@ -1,16 +1,26 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, opendir, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { lstat, mkdir, opendir, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { type Checkpoints, type SessionInit, type Store, StoreError } from '../store.ts';
+import { createChecker } from '../../integrity/checker.ts';
+import { createLocker } from '../../locker.ts';
+import { type Checkpoints, type SessionInit, type Store, StoreError, type StoreLimits } from '../store.ts';
 import { hasCode, ifPresent } from './fs-errors.ts';
-import { createKeyedLock } from './keyed-lock.ts';
 import { createKnownCopies, type KnownCopies } from './known-copies.ts';
 import { createLayout, type Layout, targetHash } from './layout.ts';
 import { createObjects, type Objects } from './objects.ts';
-import { FILES, type FileSession, openFileSession, readMeta, type SessionMeta } from './session.ts';
+import { type FileSession, openFileSession, type SessionHost } from './session.ts';
+import { FILES, readMeta, type SessionMeta } from './session-files.ts';
 import { createFileSpool, type FileSpool } from './spool.ts';
 import { isOld, removeAside, sweepSpool } from './sweep.ts';
 import { syncDirectories } from './sync.ts';
+
+/** Four MiB of bits for a session, and slices of any size. */
+const LIMITS: StoreLimits = {
+  minSliceBytes: 1,
+  maxSliceBytes: Number.MAX_SAFE_INTEGER,
+  maxSlices: 2 ** 25,
+  order: 'any',
+};
 
 export interface FileStoreOptions {
   /**
@@ -22,11 +32,12 @@ export interface FileStoreOptions {
 
 /**
  * Keeps each object as a plain file at `<dir>/<appid>/<bucket>/<path>` and everything else below `<dir>/.cos-slice/`.
- * One process at a time may use a directory.
+ * Several processes of one machine may use a directory at the same time.
  */
 export function fileStore(dir: string, options: FileStoreOptions = {}): Store {
   const fsync = options.fsync ?? false;
-  const lock = createKeyedLock();
+  const { withLock } = createLocker();
+  const checker = createChecker();
   const loaded = new Map<string, Promise<FileSession | undefined>>();
   let opening: Promise<Root> | undefined;
 
@@ -38,11 +49,15 @@ export function fileStore(dir: string, options: FileStoreOptions = {}): Store {
 
   const newSpool = async (): Promise<FileSpool> => createFileSpool((await ready()).layout.newSpoolPath());
 
-  /** One object stands for a session as long as the process lives: its writers must know of each other. */
+  /**
+   * The session in the directory of that name. While its files are open the same object stands for it, so that its writers can
+   * ask each other to let go; writers of other processes take longer.
+   */
   async function load(hash: string): Promise<FileSession | undefined> {
     const known = loaded.get(hash);
-    if (known) return known;
-    const loading = open(hash);
+    if (known && (await known.catch(() => undefined))?.isCurrent()) return known;
+    if (loaded.get(hash) !== known) return load(hash);
+    const loading = openSession(hash);
     loaded.set(hash, loading);
     const forget = () => {
       if (loaded.get(hash) === loading) loaded.delete(hash);
@@ -55,7 +70,7 @@ export function fileStore(dir: string, options: FileStoreOptions = {}): Store {
     return session;
   }
 
-  async function open(hash: string): Promise<FileSession | undefined> {
+  async function openSession(hash: string): Promise<FileSession | undefined> {
     const { layout, objects } = await ready();
     const dir = layout.sessionDir(hash);
     const meta = await readMeta(dir);
@@ -63,23 +78,34 @@ export function fileStore(dir: string, options: FileStoreOptions = {}): Store {
     // A crash after the object was put in place and before the session was removed.
     const isFinished = (await objects.stat(meta.target))?.session === meta.id;
     if (isFinished || !(await ifPresent(stat(join(dir, FILES.data))))) {
-      await rm(dir, { recursive: true, force: true });
+      // Another process may have begun anew there meanwhile.
+      if ((await readMeta(dir))?.id === meta.id) await removeAside(dir, layout.newSpoolPath());
       return undefined;
     }
-    return openFileSession(dir, meta, {
+    const host: SessionHost = {
       fsync,
+      checker,
       newSpool,
       newSpoolPath: layout.newSpoolPath,
       place: (dataPath, labels, overwrite) => objects.place(dataPath, meta.target, labels, overwrite),
-      lock: (task) => lock(hash, task),
-      onEnd: () => loaded.delete(hash),
+      lock: (task) => withLock(hash, task),
+    };
+    return openFileSession(dir, meta, host).catch((error) => {
+      if (error instanceof StoreError && error.problem === 'gone') return undefined;
+      throw error;
     });
   }
 
-  async function create(hash: string, init: SessionInit, checkpoints: Checkpoints | undefined): Promise<FileSession> {
+  /** Undefined when there is one already. */
+  async function create(
+    hash: string,
+    init: SessionInit,
+    checkpoints: Checkpoints | undefined,
+  ): Promise<FileSession | undefined> {
     const { layout } = await ready();
     const id = hash + randomBytes(12).toString('hex');
     const meta: SessionMeta = { ...init, id, checkpointStepBytes: checkpoints?.stepBytes };
+    const dir = layout.sessionDir(hash);
     const draft = layout.newSpoolPath();
     await mkdir(draft);
     const write = (name: string, content: string | Uint8Array) =>
@@ -89,34 +115,34 @@ export function fileStore(dir: string, options: FileStoreOptions = {}): Store {
       await write(FILES.data, '');
       await write(FILES.journal, '');
       await write(FILES.meta, JSON.stringify(meta));
-      await rename(draft, layout.sessionDir(hash)).catch(async (error) => {
-        if (!hasCode(error, 'ENOTEMPTY', 'EEXIST')) throw error;
-        // Another server's, or what a power failure has left of one that nobody can read any more.
-        if (await readMeta(layout.sessionDir(hash))) throw new StoreError('busy', { cause: error });
-        await removeAside(layout.sessionDir(hash), layout.newSpoolPath());
-        await rename(draft, layout.sessionDir(hash));
-      });
+      // What a power failure has left of one that nobody can read any more.
+      if ((await ifPresent(lstat(dir))) && !(await readMeta(dir))) await removeAside(dir, layout.newSpoolPath());
+      await rename(draft, dir);
     } catch (error) {
       await rm(draft, { recursive: true, force: true }).catch(() => {});
+      if (hasCode(error, 'ENOTEMPTY', 'EEXIST')) return undefined;
       throw error;
     }
-    if (fsync) await syncDirectories(layout.sessionDir(hash), layout.sessions);
+    if (fsync) await syncDirectories(dir, layout.sessions);
     // The first answer may be that of a look that began before the session was there.
-    const session = (await load(hash)) ?? (await load(hash));
-    if (!session) throw new Error('a session vanished while it was created');
-    return session;
+    return (await load(hash)) ?? (await load(hash));
   }
 
   return {
+    limits: LIMITS,
     async open() {
       await ready();
     },
     createSession(init, checkpoints) {
       const hash = targetHash(init.target);
-      return lock(hash, async () => {
-        const existing = await load(hash);
-        if (existing) return { created: false, session: existing };
-        return { created: true, session: await create(hash, init, checkpoints) };
+      return withLock(hash, async () => {
+        for (let attempts = 0; attempts < 3; attempts++) {
+          const existing = await load(hash);
+          if (existing) return { created: false, session: existing };
+          const session = await create(hash, init, checkpoints);
+          if (session) return { created: true, session };
+        }
+        throw new StoreError('busy');
       });
     },
     async getSession(id) {
@@ -131,7 +157,7 @@ export function fileStore(dir: string, options: FileStoreOptions = {}): Store {
         // One that cannot be read must not hide the others.
         const session = await load(entry.name).catch(() => undefined);
         if (!session) {
-          await lock(entry.name, () => dropUnreadable(layout, entry.name)).catch(() => {});
+          await withLock(entry.name, () => dropUnreadable(layout, entry.name)).catch(() => {});
           continue;
         }
         yield session;
@@ -144,24 +170,26 @@ export function fileStore(dir: string, options: FileStoreOptions = {}): Store {
     async putObject(target, spool, labels, overwrite) {
       const { objects } = await ready();
       const path = await (spool as FileSpool).release(fsync);
-      return lock(targetHash(target), () => objects.place(path, target, labels, overwrite)).finally(() =>
+      return withLock(targetHash(target), () => objects.place(path, target, labels, overwrite)).finally(() =>
         spool.abort(),
       );
     },
-    async copyKnown(target, content, labels, overwrite) {
+    async copyKnown(target, { sha, sizeBytes }, mayRead, labels, overwrite) {
       const { objects, copies } = await ready();
       await objects.checkVacant(target, overwrite);
-      const copy = await copies.of(target, content);
+      const source = await objects.holderOf(target, sha);
+      if (!source || !mayRead(source)) return undefined;
+      const copy = await copies.of(target, { source, sha, sizeBytes });
       if (!copy) return undefined;
-      return lock(targetHash(target), async () => {
+      return withLock(targetHash(target), async () => {
         const path = copy.take();
         if (path !== undefined) {
-          const placed = objects.place(path, target, { ...labels, sha: content.sha }, overwrite);
+          const placed = objects.place(path, target, { ...labels, sha }, overwrite);
           return placed.finally(() => rm(path, { force: true }));
         }
         // A request that asked for the same has put it there.
         const info = await objects.stat(target);
-        if (info?.sha !== content.sha) throw new StoreError('busy');
+        if (info?.sha !== sha) throw new StoreError('busy');
         return info;
       });
     },
@@ -176,7 +204,7 @@ export function fileStore(dir: string, options: FileStoreOptions = {}): Store {
     },
     async deleteObject(target) {
       const { objects } = await ready();
-      return lock(targetHash(target), () => objects.delete(target));
+      return withLock(targetHash(target), () => objects.delete(target));
     },
     async tidy() {
       await sweepSpool((await ready()).layout);
@@ -185,6 +213,7 @@ export function fileStore(dir: string, options: FileStoreOptions = {}): Store {
       await (await opening)?.copies.close();
       for (const loading of loaded.values()) await (await loading.catch(() => undefined))?.closeFiles();
       loaded.clear();
+      await checker.close();
     },
   };
 }

@@ -1,48 +1,60 @@
-import { writeSync } from 'node:fs';
+import { readSync, statSync, writeSync } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { open } from 'node:fs/promises';
 
-/** One stored slice. */
-export interface JournalEntry {
-  readonly index: number;
-  readonly verified: boolean;
-  readonly atMs: number;
-}
+const READ_BYTES = 256 * 1024;
 
-/** An append-only list of stored slices: a line each, `<index> v|- <milliseconds>`. */
+/**
+ * A file of short lines that only grows. Several processes may append to it; all of them see all lines in the same order.
+ *
+ * Its synchronous calls move so few bytes that the system is done with them before a thread of the pool would even wake up.
+ */
 export interface Journal {
-  /** Resolves when the entry is in the file; with `fsync`, on the disk, where those that come meanwhile share the next sync. */
-  append(entry: JournalEntry): Promise<void>;
+  /** Reports the lines that were added since the last time, by anybody. */
+  refresh(): void;
+  append(line: string): void;
+  /** Resolves when what was appended is on the disk; calls that come meanwhile share the next sync. */
+  sync(): Promise<void>;
+  /** Whether the file still is where it was opened. */
+  isInPlace(): boolean;
   close(): Promise<void>;
 }
 
-/** Opens a journal and reports its entries. A last line torn by a crash is cut off; its slice was never acknowledged. */
-export async function openJournal(
-  path: string,
-  fsync: boolean,
-  onEntry: (entry: JournalEntry) => void,
-): Promise<Journal> {
+/** Opens a journal and reports the lines in it. */
+export async function openJournal(path: string, onLine: (line: string) => void): Promise<Journal> {
   const file = await open(path, 'a+');
   try {
-    const text = await file.readFile('latin1');
-    const whole = text.lastIndexOf('\n') + 1;
-    if (whole < text.length) await file.truncate(whole);
-    for (const [, index, mark, atMs] of text.slice(0, whole).matchAll(/^(\d+) ([v-]) (\d+)$/gm)) {
-      onEntry({ index: Number(index), verified: mark === 'v', atMs: Number(atMs) });
+    const { dev, ino } = await file.stat({ bigint: true });
+    const tail = createTail(onLine);
+    const buffer = Buffer.allocUnsafe(READ_BYTES);
+    for (let bytesRead = -1; bytesRead !== 0; ) {
+      ({ bytesRead } = await file.read(buffer, 0, buffer.length, tail.position));
+      tail.take(buffer.subarray(0, bytesRead));
     }
+    const isSame = () => {
+      const there = statSync(path, { bigint: true, throwIfNoEntry: false });
+      return there?.ino === ino && there.dev === dev;
+    };
+    return createJournal(file, tail, isSame);
   } catch (error) {
     await file.close();
     throw error;
   }
-  return createJournal(file, fsync);
 }
 
-function createJournal(file: FileHandle, fsync: boolean): Journal {
-  let torn = false;
+function createJournal(file: FileHandle, tail: Tail, isInPlace: () => boolean): Journal {
+  const buffer = Buffer.allocUnsafe(4096);
   let running: Promise<void> | undefined;
   let next: Promise<void> | undefined;
 
-  async function sync(): Promise<void> {
+  function refresh(): void {
+    for (let bytesRead = -1; bytesRead !== 0; ) {
+      bytesRead = readSync(file.fd, buffer, 0, buffer.length, tail.position);
+      tail.take(buffer.subarray(0, bytesRead));
+    }
+  }
+
+  async function syncNext(): Promise<void> {
     await running?.catch(() => {});
     next = undefined;
     running = file.datasync();
@@ -50,18 +62,44 @@ function createJournal(file: FileHandle, fsync: boolean): Journal {
   }
 
   return {
-    async append({ index, verified, atMs }) {
-      const line = `${index} ${verified ? 'v' : '-'} ${Math.round(atMs)}\n`;
-      // After a failed write half a line may stand there, and must not swallow this one.
-      const text = torn ? `\n${line}` : line;
-      torn = true;
-      // So few bytes are in the system's hands before a thread of the pool would even wake up.
+    refresh,
+    append(line) {
+      refresh();
+      // Half a line of a write that failed must neither count nor swallow this one.
+      const text = `${tail.isTorn ? '!\n' : ''}${line}\n`;
       for (let rest = Buffer.from(text); rest.length > 0; ) rest = rest.subarray(writeSync(file.fd, rest));
-      torn = false;
-      if (!fsync) return;
-      next ??= sync();
-      await next;
     },
+    sync: () => (next ??= syncNext()),
+    isInPlace,
     close: () => file.close(),
+  };
+}
+
+/** Cuts what is read of a growing file into lines. */
+interface Tail {
+  /** Where to read on. */
+  readonly position: number;
+  /** Whether the last line has no end yet. */
+  readonly isTorn: boolean;
+  take(bytes: Buffer): void;
+}
+
+function createTail(onLine: (line: string) => void): Tail {
+  let position = 0;
+  let held = '';
+  return {
+    get position() {
+      return position;
+    },
+    get isTorn() {
+      return held !== '';
+    },
+    take(bytes) {
+      if (bytes.length === 0) return;
+      position += bytes.length;
+      const lines = (held + bytes.toString('latin1')).split('\n');
+      held = lines.pop() ?? '';
+      for (const line of lines) onLine(line);
+    },
   };
 }

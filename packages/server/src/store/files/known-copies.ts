@@ -10,6 +10,8 @@ const PATIENCE_MS = 25_000;
 const KEEP_MS = 5 * 60_000;
 
 export interface KnownContent {
+  /** Where it may be found. */
+  readonly source: Target;
   readonly sha: string;
   readonly sizeBytes: number;
 }
@@ -42,20 +44,20 @@ interface Job {
 }
 
 export function createKnownCopies(
-  copy: (target: Target, content: KnownContent, signal: AbortSignal) => Promise<string | undefined>,
+  copy: (content: KnownContent, signal: AbortSignal) => Promise<string | undefined>,
   patienceMs: number = PATIENCE_MS,
 ): KnownCopies {
   const jobs = new Map<string, Job>();
   const closing = new AbortController();
   const places = createPlaces(MAX_RUNNING);
 
-  function start(key: string, target: Target, content: KnownContent): Job {
+  function start(key: string, content: KnownContent): Job {
     const job: Job = { waiting: 1, made: Promise.resolve(undefined), expiry: undefined };
     const forget = () => {
       if (jobs.get(key) === job) jobs.delete(key);
     };
     job.made = places(async () => {
-      if (job.waiting > 0 && !closing.signal.aborted) return copy(target, content, closing.signal);
+      if (job.waiting > 0 && !closing.signal.aborted) return copy(content, closing.signal);
       // Whoever comes now begins anew.
       forget();
       return undefined;
@@ -74,10 +76,10 @@ export function createKnownCopies(
 
   return {
     async of(target, content) {
-      const key = `${targetHash(target)} ${content.sha} ${content.sizeBytes}`;
+      const key = `${targetHash(target)} ${targetHash(content.source)} ${content.sha} ${content.sizeBytes}`;
       const known = jobs.get(key);
       if (known) known.waiting++;
-      const job = known ?? start(key, target, content);
+      const job = known ?? start(key, content);
       const path = await within(job.made, patienceMs).finally(() => job.waiting--);
       if (path === undefined) return undefined;
       return {

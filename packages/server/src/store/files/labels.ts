@@ -85,7 +85,13 @@ function parseBase36(digits: string): bigint {
 }
 
 function isEntries(value: unknown): value is Entry[] {
-  const checks = { revision: isText, sha: isTextOrNothing, session: isTextOrNothing, attributes: isTextOrNothing };
+  const checks = {
+    revision: isText,
+    sha: isTextOrNothing,
+    session: isTextOrNothing,
+    signedBy: isTextOrNothing,
+    attributes: isTextOrNothing,
+  };
   return Array.isArray(value) && value.every((entry) => hasFields(entry, checks));
 }
 

@@ -7,6 +7,7 @@ import { type ObjectInfo, type ObjectLabels, type OpenObject, StoreError, type T
 import { createCopier } from './copier.ts';
 import { createDirectories } from './directories.ts';
 import { hasCode, ifPresent } from './fs-errors.ts';
+import type { KnownContent } from './known-copies.ts';
 import { createLabels, type FileFacts, revisionOf } from './labels.ts';
 import type { Layout } from './layout.ts';
 import { readRange } from './read-file.ts';
@@ -26,12 +27,10 @@ export interface Objects {
   checkVacant(target: Target, overwrite: boolean): Promise<void>;
   /** Moves a finished file into place. When it fails the file is still where it was. */
   place(sourcePath: string, target: Target, labels: ObjectLabels, overwrite: boolean): Promise<ObjectInfo>;
-  /** Copies known content to a new file. Takes as long as that takes. */
-  copyKnown(
-    target: Target,
-    content: { sha: string; sizeBytes: number },
-    signal?: AbortSignal,
-  ): Promise<string | undefined>;
+  /** Where an object with this content may be found, in the target's bucket. */
+  holderOf(target: Target, sha: string): Promise<Target | undefined>;
+  /** Copies known content to a new file. Takes as long as that takes. Undefined when the source does not have it. */
+  copyKnown(content: KnownContent, signal?: AbortSignal): Promise<string | undefined>;
   stat(target: Target): Promise<ObjectInfo | undefined>;
   open(target: Target): Promise<OpenObject | undefined>;
   delete(target: Target): Promise<boolean>;
@@ -190,17 +189,17 @@ export function createObjects(layout: Layout, fsync: boolean): Objects {
       await access(above, constants.W_OK | constants.X_OK);
     },
     place,
-    async copyKnown(target, { sha, sizeBytes }, signal) {
-      const holder = await labels.holderOf(target, sha);
-      const before = holder && (await look(holder));
+    holderOf: labels.holderOf,
+    async copyKnown({ source, sha, sizeBytes }, signal) {
+      const before = await look(source);
       if (before?.info.sha !== sha || before.info.sizeBytes !== sizeBytes) return undefined;
       const copyPath = layout.newSpoolPath();
-      const isRight = await copier.copy(layout.objectPath(holder as Target), copyPath, {
+      const isRight = await copier.copy(layout.objectPath(source), copyPath, {
         sha: before.isCertain ? undefined : sha,
         ...(signal && { signal }),
       });
       if (!isRight) return undefined;
-      const after = await look(holder as Target);
+      const after = await look(source);
       const copied = await lstat(copyPath);
       if (after?.info.revision === before.info.revision && copied.size === sizeBytes) return copyPath;
       await rm(copyPath, { force: true });
@@ -248,13 +247,14 @@ function asConflict(...codes: string[]): (error: unknown) => never {
   };
 }
 
-function infoOf(facts: FileFacts, { sha, session, attributes }: ObjectLabels): ObjectInfo {
+function infoOf(facts: FileFacts, { sha, session, signedBy, attributes }: ObjectLabels): ObjectInfo {
   return {
     sizeBytes: Number(facts.size),
     modifiedAtMs: Number(facts.mtimeNs / 1_000_000n),
     revision: revisionOf(facts),
     sha,
     session,
+    signedBy,
     attributes,
   };
 }

@@ -2,10 +2,11 @@ import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { temporaryDir } from '../../testing/server.ts';
-import type { SessionInit } from '../store.ts';
-import { FILES, openFileSession, type SessionHost } from './session.ts';
+import { openFileSession, type SessionHost } from './session.ts';
+import { FILES, type SessionMeta } from './session-files.ts';
 
-const init: SessionInit = {
+const meta: SessionMeta = {
+  id: 'id',
   target: { appId: '1', bucket: 'b', path: 'x' },
   sizeBytes: 3,
   sliceSizeBytes: 3,
@@ -17,24 +18,24 @@ const init: SessionInit = {
 async function setUp(place: SessionHost['place'], spool?: string) {
   const dir = join(await temporaryDir(), 'session');
   await mkdir(dir);
+  await writeFile(join(dir, FILES.meta), JSON.stringify(meta));
   await writeFile(join(dir, FILES.data), 'abc');
   await writeFile(join(dir, FILES.journal), '0 - 1\n');
-  let hasEnded = false;
-  const session = await openFileSession(
-    dir,
-    { ...init, id: 'id' },
-    {
-      fsync: false,
-      newSpool: () => Promise.reject(new Error('not needed')),
-      newSpoolPath: () => spool ?? join(dir, '../spool'),
-      place,
-      lock: (task) => task(),
-      onEnd: () => {
-        hasEnded = true;
-      },
-    },
-  );
-  return { dir, session, hasEnded: () => hasEnded };
+  const notNeeded = () => Promise.reject(new Error('not needed'));
+  const session = await openFileSession(dir, meta, {
+    fsync: false,
+    checker: { matches: notNeeded, close: notNeeded },
+    newSpool: notNeeded,
+    newSpoolPath: () => spool ?? join(dir, '../spool'),
+    place,
+    lock: (task) => task(),
+  });
+  const hasEnded = () =>
+    session.snapshot().then(
+      () => false,
+      () => true,
+    );
+  return { dir, session, hasEnded };
 }
 
 const info = { sizeBytes: 3, modifiedAtMs: 1, revision: 'r' };
@@ -45,16 +46,16 @@ it('is over once its file is in place, even if its directory cannot be moved awa
     return info;
   };
   const { dir, session, hasEnded } = await setUp(place, join(await temporaryDir(), 'x'.repeat(300)));
-  expect(await session.complete({})).toEqual(info);
-  expect(hasEnded()).toBe(true);
+  expect(await session.complete()).toEqual(info);
+  expect(await hasEnded()).toBe(true);
   expect(await readFile(join(dir, '../object'), 'utf8')).toBe('abc');
-  await expect(session.complete({})).rejects.toMatchObject({ problem: 'gone' });
+  await expect(session.complete()).rejects.toMatchObject({ problem: 'gone' });
 });
 
 it('is over once its file is in place, even if its data has kept its name', async () => {
   const { session, hasEnded } = await setUp(async () => info);
-  expect(await session.complete({})).toEqual(info);
-  expect(hasEnded()).toBe(true);
+  expect(await session.complete()).toEqual(info);
+  expect(await hasEnded()).toBe(true);
 });
 
 it('is over when something fails after its file was put in place, and lives on when it fails before', async () => {
@@ -63,7 +64,7 @@ it('is over when something fails after its file was put in place, and lives on w
       if (isMoved) await rename(dataPath, join(dataPath, '../../object'));
       throw new Error('no space');
     });
-    await expect(session.complete({})).rejects.toThrow('no space');
-    expect(hasEnded()).toBe(isMoved);
+    await expect(session.complete()).rejects.toThrow('no space');
+    expect(await hasEnded()).toBe(isMoved);
   }
 });

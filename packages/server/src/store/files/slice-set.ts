@@ -6,11 +6,16 @@ export interface SliceSet {
   add(index: number): boolean;
   /** The lowest number that is not in the set. */
   firstMissing(): number;
+  /** The set as it is now. */
+  copy(): SliceSet;
 }
 
 export function createSliceSet(size: number): SliceSet {
-  const bits = new Uint8Array(Math.ceil(size / 8));
-  let count = 0;
+  return fromBits(size, new Uint8Array(Math.ceil(size / 8)), 0);
+}
+
+function fromBits(size: number, bits: Uint8Array, initialCount: number): SliceSet {
+  let count = initialCount;
   let low = 0;
   const has = (index: number) => ((bits[index >> 3] ?? 0) & (1 << (index & 7))) !== 0;
   return {
@@ -28,5 +33,6 @@ export function createSliceSet(size: number): SliceSet {
       while (low < size && has(low)) low++;
       return low;
     },
+    copy: () => fromBits(size, bits.slice(), count),
   };
 }

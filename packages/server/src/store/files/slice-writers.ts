@@ -1,253 +1,222 @@
 import type { FileHandle } from 'node:fs/promises';
-import { type FileRange, type SliceWriter, StoreError } from '../store.ts';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { FileRange } from '../../integrity/checker.ts';
+import { type SliceMark, type SliceWriter, StoreError } from '../store.ts';
 import { createBatchWriter } from './batch-writer.ts';
-import { readRange } from './read-file.ts';
-import type { SliceSet } from './slice-set.ts';
+import { createComparison } from './comparison.ts';
+import type { Lease, SliceLedger } from './slice-ledger.ts';
 import type { FileSpool } from './spool.ts';
 import type { WriteQueue } from './write-queue.ts';
 
-/** What the writers of one session share. */
+/** How often holders of leases see to it that they last, and whether others ask for them. */
+const LOOK_MS = 250;
+const POLL_MS = 50;
+
+/** What the writers of one session share while its files are open. */
 export interface SliceFile {
   readonly sizeBytes: number;
   readonly sliceSizeBytes: number;
-  readonly stored: SliceSet;
-  /** Keeps the files open until the returned function is called. */
-  acquire(): Promise<{ data: FileHandle; queue: WriteQueue; release: () => void }>;
+  readonly data: FileHandle;
+  readonly queue: WriteQueue;
+  readonly ledger: SliceLedger;
   newSpool(): Promise<FileSpool>;
-  /** Puts the slice on record. */
-  mark(index: number, mark: { verified: boolean; atMs: number }): Promise<void>;
+  /**
+   * Checks the bytes of a slice, wherever they are, by the checkpoints and by `md5`. Resolves to whether the checkpoints
+   * cover all of it. @throws StoreError `mismatch`
+   */
+  verify(index: number, range: FileRange, md5: string | undefined): Promise<boolean>;
+  /** Whether any two slices that pass {@link verify} are the same. */
+  isProof(index: number, md5: string | undefined): boolean;
+  /** Puts a slice on record whose bytes are in `data`. False when the lease was lost. @throws StoreError `gone` */
+  record(lease: Lease, entry: { verified: boolean; atMs: number }): Promise<boolean>;
+  /** @throws StoreError `gone` when the session has ended */
+  checkAlive(): void;
 }
 
-/** The right to write a slice in place. */
-interface Slot {
-  readonly settled: Promise<void>;
-  /** Stops the holder if it is still receiving; undefined once it is about to be stored. */
-  revoke(): Promise<void> | undefined;
+/** A writer of this process that has a lease. */
+interface Holder {
+  readonly lease: Lease;
+  readonly ended: Promise<void>;
+  /** Makes it let go, soon. False when it is about to store. */
+  revoke(): boolean;
 }
 
 /**
- * Opens writers such that every byte of an unstored slice has one writer at a time and a stored slice none. The first
- * request for a slice writes in place as its bytes arrive. Others that come meanwhile (a client's retry while its old
- * connection hangs) write aside, and the first to be complete takes the slice over.
+ * Opens writers such that every byte of an unstored slice has one writer at a time and a stored slice none. Whoever gets the
+ * lease of a slice writes in place as its bytes arrive. Others that come meanwhile (a client's retry while its old connection
+ * hangs) write aside, and the first to be complete takes the slice over.
+ *
+ * @param release called when a writer needs the files no longer
  */
-export function createSliceWriters(file: SliceFile): (index: number) => Promise<SliceWriter> {
-  const slots = new Map<number, Slot>();
+export function createSliceWriters(file: SliceFile): (index: number, release: () => void) => Promise<SliceWriter> {
+  const { ledger, sliceSizeBytes } = file;
+  const holders = new Map<number, Holder>();
+  let looking: NodeJS.Timeout | undefined;
 
-  function hold(index: number, revoke: Slot['revoke']): { slot: Slot; letGo: () => void } {
-    const { promise: settled, resolve } = withResolvers();
-    const slot = { settled, revoke };
-    slots.set(index, slot);
-    return {
-      slot,
-      letGo: () => {
-        if (slots.get(index) === slot) slots.delete(index);
-        resolve();
-      },
+  function rangeOf(index: number): FileRange {
+    const startBytes = index * sliceSizeBytes;
+    return { fd: file.data.fd, startBytes, endBytes: Math.min(startBytes + sliceSizeBytes, file.sizeBytes) };
+  }
+
+  function lookAfterAll(): void {
+    ledger.refresh();
+    for (const { lease, revoke } of holders.values()) {
+      if (lease.isWanted() && revoke()) continue;
+      if (!lease.isFresh()) lease.renew();
+    }
+  }
+
+  /** Registers the holder of a lease; the answer lets go of it. */
+  function hold(index: number, lease: Lease, revoke: () => boolean): () => void {
+    let end = () => {};
+    const ended = new Promise<void>((resolve) => {
+      end = resolve;
+    });
+    holders.set(index, { lease, ended, revoke });
+    looking ??= setInterval(lookAfterAll, LOOK_MS).unref();
+    return () => {
+      lease.release();
+      holders.delete(index);
+      if (holders.size === 0) {
+        clearInterval(looking);
+        looking = undefined;
+      }
+      end();
     };
   }
 
-  function rangeIn(data: FileHandle, index: number): FileRange {
-    const startBytes = index * file.sliceSizeBytes;
-    return { fd: data.fd, startBytes, endBytes: Math.min(startBytes + file.sliceSizeBytes, file.sizeBytes) };
+  /** Undefined when the slice got stored while waiting for it. */
+  async function takeOver(index: number): Promise<Lease | undefined> {
+    for (let round = 0; ; round++) {
+      file.checkAlive();
+      ledger.refresh();
+      if (ledger.stored.has(index)) return undefined;
+      const holder = holders.get(index);
+      if (holder) {
+        holder.revoke();
+        await holder.ended;
+        continue;
+      }
+      const lease = ledger.take(index);
+      if (lease) return lease;
+      // Another process has it: one that lives hears of this soon, the lease of one that died runs out.
+      if (round === 0) ledger.wish(index);
+      await delay(POLL_MS);
+    }
   }
 
-  /** Waits for whoever has taken the slice over. */
-  async function untilStored(index: number): Promise<void> {
-    while (!file.stored.has(index)) {
-      const other = slots.get(index);
-      if (!other) throw new StoreError('busy');
-      await other.settled;
-    }
+  async function store(index: number, lease: Lease, verified: boolean, { md5, atMs }: SliceMark): Promise<void> {
+    if (!(await file.record(lease, { verified, atMs }))) await settleOvertaken(index, md5);
+  }
+
+  /** For a writer whose bytes are gone: only what was promised of them can tell whether they are stored. */
+  async function settleOvertaken(index: number, md5: string | undefined): Promise<void> {
+    await holders.get(index)?.ended;
+    ledger.refresh();
+    if (!ledger.stored.has(index) || !file.isProof(index, md5)) throw new StoreError('busy');
+    await file.verify(index, rangeOf(index), md5);
   }
 
   /** For bytes that come once more: they are not needed, but must be those that stand there. */
-  async function openStored(index: number): Promise<SliceWriter> {
-    const { data, release } = await file.acquire();
-    const end = once(release);
-    const comparison = createComparison(data, index * file.sliceSizeBytes);
-    return {
+  function compareWithStored(index: number, release: () => void): SliceWriter {
+    const comparison = createComparison(file.data, index * sliceSizeBytes);
+    return createWriter({
       write: (bytes) => comparison.next(bytes),
-      written: async () => rangeIn(data, index),
-      async commit() {
-        try {
-          await comparison.check();
-        } finally {
-          end();
-        }
+      async commit({ md5 }) {
+        await comparison.check();
+        await file.verify(index, rangeOf(index), md5);
       },
-      abort: async () => end(),
-    };
+      end: async () => release(),
+    });
   }
 
-  async function openDirect(index: number): Promise<SliceWriter> {
-    let state: 'receiving' | 'revoked' | 'storing' | 'ended' = 'receiving';
-    let stopWriting = async () => {};
-    let hasShownStored = false;
-    const isRevoked = () => state === 'revoked';
-    // Held before the first wait, so that two requests cannot both find the slice free.
-    const { letGo } = hold(index, () => {
-      if (state !== 'receiving') return undefined;
-      state = 'revoked';
-      return stopWriting();
-    });
-    const { data, queue, release } = await file.acquire().catch((error) => {
-      letGo();
-      throw error;
-    });
-    const batch = createBatchWriter(queue, index * file.sliceSizeBytes);
-    stopWriting = () => batch.stop();
-    if (isRevoked()) await batch.stop();
+  function writeInPlace(index: number, lease: Lease, release: () => void): SliceWriter {
+    const batch = createBatchWriter(file.queue, index * sliceSizeBytes);
+    let state: 'receiving' | 'overtaken' | 'storing' = 'receiving';
+    const letGo = hold(index, lease, overtake);
 
-    function end(): void {
-      state = 'ended';
-      letGo();
-      release();
+    function overtake(): boolean {
+      if (state === 'receiving') {
+        state = 'overtaken';
+        void batch.stop().then(letGo);
+      }
+      return state === 'overtaken';
     }
 
-    return {
-      write: (bytes) => batch.write(bytes),
-      async written() {
-        await batch.flush();
-        if (isRevoked()) {
-          await untilStored(index);
-          hasShownStored = true;
-          return rangeIn(data, index);
-        }
-        const startBytes = index * file.sliceSizeBytes;
-        return { fd: data.fd, startBytes, endBytes: startBytes + batch.sizeBytes };
+    return createWriter({
+      write(bytes) {
+        if (state === 'receiving' && !lease.isFresh() && !lease.renew()) overtake();
+        return batch.write(bytes);
       },
       async commit(mark) {
-        if (isRevoked()) {
-          end();
-          // Its bytes are gone, so nobody can tell whether they are those that stand there.
-          if (!hasShownStored) throw new StoreError('busy');
-          return;
-        }
+        if (state === 'overtaken') return settleOvertaken(index, mark.md5);
         state = 'storing';
-        try {
-          await batch.flush();
-          await file.mark(index, mark);
-        } finally {
-          await batch.stop();
-          end();
-        }
+        await batch.flush();
+        await store(index, lease, await file.verify(index, rangeOf(index), mark.md5), mark);
       },
-      async abort() {
-        if (state === 'ended') return;
+      async end() {
         await batch.stop();
-        end();
+        if (state !== 'overtaken') letGo();
+        release();
       },
-    };
+    });
   }
 
-  async function openAside(index: number): Promise<SliceWriter> {
+  async function writeAside(index: number, release: () => void): Promise<SliceWriter> {
     const spool = await file.newSpool();
-    // Kept from the start: the slice may have to be compared when the session has just become an object.
-    const { data, queue, release } = await file.acquire().catch(async (error) => {
-      await spool.abort();
-      throw error;
-    });
-    const letFilesGo = once(release);
 
-    /** Undefined when the slice got stored while waiting for it. */
-    async function take(): Promise<(() => void) | undefined> {
-      while (!file.stored.has(index)) {
-        const holder = slots.get(index);
-        const stopped = holder?.revoke();
-        if (holder && !stopped) {
-          await holder.settled;
-          continue;
-        }
-        const { letGo } = hold(index, () => undefined);
-        await stopped;
-        return letGo;
+    async function copyInPlace(): Promise<void> {
+      const batch = createBatchWriter(file.queue, index * sliceSizeBytes);
+      try {
+        for await (const chunk of spool.read()) await batch.write(chunk);
+        await batch.flush();
+      } finally {
+        await batch.stop();
       }
-      return undefined;
     }
 
-    return {
+    async function compare(): Promise<void> {
+      const comparison = createComparison(file.data, index * sliceSizeBytes);
+      for await (const chunk of spool.read()) await comparison.next(chunk);
+      await comparison.check();
+    }
+
+    return createWriter({
       write: (bytes) => spool.write(bytes),
-      written: () => spool.written(),
-      async abort() {
-        letFilesGo();
+      async commit(mark) {
+        const verified = await file.verify(index, await spool.written(), mark.md5);
+        const lease = await takeOver(index);
+        if (!lease) return compare();
+        const letGo = hold(index, lease, () => false);
+        try {
+          await copyInPlace();
+          await store(index, lease, verified, mark);
+        } finally {
+          letGo();
+        }
+      },
+      async end() {
+        release();
         await spool.abort();
       },
-      async commit(mark) {
-        try {
-          await spool.flush();
-          const letGo = await take();
-          if (!letGo) {
-            const comparison = createComparison(data, index * file.sliceSizeBytes);
-            for await (const chunk of spool.read()) await comparison.next(chunk);
-            return await comparison.check();
-          }
-          try {
-            const batch = createBatchWriter(queue, index * file.sliceSizeBytes);
-            for await (const chunk of spool.read()) await batch.write(chunk);
-            await batch.flush();
-            await file.mark(index, mark);
-          } finally {
-            letGo();
-          }
-        } finally {
-          letFilesGo();
-          await spool.abort();
-        }
-      },
-    };
+    });
   }
 
-  return async (index) => {
-    if (file.stored.has(index)) return openStored(index);
-    return slots.has(index) ? openAside(index) : openDirect(index);
+  return async (index, release) => {
+    ledger.refresh();
+    if (ledger.stored.has(index)) return compareWithStored(index, release);
+    const lease = holders.has(index) ? undefined : ledger.take(index);
+    return lease ? writeInPlace(index, lease, release) : writeAside(index, release);
   };
 }
 
-/** Holds bytes that come in order against those in a file. */
-function createComparison(
-  data: FileHandle,
-  startBytes: number,
-): { next(bytes: Uint8Array): Promise<void>; check(): Promise<void> } {
-  let position = startBytes;
-  let isSame = true;
-  let tail: Promise<void> = Promise.resolve();
-
-  async function compare(bytes: Uint8Array, at: number): Promise<void> {
-    let done = 0;
-    for await (const stored of readRange(data, at, at + bytes.length)) {
-      if (Buffer.compare(stored, bytes.subarray(done, done + stored.length)) !== 0) isSame = false;
-      done += stored.length;
-    }
-    if (done < bytes.length) isSame = false;
-  }
-
-  return {
-    next(bytes) {
-      const at = position;
-      position += bytes.length;
-      tail = tail.then(() => compare(bytes, at));
-      return tail;
-    },
-    /** @throws StoreError `differs` */
-    async check() {
-      await tail;
-      if (!isSame) throw new StoreError('differs');
-    },
-  };
-}
-
-function once(act: () => void): () => void {
-  let done = false;
-  return () => {
-    if (!done) act();
-    done = true;
-  };
-}
-
-function withResolvers(): { promise: Promise<void>; resolve: () => void } {
-  let resolve = () => {};
-  const promise = new Promise<void>((done) => {
-    resolve = done;
-  });
-  return { promise, resolve };
+/** A writer that `end` is called for once, whichever way it ends. */
+function createWriter({
+  write,
+  commit,
+  end,
+}: Pick<SliceWriter, 'write' | 'commit'> & { end(): Promise<void> }): SliceWriter {
+  let ended: Promise<void> | undefined;
+  const endOnce = () => (ended ??= end());
+  return { write, commit: (mark) => commit(mark).finally(endOnce), abort: endOnce };
 }

@@ -1,5 +1,6 @@
 import { open, rm } from 'node:fs/promises';
-import type { FileRange, Spool } from '../store.ts';
+import type { FileRange } from '../../integrity/checker.ts';
+import type { Spool } from '../store.ts';
 import { createBatchWriter } from './batch-writer.ts';
 import { readRange } from './read-file.ts';
 import { createWriteQueue } from './write-queue.ts';

@@ -19,10 +19,10 @@ export function createWriteQueue(file: FileHandle): WriteQueue {
       const endPosition = chunks.reduce((end, chunk) => end + chunk.length, position);
       const before = waiting.get(position);
       if (before) {
+        for (const chunk of chunks) before.chunks.push(chunk);
+        before.endPosition = endPosition;
         waiting.delete(position);
         waiting.set(endPosition, before);
-        before.chunks.push(...chunks);
-        before.endPosition = endPosition;
         return before.done;
       }
       const piece = { chunks: [...chunks], endPosition, done: tail };
