@@ -49,8 +49,6 @@ export async function startDemo({ dir, pageDir, port }) {
     accounts: [{ ...account, buckets: [BUCKET] }],
     prefix: PREFIX,
     publicRead: true,
-    // The page's signatures are bound to paths, and everybody may read everything anyway.
-    instantFrom: 'bucket',
     onRequest: ({ method }) => {
       if (method !== 'OPTIONS') return;
       counts.preflights += 1;

@@ -6,6 +6,7 @@ export { type FileStoreOptions, fileStore } from './store/files/file-store.ts';
 export {
   type ByteWriter,
   type Checkpoints,
+  type Expectation,
   type ObjectInfo,
   type ObjectLabels,
   type OpenObject,

@@ -61,7 +61,8 @@ export interface SliceServerOptions {
   readonly serialUpload?: boolean;
   /**
    * Which objects an instant upload may copy: those that the request's signature covers, or all of the bucket. A signature
-   * bound to a folder could otherwise turn a SHA-1 into content that it may not read. Default `'covered'`.
+   * bound to a folder could otherwise turn a SHA-1 into content that it may not read. Default `'covered'`; with `publicRead`
+   * it makes no difference.
    */
   readonly instantFrom?: 'covered' | 'bucket';
   /** Lets one request at a time change a path. Default: within this process. Servers that share a store may share one. */

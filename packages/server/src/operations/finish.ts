@@ -38,7 +38,7 @@ export async function finishUpload(exchange: Exchange, { fields }: Form): Promis
 export async function completeUpload(exchange: Exchange, session: Session, sha: string | undefined): Promise<void> {
   await exchange.settings.locker.withLock(lockKey(session.target), async () => {
     try {
-      await session.complete(sha);
+      await session.complete({ sha });
     } catch (error) {
       // Someone else was faster.
       if (await isFinished(exchange, session.id)) return;

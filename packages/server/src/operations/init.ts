@@ -87,7 +87,7 @@ async function goOn(exchange: Exchange, init: SessionInit): Promise<Session | un
 
 /** Who knows a SHA-1 need not know the content: a signature turns one into the other only where it could read it. */
 function mayCopy({ settings, grant }: Exchange, source: Target): boolean {
-  return settings.instantFrom === 'bucket' || isCovered(grant, source);
+  return settings.publicRead || settings.instantFrom === 'bucket' || isCovered(grant, source);
 }
 
 /**

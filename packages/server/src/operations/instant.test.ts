@@ -40,8 +40,10 @@ test('a signature for the whole bucket copies from all of it', async () => {
   expect(await tryInstant(await setUp(), 'inbox/mine', sign())).toBe('instant');
 });
 
-test('the operator may let every signature copy from all of the bucket', async () => {
-  expect(await tryInstant(await setUp({ instantFrom: 'bucket' }), 'inbox/mallory', boundTo('inbox/mallory'))).toBe(
-    'instant',
-  );
-});
+test.each([[{ instantFrom: 'bucket' }], [{ publicRead: true }]])(
+  'every signature copies from all of the bucket where the operator says %j',
+  async (options) => {
+    const server = await setUp(options);
+    expect(await tryInstant(server, 'inbox/mallory', boundTo('inbox/mallory'))).toBe('instant');
+  },
+);

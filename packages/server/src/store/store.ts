@@ -82,16 +82,23 @@ export interface Session extends SessionFacts {
    * Turns the session into the object at its target, atomically, under the latest terms, and ends it. The object is labelled
    * with the session's id.
    *
-   * @param sha what the SHA-1 of the whole file must be. It need not be read for that when every slice has been checked by the
-   *   session's checkpoints
    * @throws StoreError `incomplete` when slices are missing, `mismatch` when the file has another SHA-1, `exists` when it may
    *   not overwrite, `path-conflict`; the session lives on then
    */
-  complete(sha?: string): Promise<ObjectInfo>;
+  complete(expected: Expectation): Promise<ObjectInfo>;
   /** Whoever goes on with the upload says anew what finishing may do. Survives a restart. */
   setTerms(terms: SessionTerms): Promise<void>;
   /** Ends the session and forgets its bytes. Nothing happens when it has ended already. */
   discard(): Promise<void>;
+}
+
+/** What a whole file must be. */
+export interface Expectation {
+  /**
+   * Lowercase hex SHA-1. The file need not be read for that when it is the session's and every slice has been checked by the
+   * session's checkpoints.
+   */
+  readonly sha?: string | undefined;
 }
 
 export interface SessionSnapshot {

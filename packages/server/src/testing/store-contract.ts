@@ -43,7 +43,7 @@ async function expectGone(session: Session): Promise<void> {
     () => session.openSlice(0).then((writer) => writer.commit(MARK).finally(() => writer.abort())),
     () => session.snapshot(),
     () => session.setTerms({ overwrite: true }),
-    () => session.complete(),
+    () => session.complete({}),
   ];
   for (const use of uses) await expect(use()).rejects.toMatchObject({ problem: 'gone' });
   await session.discard();
@@ -137,9 +137,9 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
         await session.setTerms({ overwrite: false, attributes: 'new' });
         const again = (await place.open().findSession(target())) as Session;
         expect((await again.snapshot()).storedCount).toBe(1);
-        await expect(again.complete()).rejects.toMatchObject({ problem: 'exists' });
+        await expect(again.complete({})).rejects.toMatchObject({ problem: 'exists' });
         await again.setTerms({ overwrite: true, attributes: 'newer' });
-        expect((await session.complete()).attributes).toBe('newer');
+        expect((await session.complete({})).attributes).toBe('newer');
         expect((await content(store))?.equals(sliceBytes(0))).toBe(true);
       });
 
@@ -186,7 +186,7 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
           }),
         );
         expect((await session.snapshot()).storedCount).toBe(4);
-        await session.complete(sha1(BYTES));
+        await session.complete({ sha: sha1(BYTES) });
         expect((await content(store))?.equals(BYTES)).toBe(true);
       });
 
@@ -201,7 +201,7 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
           for (let at = 0; at < bytes.length; at += step) await writer.write(bytes.subarray(at, at + step));
         }
         await Promise.all(writers.map((writer) => writer.commit(MARK)));
-        await session.complete(sha1(BYTES));
+        await session.complete({ sha: sha1(BYTES) });
         expect((await content(store))?.equals(BYTES)).toBe(true);
       });
 
@@ -248,7 +248,7 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
         if (all) await expect(putting).rejects.toMatchObject({ problem: 'mismatch' });
         else await putting;
         for (const index of all ? [0, 1, 2, 3] : [0, 2, 3]) await putSlice(session, index);
-        const completing = session.complete(sha1(BYTES));
+        const completing = session.complete({ sha: sha1(BYTES) });
         if (all) expect(await completing).toMatchObject({ sha: sha1(BYTES) });
         else await expect(completing).rejects.toMatchObject({ problem: 'mismatch' });
       });
@@ -271,7 +271,7 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
         }
         for (const one of [session, other]) await putSlice(one, 0);
         expect((await session.snapshot()).storedCount).toBe(1);
-        await session.complete(sha1(sliceBytes(0)));
+        await session.complete({ sha: sha1(sliceBytes(0)) });
       });
 
       test('that are overtaken are judged by their digest, where there is one', async () => {
@@ -292,7 +292,7 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
         const { session } = await store.createSession(init({ sizeBytes: SLICE_BYTES }));
         await putSlice(session, 0);
         const again = await session.openSlice(0);
-        await session.complete();
+        await session.complete({});
         await again.write(sliceBytes(0));
         await again.commit(MARK);
       });
@@ -309,7 +309,7 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
         for (const gone of [session, other]) await expectGone(gone);
         expect(await storedOf(next)).toBe('');
         for (const index of [0, 1, 2, 3]) await putSlice(next, index);
-        await next.complete(sha1(BYTES));
+        await next.complete({ sha: sha1(BYTES) });
         expect((await content(store))?.equals(BYTES)).toBe(true);
       });
 
@@ -333,7 +333,7 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
         expect(results.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
         await writers[0]?.write((contents[0] as Buffer).subarray(SLICE_BYTES / 2));
         await writers[0]?.abort();
-        await session.complete();
+        await session.complete({});
         const stored = await content(store);
         expect(contents.some((bytes) => stored?.equals(bytes))).toBe(true);
       });
@@ -351,7 +351,7 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
         );
         for (const one of sessions)
           expect(await one?.snapshot()).toMatchObject({ storedCount: count, firstMissing: count });
-        await sessions[1]?.complete(sha1(bytes));
+        await sessions[1]?.complete({ sha: sha1(bytes) });
         expect((await content(store))?.equals(bytes)).toBe(true);
         for (const one of sessions) await expectGone(one as Session);
       });
@@ -362,7 +362,7 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
         const { place, store } = await setUp();
         const { session } = await store.createSession(init({ attributes: 'x' }));
         for (const index of [0, 1, 2, 3]) await putSlice(session, index);
-        const info = await session.complete(sha1(BYTES));
+        const info = await session.complete({ sha: sha1(BYTES) });
         expect(info).toMatchObject({ sizeBytes: FILE_BYTES, sha: sha1(BYTES), session: session.id, attributes: 'x' });
         expect((await content(store))?.equals(BYTES)).toBe(true);
         expect(await store.findSession(target())).toBeUndefined();
@@ -374,19 +374,19 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
         const { store } = await setUp();
         const { session } = await store.createSession(init());
         for (const index of [0, 1, 3]) await putSlice(session, index);
-        await expect(session.complete()).rejects.toMatchObject({ problem: 'incomplete' });
+        await expect(session.complete({})).rejects.toMatchObject({ problem: 'incomplete' });
         await putSlice(session, 2);
-        await expect(session.complete(sha1(OTHER))).rejects.toMatchObject({ problem: 'mismatch' });
+        await expect(session.complete({ sha: sha1(OTHER) })).rejects.toMatchObject({ problem: 'mismatch' });
         expect(await store.statObject(target())).toBeUndefined();
         expect((await store.findSession(target()))?.id).toBe(session.id);
-        await session.complete(sha1(BYTES));
+        await session.complete({ sha: sha1(BYTES) });
       });
 
       test('leaves an object alone that came meanwhile, and the session too', async () => {
         const { store } = await setUp();
         const { session } = await store.createSession(init({ sizeBytes: 0 }));
         await put(store, 'dir/file.bin', Buffer.from('first'));
-        await expect(session.complete()).rejects.toMatchObject({ problem: 'exists' });
+        await expect(session.complete({})).rejects.toMatchObject({ problem: 'exists' });
         expect((await content(store))?.toString()).toBe('first');
         expect((await store.findSession(target()))?.id).toBe(session.id);
       });
@@ -396,8 +396,8 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
         const { session } = await store.createSession(init({ sizeBytes: 0 }));
         const other = (await place.open().findSession(target())) as Session;
         const results = await Promise.allSettled([
-          session.complete(),
-          other.complete(),
+          session.complete({}),
+          other.complete({}),
           put(store, 'dir/file.bin', BYTES),
         ]);
         expect(results.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);

@@ -84,7 +84,7 @@ it.each(['', '{', 'null', '[]', '{}', '{"id":7}', '{"id":"x","target":{}}', '\0\
     const { created, session: next } = await store.createSession({ ...init, sizeBytes: 65536 });
     expect(created).toBe(true);
     await putAll(next);
-    await next.complete();
+    await next.complete({});
     expect(await filesIn(join(dir, '.cos-slice/spool'))).toEqual([]);
     expect(await readdir(join(dir, '.cos-slice/sessions'))).toEqual([]);
   },
@@ -153,7 +153,7 @@ describe('fileStore on disk', () => {
     const store = fileStore(dir);
     const { session } = await store.createSession(init);
     await putAll(session);
-    await session.complete(sha1(BYTES));
+    await session.complete({ sha: sha1(BYTES) });
     expect((await readFile(join(dir, '1/b/x.bin'))).equals(BYTES)).toBe(true);
     expect((await readdir(dir)).sort()).toEqual(['.cos-slice', '1']);
     expect(await readdir(join(dir, '.cos-slice/sessions'))).toEqual([]);
@@ -202,7 +202,7 @@ describe('fileStore on disk', () => {
       const kept = await Promise.all(
         ['meta.json', 'journal'].map(async (file) => [file, await readFile(join(path, file))] as const),
       );
-      await session.complete();
+      await session.complete({});
       await mkdir(path);
       for (const [file, bytes] of kept) await writeFile(join(path, file), bytes);
       if (crashed === 'link') await writeFile(join(path, 'data'), BYTES);
@@ -271,7 +271,7 @@ describe('fileStore on disk', () => {
     await aside.write(BYTES.subarray(0, 10));
     await Promise.all([aborted.abort(), aside.abort()]);
     await putAll(session);
-    await session.complete();
+    await session.complete({});
     await (await store.createSpool()).abort();
     await (await store.openObject(target))?.close();
     await store.close();

@@ -46,15 +46,15 @@ it('is over once its file is in place, even if its directory cannot be moved awa
     return info;
   };
   const { dir, session, hasEnded } = await setUp(place, join(await temporaryDir(), 'x'.repeat(300)));
-  expect(await session.complete()).toEqual(info);
+  expect(await session.complete({})).toEqual(info);
   expect(await hasEnded()).toBe(true);
   expect(await readFile(join(dir, '../object'), 'utf8')).toBe('abc');
-  await expect(session.complete()).rejects.toMatchObject({ problem: 'gone' });
+  await expect(session.complete({})).rejects.toMatchObject({ problem: 'gone' });
 });
 
 it('is over once its file is in place, even if its data has kept its name', async () => {
   const { session, hasEnded } = await setUp(async () => info);
-  expect(await session.complete()).toEqual(info);
+  expect(await session.complete({})).toEqual(info);
   expect(await hasEnded()).toBe(true);
 });
 
@@ -64,7 +64,7 @@ it('is over when something fails after its file was put in place, and lives on w
       if (isMoved) await rename(dataPath, join(dataPath, '../../object'));
       throw new Error('no space');
     });
-    await expect(session.complete()).rejects.toThrow('no space');
+    await expect(session.complete({})).rejects.toThrow('no space');
     expect(await hasEnded()).toBe(isMoved);
   }
 });

@@ -162,10 +162,10 @@ export async function openFileSession(dir: string, meta: SessionMeta, host: Sess
         throw error;
       });
     },
-    complete: (expectedSha) =>
+    complete: (expected) =>
       use(async (files) => {
-        await checkWhole(files, expectedSha);
-        return host.lock(() => place(expectedSha));
+        await checkWhole(files, expected.sha);
+        return host.lock(() => place(expected.sha));
       }),
     setTerms: ({ overwrite, attributes }) =>
       host.lock(async () => {
