@@ -22,7 +22,7 @@ const init = (path: string): SessionInit => ({
 async function putSlice(session: Session, index: number): Promise<void> {
   const writer = await session.openSlice(index);
   await writer.write(BYTES.subarray(index * 65536, (index + 1) * 65536));
-  await writer.commit({ verified: false, atMs: 1 });
+  await writer.commit({ atMs: 1 });
 }
 
 async function put(store: Store, path: string, overwrite = false): Promise<void> {
@@ -88,7 +88,7 @@ describe('with fsync, nothing that was acknowledged can be taken back by a power
       if (canClone) fs.promises.copyFile = (from, to) => copyFile(from, to);
       const { store, disk, atRisk } = await setUp();
       await put(store, 'source');
-      expect(await store.copyKnown(at('x/y/copy'), KNOWN, {}, false)).toBeDefined();
+      expect(await store.copyKnown(at('x/y/copy'), KNOWN, () => true, {}, false)).toBeDefined();
       expect(disk.calls.some(({ name }) => name === 'write')).toBe(!canClone);
       expect(atRisk()).toEqual([]);
       await disk.stop();
@@ -151,7 +151,7 @@ test('without fsync nothing is waited for', async () => {
   const { session } = await store.createSession(init('a/b'));
   for (const index of [0, 1, 2, 3]) await putSlice(session, index);
   await session.complete({ sha: KNOWN.sha });
-  await store.copyKnown(at('copy'), KNOWN, {}, false);
+  await store.copyKnown(at('copy'), KNOWN, () => true, {}, false);
   await store.deleteObject(at('copy'));
   expect(disk.calls.filter(({ name }) => name === 'sync' || name === 'datasync')).toEqual([]);
   expect(atRisk()).not.toEqual([]);

@@ -7,14 +7,14 @@ import type { Target } from '../store.ts';
 import { createKnownCopies } from './known-copies.ts';
 
 const target: Target = { appId: '1', bucket: 'b', path: 'x' };
-const content = { sha: 'ab'.repeat(20), sizeBytes: 3 };
+const content = { source: { ...target, path: 'source' }, sha: 'ab'.repeat(20), sizeBytes: 3 };
 
 /** Copies that are done when the test says so. */
 async function setUp(patienceMs = 20) {
   const dir = await temporaryDir();
   const finish: (() => Promise<void>)[] = [];
   const signals: AbortSignal[] = [];
-  const copies = createKnownCopies(async (_target, _content, signal) => {
+  const copies = createKnownCopies(async (_content, signal) => {
     setMaxListeners(0, signal);
     const path = join(dir, String(signals.push(signal)));
     await new Promise<void>((resolve, reject) => {

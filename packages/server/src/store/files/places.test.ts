@@ -33,7 +33,7 @@ describe("the operator's links", () => {
     await store.checkVacant(at('x/y'), false);
     await put(store, 'x/y');
     await put(store, 'x/y', true);
-    expect(await store.copyKnown(at('copy'), KNOWN, {}, false)).toMatchObject({ sha: KNOWN.sha });
+    expect(await store.copyKnown(at('copy'), KNOWN, () => true, {}, false)).toMatchObject({ sha: KNOWN.sha });
     expect(await store.statObject(at('x/y'))).toMatchObject({ ...KNOWN, attributes: 'x/y' });
     const bucket = join(outside, link === '1' ? 'b' : '.');
     expect((await readFile(join(bucket, 'x/y'))).equals(BYTES)).toBe(true);
@@ -84,7 +84,7 @@ describe('a root that was moved while the server was stopped', () => {
         expect(await store.statObject(at(path))).toMatchObject({ sha: sha1(bytes), attributes: path });
       }
       const copy = (bytes: Buffer) =>
-        store.copyKnown(at('copy'), { sha: sha1(bytes), sizeBytes: bytes.length }, {}, true);
+        store.copyKnown(at('copy'), { sha: sha1(bytes), sizeBytes: bytes.length }, () => true, {}, true);
       expect(await copy(same)).toMatchObject({ sha: sha1(same) });
       if (move === copyTo['by its name']) return;
       // Damaged on the way, and nothing shows it but its bytes.

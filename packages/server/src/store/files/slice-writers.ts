@@ -59,14 +59,15 @@ export function createSliceWriters(file: SliceFile): (index: number, release: ()
   }
 
   function lookAfterAll(): void {
-    ledger.refresh();
+    // When the journal fails, leases run out, and the failure shows where slices are stored.
+    attempt(() => ledger.refresh());
     for (const { lease, revoke } of holders.values()) {
       if (lease.isWanted() && revoke()) continue;
-      if (!lease.isFresh()) lease.renew();
+      if (!lease.isFresh()) attempt(() => lease.renew());
     }
   }
 
-  /** Registers the holder of a lease; the answer lets go of it. */
+  /** Registers the holder of a lease; the answer lets go of it, and never fails. */
   function hold(index: number, lease: Lease, revoke: () => boolean): () => void {
     let end = () => {};
     const ended = new Promise<void>((resolve) => {
@@ -75,7 +76,7 @@ export function createSliceWriters(file: SliceFile): (index: number, release: ()
     holders.set(index, { lease, ended, revoke });
     looking ??= setInterval(lookAfterAll, LOOK_MS).unref();
     return () => {
-      lease.release();
+      attempt(() => lease.release());
       holders.delete(index);
       if (holders.size === 0) {
         clearInterval(looking);
@@ -219,4 +220,12 @@ function createWriter({
   let ended: Promise<void> | undefined;
   const endOnce = () => (ended ??= end());
   return { write, commit: (mark) => commit(mark).finally(endOnce), abort: endOnce };
+}
+
+function attempt(act: () => void): void {
+  try {
+    act();
+  } catch {
+    // The caller says why that does no harm.
+  }
 }
