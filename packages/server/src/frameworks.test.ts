@@ -1,6 +1,8 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { connect, createServer as createHttp2Server, type OutgoingHttpHeaders } from 'node:http2';
 import type { AddressInfo } from 'node:net';
+import { buffer } from 'node:stream/consumers';
 import { getRequestListener, type HttpBindings } from '@hono/node-server';
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import express from 'express';
@@ -79,6 +81,31 @@ describe('inside of a framework', () => {
     });
     await expectUploads(await listen(createServer(getRequestListener(app.fetch))), '/files/v2');
   });
+});
+
+test('over HTTP/2 requests are answered as well', async () => {
+  const slices = await createSlices();
+  const server = createHttp2Server((req, res) => slices.handle(req as never, res as never)).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const client = connect(origin);
+  onTestFinished(() => {
+    client.destroy();
+    server.close();
+  });
+  const ask = async (headers: OutgoingHttpHeaders, body?: Buffer) => {
+    const stream = client.request({ ':path': `/files/v2${OBJECT}`, ...headers });
+    stream.end(body);
+    const [head] = await once(stream, 'response');
+    return { status: head[':status'], body: await buffer(stream) };
+  };
+  const content = Buffer.alloc(3_000_000, 'content');
+  const upload = { ':method': 'POST', ...formHeaders() };
+  const stored = await ask(upload, formBody({ op: 'upload', filecontent: content }));
+  expect(JSON.parse(stored.body.toString()).data.access_url).toBe(`${origin}/files/v2${OBJECT}`);
+  expect((await ask({})).body.equals(content)).toBe(true);
+  const refused = await ask({ ...upload, Authorization: 'nonsense' }, formBody({ op: 'upload', filecontent: content }));
+  expect([refused.status, JSON.parse(refused.body.toString()).code]).toEqual([403, -48]);
 });
 
 describe('a body that was read before', () => {

@@ -67,7 +67,7 @@ export interface SliceServerOptions {
   readonly instantFrom?: 'covered' | 'bucket';
   /** Lets one request at a time change a path. Default: within this process. Servers that share a store may share one. */
   readonly locker?: Locker;
-  /** Remembers used one-time signatures. Default: in memory. Servers that share accounts should share one. */
+  /** Remembers used one-time signatures. Default: the store's, or in memory. Servers that share accounts should share one. */
   readonly onceRegister?: OnceRegister;
   /** How long an upload may rest before it is dropped. Default 7 days. */
   readonly sessionTtlMs?: number;
@@ -116,7 +116,7 @@ export function readOptions(options: SliceServerOptions): Settings {
     serialUpload: options.serialUpload ?? false,
     instantFrom: options.instantFrom ?? 'covered',
     locker: options.locker ?? createLocker(),
-    onceRegister: options.onceRegister ?? createOnceRegister(),
+    onceRegister: options.onceRegister ?? options.store.onceRegister ?? createOnceRegister(),
     sessionTtlMs: options.sessionTtlMs ?? 7 * 24 * 3600 * 1000,
     maxConnections: options.maxConnections ?? 1000,
     nowMs: options.nowMs ?? Date.now,

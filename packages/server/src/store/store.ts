@@ -1,3 +1,5 @@
+import type { OnceRegister } from '../signature/once.ts';
+
 /** Where an object lives. Names have been checked: they are safe to use as file names or keys. */
 export interface Target {
   readonly appId: string;
@@ -161,6 +163,8 @@ export interface OpenObject {
  */
 export interface Store {
   readonly limits: StoreLimits;
+  /** Remembers used one-time signatures as widely and as long as the store keeps its objects. */
+  readonly onceRegister?: OnceRegister;
   /** Makes the place for it all: where that cannot be, it is noticed before the first request. */
   open(): Promise<void>;
   /** Starts a session, or returns the unfinished one that is already at the target. */

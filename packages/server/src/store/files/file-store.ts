@@ -3,6 +3,7 @@ import { lstat, mkdir, opendir, realpath, rename, rm, stat, writeFile } from 'no
 import { dirname, join, resolve } from 'node:path';
 import { createChecker } from '../../integrity/checker.ts';
 import { createLocker } from '../../locker.ts';
+import { fileOnceRegister } from '../../signature/once-files.ts';
 import { type Checkpoints, type SessionInit, type Store, StoreError, type StoreLimits } from '../store.ts';
 import { hasCode, ifPresent } from './fs-errors.ts';
 import { createKnownCopies, type KnownCopies } from './known-copies.ts';
@@ -130,6 +131,7 @@ export function fileStore(dir: string, options: FileStoreOptions = {}): Store {
 
   return {
     limits: LIMITS,
+    onceRegister: fileOnceRegister(async () => (await ready()).layout.once),
     async open() {
       await ready();
     },

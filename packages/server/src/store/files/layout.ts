@@ -19,6 +19,7 @@ export interface Layout {
   readonly objects: string;
   readonly content: string;
   readonly spool: string;
+  readonly once: string;
   bucketDir(target: Target): string;
   objectPath(target: Target): string;
   sessionDir(targetHash: string): string;
@@ -53,6 +54,7 @@ export function createLayout(root: string): Layout {
     objects: own('objects'),
     content: own('content'),
     spool: own('spool'),
+    once: own('once'),
     bucketDir,
     objectPath: (target) => `${bucketDir(target)}/${target.path}`,
     sessionDir: (hash) => own('sessions', hash),
