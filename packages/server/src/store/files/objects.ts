@@ -1,12 +1,13 @@
 import { constants } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
-import { access, link, lstat, open, realpath, rename, rm, stat as statFile, unlink, writeFile } from 'node:fs/promises';
+import { access, link, lstat, open, realpath, rename, rm, stat as statFile, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { Readable } from 'node:stream';
 import { type ObjectInfo, type ObjectLabels, type OpenObject, StoreError, type Target } from '../store.ts';
 import { createCopier } from './copier.ts';
 import { createDirectories } from './directories.ts';
 import { hasCode, ifPresent } from './fs-errors.ts';
+import { writeJson } from './json-file.ts';
 import type { KnownContent } from './known-copies.ts';
 import { createLabels, type FileFacts, revisionOf } from './labels.ts';
 import type { Layout } from './layout.ts';
@@ -139,7 +140,8 @@ export function createObjects(layout: Layout, fsync: boolean): Objects {
   async function copyBeside<T>(from: string, to: string, use: (copy: string) => Promise<T>): Promise<T> {
     const aside = layout.newAside(to);
     try {
-      await writeFile(aside.notePath, JSON.stringify(aside.note));
+      // Known before it is there: then nothing that a crash leaves is without an owner.
+      await writeJson(aside.notePath, layout.newSpoolPath(), aside.note, fsync);
       await copier.copy(from, aside.path);
       const result = await use(aside.path);
       await rm(from, { force: true }).catch(() => {});
