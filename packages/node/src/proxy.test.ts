@@ -1,0 +1,123 @@
+import { once } from 'node:events';
+import { createServer, request as requestHttp, type Server } from 'node:http';
+import { type AddressInfo, connect } from 'node:net';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { proxyFor } from './proxy.ts';
+import { remoteSigner } from './remote-signer.ts';
+import { type UploadFileOptions, uploadFile } from './upload-file.ts';
+
+const DONE = JSON.stringify({ code: 0, message: 'SUCCESS', data: { access_url: 'http://a/' } });
+let origin: Server;
+let proxy: Server;
+/** What the proxy was asked, `METHOD target`. */
+let asked: string[];
+let credentials: unknown;
+let answer: number;
+const portOf = (server: Server): number => (server.address() as AddressInfo).port;
+
+/** Knows the way to `files.corp.test`, which no DNS does. */
+beforeAll(async () => {
+  origin = createServer((req, res) => {
+    req
+      .resume()
+      .on('end', () => res.end(req.url?.startsWith('/sign') ? '{"signature":"c2lnbmF0dXJlc2lnbmF0dXJl"}' : DONE));
+  }).listen(0, '127.0.0.1');
+  proxy = createServer((req, res) => {
+    asked.push(`${req.method} ${req.url}`);
+    credentials = req.headers['proxy-authorization'];
+    if (answer !== 200) {
+      req.resume();
+      return res.writeHead(answer).end();
+    }
+    const { pathname, search } = new URL(req.url ?? '');
+    const { headers, method } = req;
+    const on = requestHttp({ port: portOf(origin), method, path: pathname + search, headers }, (reply) => {
+      res.writeHead(reply.statusCode ?? 500, reply.headers);
+      reply.pipe(res);
+    });
+    return req.pipe(on);
+  });
+  proxy.on('connect', (req, socket) => {
+    asked.push(`CONNECT ${req.url}`);
+    if (answer !== 200) return socket.end(`HTTP/1.1 ${answer} No\r\n\r\n`);
+    const on = connect(portOf(origin), '127.0.0.1', () => {
+      socket.write('HTTP/1.1 200 OK\r\n\r\n');
+      on.pipe(socket).pipe(on);
+    });
+    return on.on('error', () => socket.destroy());
+  });
+  proxy.listen(0, '127.0.0.1');
+  await Promise.all([origin, proxy].map((server) => server.listening || once(server, 'listening')));
+});
+afterAll(() => {
+  for (const server of [origin, proxy]) {
+    server.closeAllConnections();
+    server.close();
+  }
+});
+beforeEach(() => {
+  asked = [];
+  answer = 200;
+});
+
+const upload = (options: Partial<UploadFileOptions>): Promise<unknown> =>
+  uploadFile(new Uint8Array(10), {
+    endpoint: 'http://files.corp.test/files/v2',
+    appId: '1',
+    bucket: 'b',
+    path: 'a.bin',
+    signer: () => 'c2ln',
+    resume: false,
+    retry: { attempts: 1 },
+    ...options,
+  }).done.then(
+    () => 'done',
+    (error) => error,
+  );
+
+test('an upload goes through the proxy that it is given, with its credentials', async () => {
+  expect(await upload({ proxy: `http://user:pass@127.0.0.1:${portOf(proxy)}` })).toBe('done');
+  expect(asked).toEqual(['POST http://files.corp.test/files/v2/1/b/a.bin']);
+  expect(credentials).toBe(`Basic ${Buffer.from('user:pass').toString('base64')}`);
+});
+
+describe('what goes wrong names the proxy, and not its password', () => {
+  test('it refuses the tunnel', async () => {
+    answer = 407;
+    const endpoint = 'https://files.corp.test/files/v2';
+    const error = await upload({ proxy: `http://user:pass@127.0.0.1:${portOf(proxy)}`, endpoint });
+    expect(asked).toEqual(['CONNECT files.corp.test:443']);
+    expect(error).toMatchObject({ code: 'network', httpStatus: 407, remedy: 'none' });
+    const { message } = error as Error;
+    expect(message).toMatch(/^the proxy 127.0.0.1:\d+ does not lead to files.corp.test \(HTTP 407\)/);
+    expect(message).not.toContain('pass@');
+  });
+
+  test('it is not there', async () => {
+    const error = await upload({ proxy: 'http://user:pass@127.0.0.1:1' });
+    expect(error).toMatchObject({ code: 'network', unreachable: true });
+    expect((error as Error).message).toMatch(/^the proxy: nothing listens at 127.0.0.1:1 /);
+  });
+});
+
+test('the signing service is asked through it, too', async () => {
+  const signer = remoteSigner({ url: 'http://signer.corp.test/sign', proxy: `http://127.0.0.1:${portOf(proxy)}` });
+  const claim = { appId: '1', bucket: 'b', path: 'p', effect: 'once', nowSec: 1 } as const;
+  expect(await signer.sign(claim, new AbortController().signal)).toBe('c2lnbmF0dXJlc2lnbmF0dXJl');
+  expect(asked.join()).toContain('signer.corp.test');
+});
+
+test.each([
+  ['http://a/', undefined, { HTTP_PROXY: 'http://p:1' }, 'http://p:1'],
+  ['http://a/', undefined, { http_proxy: 'http://small:1', HTTP_PROXY: 'http://p:1' }, 'http://small:1'],
+  ['https://a/', undefined, { HTTPS_PROXY: 'http://s:1' }, 'http://s:1'],
+  ['http://a/', undefined, { HTTPS_PROXY: 'http://s:1' }, undefined],
+  ['http://a/', undefined, { HTTP_PROXY: '' }, undefined],
+  ['http://a/', undefined, { HTTP_PROXY: 'http://p:1', NODE_USE_ENV_PROXY: '1' }, 'http://p:1'],
+  ['http://a/', undefined, { HTTP_PROXY: 'http://p:1', NODE_USE_ENV_PROXY: '0' }, undefined],
+  ['http://a/', false as const, { HTTP_PROXY: 'http://p:1' }, undefined],
+  ['http://a/', 'http://own:1', { HTTP_PROXY: 'http://p:1', NO_PROXY: '*' }, 'http://own:1'],
+])('for %s, with option %s and %o, the proxy is %s', (url, choice, env, expected) => {
+  const settings = proxyFor(url, choice, env);
+  expect(url.startsWith('https') ? settings?.httpsProxy : settings?.httpProxy).toBe(expected);
+});
