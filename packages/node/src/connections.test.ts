@@ -58,7 +58,7 @@ function answerFirst(socket: Socket, then: () => void): void {
 
 describe.each([
   ['node:http', (): Transport<Uint8Array> => createHttpTransport()],
-  ['a dispatcher', (): Transport<Uint8Array> => createDispatcherTransport(new Agent())],
+  ['a dispatcher', (): Transport<Uint8Array> => createDispatcherTransport(new Agent({ connections: 1 }))],
 ])('a connection that breaks before a reply, with %s', (_name, create) => {
   test('is stale when it has carried a reply before, however it ends', async () => {
     for (const end of ['end', 'resetAndDestroy', 'destroy'] as const) {
