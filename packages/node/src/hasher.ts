@@ -69,6 +69,8 @@ export function createHasher(): Hasher<Uint8Array> {
       }
     });
     if (reply.kind === 'done') return reply.digest;
+    // In some runtimes (Deno) threads do not share descriptors.
+    if (reply.code === 'EBADF') return hashSlices(source, { ...pass, states });
     // What the worker stumbled over is usually a change, which the source can name.
     await source.verify?.(context.signal);
     throw new CosSliceError('source-unreadable', `${source.path} cannot be hashed: ${reply.message}`);

@@ -255,6 +255,18 @@ describe('the process', () => {
     expect(output.trim()).toBe('fulfilled,fulfilled,fulfilled');
   });
 
+  test("sends through the runtime's own dispatcher, of whichever version of undici", async () => {
+    const { output } = await run(`
+      import { uploadFile } from '@cos-slice/node';
+      await fetch('data:,');
+      const dispatcher = globalThis[Symbol.for('undici.globalDispatcher.1')];
+      const options = { ...${JSON.stringify(options())}, signer: () => 'c2ln', dispatcher };
+      console.log((await uploadFile(new Uint8Array(2_500_000), options).done).sentBytes);
+      const wrong = { dispatch() { throw new Error('invalid handler'); } };
+      console.log(await uploadFile(new Uint8Array(10), { ...options, dispatcher: wrong }).done.catch((error) => error.message));`);
+    expect(output).toBe('2500000\ninvalid options: dispatcher cannot send (invalid handler): give one of undici 7\n');
+  });
+
   test('ends when an upload is cancelled while it connects', async () => {
     const { output, exitCode, exitDelayMs } = await run(`
       import { execFileSync, spawn } from 'node:child_process';
