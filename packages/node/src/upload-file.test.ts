@@ -261,10 +261,10 @@ describe('the process', () => {
       await fetch('data:,');
       const dispatcher = globalThis[Symbol.for('undici.globalDispatcher.1')];
       const options = { ...${JSON.stringify(options())}, signer: () => 'c2ln', dispatcher };
-      console.log((await uploadFile(new Uint8Array(2_500_000), options).done).sentBytes);
+      console.log((await uploadFile(new Uint8Array(3 * 1048576), options).done).sentBytes);
       const wrong = { dispatch() { throw new Error('invalid handler'); } };
       console.log(await uploadFile(new Uint8Array(10), { ...options, dispatcher: wrong }).done.catch((error) => error.message));`);
-    expect(output).toBe('2500000\ninvalid options: dispatcher cannot send (invalid handler): give one of undici 7\n');
+    expect(output).toBe('3145728\ninvalid options: dispatcher cannot send (invalid handler): give one of undici 7\n');
   });
 
   test('ends when an upload is cancelled while it connects', async () => {
