@@ -57,15 +57,20 @@ declare const crypto: {
 interface Response {
   readonly ok: boolean;
   readonly status: number;
+  readonly type: string;
+  readonly headers: { get(name: string): string | null };
   text(): Promise<string>;
 }
-declare function fetch(
-  url: string,
-  init: {
-    method: string;
-    headers: Record<string, string>;
-    body: string;
-    credentials: 'omit' | 'same-origin' | 'include';
-    signal: AbortSignal;
-  },
-): Promise<Response>;
+interface RequestInit {
+  method: string;
+  headers: Record<string, string>;
+  body: string;
+  credentials?: 'omit' | 'same-origin' | 'include';
+  redirect: 'manual';
+  signal: AbortSignal;
+}
+interface Request {
+  readonly url: string;
+}
+declare const Request: { new (url: string, init?: RequestInit): Request };
+declare function fetch(url: string, init?: RequestInit): Promise<Response>;

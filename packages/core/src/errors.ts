@@ -67,6 +67,8 @@ export interface ErrorDetails {
   readonly phase?: 'connect' | 'response' | 'no-progress' | undefined;
   /** Network: nothing answers at that address (refused, no such host), as opposed to a connection that broke. */
   readonly unreachable?: boolean | undefined;
+  /** Network: the platform does not tell why, and the request may as well have been forbidden as lost (pages). */
+  readonly opaque?: boolean | undefined;
   /** Network: the other side had closed a kept connection; nothing of a reply came. Not the network's fault: again at once. */
   readonly stale?: boolean | undefined;
   readonly issues?: readonly OptionIssue[] | undefined;
@@ -86,6 +88,7 @@ export class CosSliceError extends Error {
   declare readonly serverDateMs?: number;
   declare readonly phase?: 'connect' | 'response' | 'no-progress';
   declare readonly unreachable?: boolean;
+  declare readonly opaque?: boolean;
   declare readonly stale?: boolean;
   declare readonly issues?: readonly OptionIssue[];
 

@@ -22,9 +22,16 @@ export function headersOf({ authorization, headers }: WireRequest<Blob>): Record
 }
 
 /** Browsers tell pages nothing of why a request failed, so the message names what it can be. */
-export function networkError({ url }: WireRequest<Blob>, cause?: unknown): CosSliceError {
-  const what = `no answer from ${new URL(url).host}: check the network, the endpoint, and that its CORS headers allow this page`;
-  return new CosSliceError('network', what, { remedy: 'backoff', cause });
+export function networkError({ url, content }: WireRequest<Blob>, cause?: unknown): CosSliceError {
+  const causes = [
+    'the network is down',
+    'the endpoint is wrong',
+    'its CORS headers do not allow this page',
+    "an extension or the page's Content-Security-Policy (connect-src) blocks the request",
+    ...(content ? ['a proxy refuses bodies of this size (lower sliceSize)'] : []),
+  ];
+  const what = `no answer from ${new URL(url).host}; it may be that ${causes.join(', or that ')}`;
+  return new CosSliceError('network', what, { remedy: 'backoff', opaque: true, cause });
 }
 
 const MAX_REPLY_BYTES = 64 * 1024 * 1024;

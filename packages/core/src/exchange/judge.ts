@@ -19,6 +19,8 @@ export interface Tries {
 export interface Standing {
   /** It has answered in its protocol at least once. */
   readonly contacted: boolean;
+  /** It has answered a request of this kind: with content, or without. */
+  readonly carried: boolean;
   /** It has taken a signature of this signer for good. */
   readonly trusted: boolean;
   /** In [0, 1), for jitter. */
@@ -35,6 +37,8 @@ export type Verdict =
 
 /** Attempts before the server has ever answered: a wrong address should not take long to be called one. */
 const ATTEMPTS_BEFORE_CONTACT = 3;
+/** Attempts of a kind of request that was never answered, where nobody tells whether the page may make it at all. */
+const ATTEMPTS_IN_THE_DARK = 5;
 const RESIGNS = 2;
 /** A server cannot put anything to sleep for longer. */
 const MAX_ASKED_MS = 3600 * 1000;
@@ -47,10 +51,15 @@ export function judge(tries: Tries, error: CosSliceError, policy: RetryPolicy, s
   // Where signatures have been good before, they may just not live as long as a slice is under way: an attempt like others.
   if (error.remedy === 'resign' && !standing.trusted) return { do: 'give-up' };
   if (error.stale) return { do: 'repeat' };
-  const doubtful = !standing.contacted && (error.unreachable || ['bad-reply', 'timeout'].includes(error.code));
-  const attempts = Math.min(policy.attempts, doubtful ? ATTEMPTS_BEFORE_CONTACT : Number.POSITIVE_INFINITY);
+  const attempts = Math.min(policy.attempts, doubtfulAttempts(error, standing));
   if (attempt + 1 >= attempts) return { do: 'give-up' };
   return { do: 'again', afterMs: backoffMs(policy, attempt + 1, standing.random, error.retryAfterMs) };
+}
+
+/** How often something is tried that may never work. */
+function doubtfulAttempts({ code, unreachable, opaque }: CosSliceError, { contacted, carried }: Standing): number {
+  if (!contacted && (unreachable || code === 'bad-reply' || code === 'timeout')) return ATTEMPTS_BEFORE_CONTACT;
+  return opaque && !carried ? ATTEMPTS_IN_THE_DARK : Number.POSITIVE_INFINITY;
 }
 
 /** Exponential backoff with full jitter, but never less than the server asked for. `attempt` counts from 1. */

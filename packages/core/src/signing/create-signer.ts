@@ -1,6 +1,7 @@
 import { CosSliceError, type OptionIssue } from '../errors.ts';
 import type { SignClaim, Signer } from '../ports.ts';
 import { encodePath } from '../protocol/json-api/encode.ts';
+import { pathIssues } from '../protocol/json-api/target.ts';
 import { signatureText, signText } from './signature.ts';
 
 export interface SignerOptions {
@@ -24,10 +25,12 @@ const NINETY_DAYS_SEC = 90 * 24 * 3600;
  */
 export function createSigner(options: SignerOptions): Signer {
   const { bucket, secretId, secretKey, lifetimeSec = 3600, bound = true } = options;
-  const appId = String(options.appId ?? '');
+  // NaN, and what is rounded, would be signed and refused.
+  const appId = Number.isSafeInteger(options.appId) ? String(options.appId) : (options.appId as string);
   const issues: OptionIssue[] = [];
   for (const [option, value] of Object.entries({ appId, bucket, secretId, secretKey })) {
-    if (typeof value !== 'string' || value === '') issues.push({ option, message: 'must not be empty' });
+    if (typeof value !== 'string' || value === '') issues.push({ option, message: 'must be a text and not empty' });
+    else if (/^\s|\s$/.test(value)) issues.push({ option, message: `must not ${edgeOf(value)}: cut it off` });
     else if (option !== 'secretKey' && /[&=\s]/.test(value))
       issues.push({ option, message: 'must not contain & = or spaces' });
   }
@@ -49,6 +52,9 @@ export function createSigner(options: SignerOptions): Signer {
         );
       }
       const once = claim.effect === 'once';
+      // An empty path would stand for the whole bucket, one that ends in a slash for all below it, and dots for something else.
+      const [issue] = once || bound ? pathIssues(claim.path) : [];
+      if (issue) throw new CosSliceError('signing-failed', `the signer signs for one object: path ${issue.message}`);
       const fileId = once || bound ? `/${appId}/${bucket}/${encodePath(claim.path)}` : '';
       const text = signatureText({
         appId,
@@ -62,4 +68,10 @@ export function createSigner(options: SignerOptions): Signer {
       return signText(secretKey, text);
     },
   };
+}
+
+/** Where keys from files and environments have what nobody sees. */
+function edgeOf(value: string): string {
+  if (/[\r\n]$/.test(value)) return 'end in a line break';
+  return /\s$/.test(value) ? 'end in white space' : 'begin with white space';
 }

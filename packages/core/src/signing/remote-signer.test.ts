@@ -1,8 +1,9 @@
+import { once } from 'node:events';
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { SignClaim } from '../ports.ts';
-import { remoteSigner } from './remote-signer.ts';
+import { type RemoteSignerOptions, remoteSigner } from './remote-signer.ts';
 
 const claim: SignClaim = { appId: '1', bucket: 'b', path: '目录/p', effect: 'multi', nowSec: 1_600_000_000 };
 const never = new AbortController().signal;
@@ -77,6 +78,74 @@ describe('remoteSigner', () => {
   test('an endpoint that is not there is worth another try', async () => {
     const signer = remoteSigner('http://127.0.0.1:9/sign');
     await expect(signer.sign(claim, never)).rejects.toMatchObject({ code: 'signing-failed', remedy: 'backoff' });
+  });
+
+  test.each<[string, NonNullable<RemoteSignerOptions['headers']>]>([
+    ['an object', { 'X-App': 'mine' }],
+    ['Headers', new Headers({ 'X-App': 'mine' })],
+    ['pairs', [['X-App', 'mine']]],
+    ['a map', new Map([['X-App', 'mine']])],
+    ['a function', () => ({ 'X-App': 'mine' })],
+    ['an async function', async () => ({ 'X-App': 'mine' })],
+    ['an async function that returns Headers', async () => new Headers({ 'X-App': 'mine' })],
+    ['a promise', Promise.resolve({ 'X-App': 'mine' })],
+  ])('sends headers given as %s', async (_name, headers) => {
+    const seen: unknown[] = [];
+    const { url } = await endpoint((_asked, request) => {
+      seen.push(request.headers['x-app'], request.headers['content-type']);
+      return { body: JSON.stringify({ signature: signed(1_600_003_600) }) };
+    });
+    await remoteSigner({ url, headers }).sign(claim, never);
+    expect(seen).toEqual(['mine', 'application/json']);
+  });
+
+  test.each([
+    ['a text', 'X-App: mine'],
+    ['a number as value', { 'X-App': 7 }],
+    ['a promise as value', { 'X-App': Promise.resolve('mine') }],
+    ['nothing, from a function', () => undefined],
+    ['null', null],
+  ])('refuses headers that are %s', async (_name, headers) => {
+    const { url } = await endpoint(() => ({ body: JSON.stringify({ signature: signed(1_600_003_600) }) }));
+    const signing = remoteSigner({ url, headers: headers as never }).sign(claim, never);
+    await expect(signing).rejects.toMatchObject({ code: 'signing-failed', remedy: 'none' });
+  });
+
+  test('follows no redirect, names its target, and shows nobody the credentials', async () => {
+    let leaked = 0;
+    const elsewhere = createServer((_request, response) => {
+      leaked += 1;
+      response.end();
+    }).listen(0, '127.0.0.1');
+    await once(elsewhere, 'listening');
+    for (const status of [301, 302, 307, 308]) {
+      const server = createServer((request, response) => {
+        request.resume();
+        const { port } = elsewhere.address() as AddressInfo;
+        response.writeHead(status, { Location: `http://127.0.0.1:${port}/login?token=secret` }).end();
+      }).listen(0, '127.0.0.1');
+      await once(server, 'listening');
+      const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/sign`;
+      const error = await remoteSigner({ url, headers: { Authorization: 'Bearer x' } })
+        .sign(claim, never)
+        .catch((reason) => reason);
+      expect(error).toMatchObject({ code: 'signing-failed', remedy: 'none' });
+      expect(error.message).toMatch(/redirects to http:\/\/127\.0\.0\.1:\d+\/login:/);
+      expect(error.message).not.toContain('secret');
+      server.close();
+    }
+    elsewhere.close();
+    expect(leaked).toBe(0);
+  });
+
+  test('a request that the runtime refuses to make is told at once, in its words', async () => {
+    for (const settings of [{ url: 'sign' }, { url: 'http://sign.test', headers: { 'X App': 'a b' } }]) {
+      const error = await remoteSigner(settings)
+        .sign(claim, never)
+        .catch((reason) => reason);
+      expect(error).toMatchObject({ code: 'signing-failed', remedy: 'none' });
+      expect(error.message).toMatch(/^the request to the signing endpoint cannot be made: .+/);
+    }
   });
 
   test('stops when aborted', async () => {

@@ -1,13 +1,18 @@
 import { systemClock } from '../clock.ts';
-import { CosSliceError, type ErrorDetails } from '../errors.ts';
+import { CosSliceError, type ErrorDetails, isCosSliceError } from '../errors.ts';
+import { oneLine } from '../one-line.ts';
 import type { SignClaim, Signer } from '../ports.ts';
+import { quote } from '../protocol/responses.ts';
 import { cachedSigner } from './cached-signer.ts';
+
+/** An object, or pairs such as `Headers` yields. */
+export type SignHeaders = Readonly<Record<string, string>> | Iterable<readonly [name: string, value: string]>;
 
 export interface RemoteSignerOptions {
   /** The application's own signing endpoint; relative URLs are for pages. */
   readonly url: string;
-  /** Sent with each request, such as the application's own credentials; a function is asked each time. */
-  readonly headers?: Readonly<Record<string, string>> | (() => Readonly<Record<string, string>>);
+  /** Sent with each request, such as the application's own credentials; a function, which may be async, is asked each time. */
+  readonly headers?: SignHeaders | Promise<SignHeaders> | (() => SignHeaders | Promise<SignHeaders>);
   /** Whether cookies go to another origin. Default `same-origin`. */
   readonly credentials?: 'omit' | 'same-origin' | 'include';
   /** How long the endpoint may take for an answer. Default 30 000 ms. */
@@ -49,23 +54,32 @@ export function remoteSigner(options: string | RemoteSignerOptions): Signer {
 }
 
 async function requestSignature(settings: RemoteSignerOptions, claim: SignClaim, signal: AbortSignal): Promise<string> {
-  const { url, headers = {}, credentials = 'same-origin' } = settings;
-  const send = settings.fetch ?? fetch;
+  const init = {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json', ...(await readHeaders(settings.headers)) },
+    body: JSON.stringify(claim),
+    // The runtime's own default stays unsaid: some refuse to hear of credentials.
+    ...(settings.credentials && { credentials: settings.credentials }),
+    // What is sent there, the application's credentials with it, goes nowhere else.
+    redirect: 'manual' as const,
+    signal,
+  };
+  const send = settings.fetch ?? checkedFetch;
   let response: Awaited<ReturnType<typeof fetch>>;
   let text: string;
   try {
-    response = await send(url, {
-      method: 'POST',
-      headers: { 'Content-Type': 'application/json', ...(typeof headers === 'function' ? headers() : headers) },
-      body: JSON.stringify(claim),
-      credentials,
-      signal,
-    });
+    response = await send(settings.url, init);
     text = await response.text();
   } catch (error) {
     if (signal.aborted) throw signal.reason;
+    if (isCosSliceError(error)) throw error;
     const what = 'the signing endpoint cannot be reached: check its URL, the network, and in pages its CORS headers';
     throw new RemoteSignerError(what, { cause: error, remedy: 'backoff', unreachable: true });
+  }
+  if (response.type === 'opaqueredirect' || (response.status >= 300 && response.status < 400)) {
+    const target = (response.headers.get('location') ?? '').replace(/[?#].*/s, '');
+    const to = target ? `to ${quote(target)}` : 'elsewhere';
+    throw new RemoteSignerError(`the signing endpoint redirects ${to}: give the URL that answers by itself`);
   }
   const { status } = response;
   if (!response.ok) {
@@ -80,6 +94,38 @@ async function requestSignature(settings: RemoteSignerOptions, claim: SignClaim,
     throw new RemoteSignerError('the signing endpoint must answer {"signature": "<base64>"}', { httpStatus: status });
   }
   return signature;
+}
+
+/** A request that the runtime refuses to make is told once, with the runtime's own words. */
+const checkedFetch: typeof fetch = async (url, init) => {
+  try {
+    new Request(url, init);
+  } catch (cause) {
+    throw new RemoteSignerError(`the request to the signing endpoint cannot be made: ${oneLine(cause)}`, { cause });
+  }
+  return fetch(url, init);
+};
+
+async function readHeaders(given: RemoteSignerOptions['headers'] = {}): Promise<Record<string, string>> {
+  const headers: unknown = await (typeof given === 'function' ? given() : given);
+  const pairs: (readonly string[])[] = isPairs(headers) ? [...headers] : Object.entries(Object(headers));
+  const readable =
+    typeof headers === 'object' && headers !== null && pairs.every((pair) => pair.length === 2 && pair.every(isText));
+  if (!readable) {
+    const issues = [
+      { option: 'headers', message: 'must be an object of texts, Headers, or a function that returns them' },
+    ];
+    throw new RemoteSignerError(`remoteSigner: headers ${issues[0]?.message}`, { issues });
+  }
+  return Object.fromEntries(pairs as [string, string][]);
+}
+
+function isPairs(value: unknown): value is Iterable<readonly [string, string]> {
+  return typeof value === 'object' && value !== null && Symbol.iterator in value;
+}
+
+function isText(value: unknown): boolean {
+  return typeof value === 'string';
 }
 
 function readSignature(text: string): string | undefined {

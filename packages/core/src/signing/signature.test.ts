@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto';
 import { listFixtures, readFixture } from '@cos-slice/testkit/fixtures';
 import { describe, expect, test } from 'vitest';
-import { createSigner } from './create-signer.ts';
+import { createSigner, type SignerOptions } from './create-signer.ts';
 import { type SignatureKey, signatureExpirySec, signatureText, signText } from './signature.ts';
 
 interface Recorded {
@@ -118,4 +118,47 @@ describe('createSigner', () => {
       expect(message).not.toContain('key must');
     }
   });
+
+  test.each(['', 'dir/', 'a/../b', './a', 'a//b', '/a', 'a\nb'])(
+    'signs nothing for the path %j: it would say more',
+    async (path) => {
+      for (const effect of ['multi', 'once'] as const) {
+        await expect(createSigner(keys).sign({ ...claim, path, effect }, never)).rejects.toMatchObject({
+          code: 'signing-failed',
+          remedy: 'none',
+        });
+      }
+      // What is for the whole bucket has no path in it.
+      expect(await createSigner({ ...keys, bound: false }).sign({ ...claim, path, effect: 'multi' }, never)).toMatch(
+        /=*$/,
+      );
+    },
+  );
+
+  test.each([
+    ['secretKey', 'key\n', 'end in a line break'],
+    ['secretKey', 'key\r\n', 'end in a line break'],
+    ['secretKey', 'key ', 'end in white space'],
+    ['secretKey', '\tkey', 'begin with white space'],
+    ['secretId', 'id\n', 'end in a line break'],
+    ['bucket', undefined, 'be a text and not empty'],
+    ['appId', Number.NaN, 'be a text and not empty'],
+    ['appId', { id: 1 }, 'be a text and not empty'],
+  ])('a %s of %j is named', (option, value, wrong) => {
+    const make = (): unknown => createSigner({ ...keys, [option]: value } as SignerOptions);
+    const error = captured(make);
+    expect(error).toMatchObject({
+      code: 'invalid-options',
+      issues: [{ option, message: expect.stringContaining(wrong) }],
+    });
+    if (option === 'secretKey') expect(String(error)).not.toContain(String(value).trim());
+  });
 });
+
+function captured(act: () => unknown): unknown {
+  try {
+    return act();
+  } catch (error) {
+    return error;
+  }
+}

@@ -20,7 +20,9 @@ export function onFailed(before: ActiveState, event: UploadEvent & { readonly ty
   const stuck = error.phase !== undefined && error.code !== 'timeout';
   const policy = stuck ? { ...retry, attempts: Math.min(retry.attempts, STUCK_ATTEMPTS) } : retry;
   const trusted = 'session' in state && state.session !== undefined;
-  const verdict = judge(tries, error, policy, { contacted: state.contacted, trusted, random });
+  // Requests with content have been answered once something is stored.
+  const carried = state.phase === 'sending' ? state.stored.count > 0 : state.contacted;
+  const verdict = judge(tries, error, policy, { contacted: state.contacted, carried, trusted, random });
 
   if (verdict.do === 'resign') return noteTry(state, index, { resigns: tries.resigns + 1, retryAtMs: nowMs });
   if (error.remedy === 'backoff' && !answered && !online) {

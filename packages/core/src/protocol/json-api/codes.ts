@@ -1,4 +1,5 @@
 import { CONFLICT_HINT, type ErrorCode, type Remedy } from '../../errors.ts';
+import { TOO_LARGE_HINT } from '../responses.ts';
 
 type Meaning = readonly [code: ErrorCode, hint: string, remedy?: Remedy];
 
@@ -6,11 +7,12 @@ const EXPIRED: Meaning = ['signature-expired', "the signature has expired: check
 // What arrived is not what was sent: worth sending again.
 export const CORRUPTED: Meaning = ['integrity', 'the content arrived damaged', 'backoff'];
 export const FAILING: Meaning = ['unavailable', 'the server failed: try again later, or look at its log', 'backoff'];
+export const TOO_LARGE: Meaning = ['bad-request', TOO_LARGE_HINT];
 export const REFUSED: Meaning = ['bad-request', 'the server refused the request'];
 
 /** Meaning of the server's codes (protocol section 5); what has no remedy is final. */
 export const MEANINGS: Readonly<Record<number, Meaning>> = {
-  [-47]: ['unauthorized', 'the secret id is unknown: check it'],
+  [-47]: ['unauthorized', 'the secret id is unknown: check it and the application id'],
   [-48]: ['unauthorized', 'the signature cannot be read: check the signer'],
   [-59]: EXPIRED,
   [-61]: ['unauthorized', 'the signature is for another bucket: check the signer'],
@@ -18,7 +20,7 @@ export const MEANINGS: Readonly<Record<number, Meaning>> = {
   [-70]: ['unauthorized', 'the application id is unknown: check it'],
   [-71]: ['unavailable', 'the server asks for fewer requests', 'backoff'],
   [-96]: EXPIRED,
-  [-97]: ['unauthorized', 'the signature is wrong: check the secret key'],
+  [-97]: ['unauthorized', 'the signature is wrong: check application id, bucket, secret id and secret key'],
   [-121]: ['unauthorized', "the bucket's CORS rules refuse this page"],
   [-133]: ['bucket-not-found', 'the bucket does not exist: check its name'],
   [-168]: CORRUPTED,

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Operation, Reply } from '../operations.ts';
 import { decode } from './decode.ts';
+import { encode } from './encode.ts';
 
 const OPERATIONS: readonly Operation<string>[] = [
   { op: 'init', sizeBytes: 100, sliceSizeBytes: 64, overwrite: false },
@@ -89,6 +90,76 @@ describe('replies', () => {
     expect(reply(SLICE, { code, message: 'M' }, status)).toMatchObject({
       error: { code: expected, remedy, wireCode: code },
     });
+  });
+
+  test('XML, as the real COS answers where the JSON API is not reached, is read', () => {
+    const xml = (code: string, message: string): string =>
+      `<?xml version='1.0' encoding='utf-8' ?>\n<Error>\n<Code>${code}</Code><Message>${message}</Message><Resource></Resource>` +
+      '<RequestId>NTk0MWUx</RequestId></Error>';
+    expect(reply(INIT, xml('InvalidRequest', 'Missing header:\n Appid &amp; more'), 400)).toMatchObject({
+      error: {
+        code: 'bad-request',
+        remedy: 'none',
+        wireCode: 'InvalidRequest',
+        requestId: 'NTk0MWUx',
+        httpStatus: 400,
+        message: expect.stringContaining('(server: InvalidRequest Missing header: Appid & more)'),
+      },
+    });
+    expect(reply(SLICE, xml('SlowDown', 'x'), 503)).toMatchObject({
+      error: { code: 'unavailable', remedy: 'backoff' },
+    });
+    expect(reply(SLICE, xml('InternalError', 'x'), 500)).toMatchObject({ error: { remedy: 'backoff' } });
+    expect(reply(INIT, xml('NoSuchBucket', 'x'), 404)).toMatchObject({ error: { code: 'bucket-not-found' } });
+    const keys = {
+      error: { code: 'unauthorized', message: expect.stringMatching(/application id, bucket, secret id/) },
+    };
+    expect(reply(INIT, xml('SignatureDoesNotMatch', 'x'), 403)).toMatchObject(keys);
+    expect(reply(INIT, { code: -97, message: 'ERROR_PROXY_AUTH_APPID' }, 403)).toMatchObject(keys);
+    expect(reply(INIT, '<Error/>', 400, { 'x-cos-request-id': 'r7' })).toMatchObject({
+      error: { requestId: 'r7', message: expect.stringContaining('(server: HTTP 400)') },
+    });
+  });
+
+  test('a redirect is final and names its target without what may be secret in it', () => {
+    for (const [status, location, named] of [
+      [301, 'https://files.example/files/v2/1/b/p?sign=c2ln', 'https://files.example/files/v2/1/b/p'],
+      [307, '/login#c2ln', '/login'],
+      [308, 'http://[::1]:80/\r\nx?c2ln', 'http://[::1]:80/ x'],
+    ] as const) {
+      const { error } = reply(SLICE, '<h1>Moved</h1>', status, { location }) as { error: Error };
+      expect(error).toMatchObject({ code: 'bad-reply', remedy: 'none', httpStatus: status });
+      expect(error.message).toContain(`redirects to ${named}:`);
+      expect(error.message).not.toContain('c2ln');
+    }
+    expect(reply(LIST, '', 302)).toMatchObject({ error: { remedy: 'none' } });
+  });
+
+  test('a body that is too large for somebody on the way is final and says what to set', () => {
+    const error = {
+      remedy: 'none',
+      httpStatus: 413,
+      message: expect.stringMatching(/body.*sliceSize.*client_max_body_size/),
+    };
+    expect(reply(SLICE, '<html><h1>413 Request Entity Too Large</h1></html>', 413)).toMatchObject({ error });
+    expect(reply(SLICE, '', 413)).toMatchObject({ error });
+    expect(reply(SLICE, { code: -1, message: 'too large' }, 413)).toMatchObject({ error });
+    expect(reply(SLICE, '<Error><Code>EntityTooLarge</Code></Error>', 413)).toMatchObject({ error });
+  });
+
+  test('a server that can discard a session by its name says so with the session', () => {
+    const data = { session: 's', slice_size: 64, listparts: [] };
+    for (const operation of [INIT, LIST]) {
+      expect(reply(operation, { code: 0, data: { ...data, session_delete: 1 } })).toMatchObject({
+        sessionDelete: true,
+      });
+      expect(reply(operation, { code: 0, data })).not.toMatchObject({ sessionDelete: true });
+    }
+    expect(encode({ op: 'discard', session: 's' }, 'http://x/o').fields).toEqual([
+      ['op', 'delete'],
+      ['session', 's'],
+    ]);
+    expect(encode({ op: 'discard' }, 'http://x/o').fields).toEqual([['op', 'delete']]);
   });
 
   test('anything at all can come back: the answer is a reply, never an exception', () => {

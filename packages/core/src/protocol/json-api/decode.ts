@@ -1,4 +1,4 @@
-import { CosSliceError, type ErrorCode, type ErrorDetails } from '../../errors.ts';
+import type { CosSliceError } from '../../errors.ts';
 import type { ByteRange, WireResponse } from '../../ports.ts';
 import type {
   Answer,
@@ -10,7 +10,19 @@ import type {
   Reply,
   SessionFacts,
 } from '../operations.ts';
-import { BUCKET_NOT_FOUND, CONFLICT, CORRUPTED, FAILING, MEANINGS, NOT_FOUND, REFUSED, UNFINISHED } from './codes.ts';
+import { failed, foreignResponse, isPassing, quote } from '../responses.ts';
+import { xmlFailure } from '../xml-error.ts';
+import {
+  BUCKET_NOT_FOUND,
+  CONFLICT,
+  CORRUPTED,
+  FAILING,
+  MEANINGS,
+  NOT_FOUND,
+  REFUSED,
+  TOO_LARGE,
+  UNFINISHED,
+} from './codes.ts';
 
 type Json = { readonly [name: string]: unknown };
 
@@ -20,7 +32,7 @@ const MAX_SLICE_BYTES = 1024 * 1024 * 1024;
 export function decode<C, Op extends OperationName>(operation: Operation<C, Op>, response: WireResponse): Reply<Op> {
   const body = toObject(parseJson(response.body));
   const code = toInteger(body.code);
-  if (code === undefined) return foreign(response);
+  if (code === undefined) return xmlFailure(response) ?? foreignResponse(response);
   if (code !== 0) return refusal(operation.op, code, body, response);
   const read = READERS[operation.op] as Reader<Op>;
   return read(toObject(body.data), operation, response);
@@ -119,9 +131,9 @@ interface Refusal {
 
 function refusal<Op extends OperationName>(op: Op, code: number, body: Json, response: WireResponse): Reply<Op> {
   const { status } = response;
-  const passing = status >= 500 || status === 429;
-  const [meaning, hint, remedy] = MEANINGS[code] ?? (passing ? FAILING : REFUSED);
-  const said = toText(body.message).replace(/\s+/g, ' ').slice(0, 200);
+  const [meaning, hint, remedy] =
+    MEANINGS[code] ?? (status === 413 ? TOO_LARGE : isPassing(response) ? FAILING : REFUSED);
+  const said = quote(toText(body.message));
   const reply = failed(response, meaning, `${hint} (server: ${code}${said && ` ${said}`})`, {
     // Finish checks the whole: when that is wrong, sending the finish again cannot mend it.
     remedy: op === 'finish' && meaning === 'integrity' ? 'none' : remedy,
@@ -133,30 +145,6 @@ function refusal<Op extends OperationName>(op: Op, code: number, body: Json, res
   const gone = code === NOT_FOUND || (status === 404 && code !== BUCKET_NOT_FOUND);
   const answerOf: (facts: Refusal) => Answer<Op> | undefined = REFUSALS[op];
   return answerOf({ code, gone, error }) ?? reply;
-}
-
-/** The answer of something else than this protocol. */
-function foreign(response: WireResponse): Failure {
-  const what = `HTTP ${response.status} came with something else than this protocol: check the endpoint, or a proxy on the way`;
-  return failed(response, 'bad-reply', what);
-}
-
-/** By default worth another try. */
-function failed(response: WireResponse, code: ErrorCode, message: string, details?: ErrorDetails): Failure {
-  const dateMs = Date.parse(response.header('date') ?? '');
-  const facts: ErrorDetails = {
-    remedy: 'backoff',
-    httpStatus: response.status,
-    serverDateMs: Number.isNaN(dateMs) ? undefined : dateMs,
-    retryAfterMs: toDelayMs(response.header('retry-after'), dateMs),
-  };
-  return { kind: 'failed', error: new CosSliceError(code, message, { ...facts, ...details }) };
-}
-
-/** `Retry-After` in seconds or as a date; a date counts from the server's own. */
-function toDelayMs(value = '', serverDateMs: number): number | undefined {
-  const delayMs = /^\d+$/.test(value.trim()) ? Number(value) * 1000 : Date.parse(value) - serverDateMs;
-  return Number.isNaN(delayMs) ? undefined : Math.max(0, delayMs);
 }
 
 function toRanges(value: unknown): readonly ByteRange[] | undefined {
