@@ -90,6 +90,8 @@ export interface SendContext {
 export interface Transport<C> {
   /** False when the platform cannot tell how much has been sent (fetch): timeouts are then for the whole attempt. */
   readonly reportsProgress: boolean;
+  /** Requests may wait unseen before they leave (browsers: six connections to a host): the first sign may come late, or never. */
+  readonly queues?: boolean | undefined;
   /**
    * Sends one request and resolves for every HTTP status. Makes one attempt: the core retries.
    *

@@ -8,41 +8,64 @@ export interface AttemptOptions {
   /** Bytes of content. */
   readonly sizeBytes: number;
   readonly timeouts: Required<TimeoutOptions>;
-  /** Failed attempts before this one: each doubles the time allowed, so that a slow link gets through in the end. */
+  /** Failed attempts before this one: they give it more time. */
   readonly attempt: number;
-  /** The transport tells what has been sent. One that does not gets the sum of all three times for the whole attempt. */
-  readonly reportsProgress: boolean;
+  /** The server may have a lot to do before it answers, such as copying a whole object. */
+  readonly long: boolean;
+  /** The transport tells when a request has left, before it tells anything else. */
+  readonly tellsConnection: boolean;
   readonly clock: Clock;
+  /** How long the line may take for all that is under way on it. */
+  lineMs(): number;
   /** Aborted, with the timeout as its reason, when the attempt takes too long. */
   readonly controller: AbortController;
-  readonly onSent: (totalBytes: number) => void;
+  onSent(totalBytes: number): void;
 }
 
 /** What a transport is given for one attempt, and what the watchdog knows of it. */
-export type Attempt = SendContext & Watched;
+export interface Attempt extends SendContext, Watched {
+  /** When the last byte of content had left, or the attempt began; on the monotonic clock. */
+  readonly sentAtMs: number;
+}
 
+/** Each retry doubles the time that is allowed, so that a slow link gets through in the end. */
 const MAX_DOUBLINGS = 4;
+const MAX_PATIENCE = 2 ** MAX_DOUBLINGS;
 
-/** One request that connects, makes progress and is answered in time, or ends with `timeout`, once it is watched. */
+/**
+ * One request that connects, makes progress and is answered in time, or ends with `timeout`, once it is watched.
+ *
+ * Of what gives no sign, nobody knows whether it moves: it waits in a browser's queue, behind a service worker, in a proxy that
+ * takes everything at once. So it gets all three times and what the line may take; and once it has been broken off for that
+ * reason, the next attempt gets so much more that it is not broken off again before it can have arrived.
+ */
 export function createAttempt(options: AttemptOptions): Attempt {
-  const { clock, controller, reportsProgress, sizeBytes } = options;
+  const { clock, controller, sizeBytes, lineMs } = options;
   const { connectMs, noProgressMs, responseMs } = options.timeouts;
   const patience = 2 ** Math.min(options.attempt, MAX_DOUBLINGS);
-  let phase: Phase = reportsProgress ? 'connect' : 'response';
-  const firstMs = reportsProgress ? connectMs : connectMs + noProgressMs + responseMs;
+  const patienceInTheDark = options.attempt > 0 ? MAX_PATIENCE : 1;
+  const startedAtMs = clock.monotonicMs();
+  let phase: Phase = options.tellsConnection ? 'connect' : 'response';
+  let sentAtMs = startedAtMs;
+
+  const answerMs = (): number => responseMs * (options.long ? MAX_PATIENCE : patience) + lineMs() * patienceInTheDark;
+  const silenceMs = (): number => (connectMs + noProgressMs) * patienceInTheDark + answerMs();
   /** Bytes of the content that have left tell what is waited for next. */
   const reach = (sentBytes: number): void => {
-    if (!reportsProgress) return;
     phase = sentBytes >= sizeBytes ? 'response' : 'no-progress';
-    attempt.deadlineMs = clock.monotonicMs() + (phase === 'response' ? responseMs : noProgressMs) * patience;
+    sentAtMs = clock.monotonicMs();
+    attempt.deadlineMs = sentAtMs + (phase === 'response' ? answerMs() : noProgressMs * patience);
   };
-  const attempt: Attempt = {
+  const attempt = {
     signal: controller.signal,
     connectMs: connectMs * patience,
-    deadlineMs: clock.monotonicMs() + firstMs * patience,
+    deadlineMs: startedAtMs + (phase === 'connect' ? connectMs * patience : silenceMs()),
+    get sentAtMs() {
+      return sentAtMs;
+    },
     onLate: () => controller.abort(timeoutError(phase, options.url)),
     onConnected: () => reach(0),
-    onSent(totalBytes) {
+    onSent(totalBytes: number) {
       reach(totalBytes);
       options.onSent(Math.min(totalBytes, sizeBytes));
     },

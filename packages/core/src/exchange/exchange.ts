@@ -1,9 +1,12 @@
+import { isCosSliceError } from '../errors.ts';
 import type { TimeoutOptions } from '../options/options.ts';
 import type { Authorizer, Clock, Signer, Transport, WireResponse } from '../ports.ts';
-import type { Answer, Operation, OperationName } from '../protocol/operations.ts';
+import { type Answer, mayTakeLong, type Operation, type OperationName } from '../protocol/operations.ts';
 import type { Target, Wire } from '../protocol/wire.ts';
 import { createAuthorizer } from '../signing/authorizer.ts';
 import { createAttempt } from './attempt.ts';
+import { createServerTime } from './server-time.ts';
+import type { Traffic } from './traffic.ts';
 import { createWatchdog } from './watchdog.ts';
 
 export interface ExchangeOptions<C> {
@@ -13,6 +16,8 @@ export interface ExchangeOptions<C> {
   readonly signer: Signer | Authorizer;
   readonly clock: Clock;
   readonly timeouts: Required<TimeoutOptions>;
+  /** Of all who share the line. */
+  readonly traffic: Traffic;
   /** Aborted when there will be no more attempts. */
   readonly life: AbortSignal;
 }
@@ -29,8 +34,10 @@ export interface AttemptContext {
 }
 
 /** What came of an attempt that was answered. */
-export interface Outcome<Op extends OperationName> {
+export interface Outcome<Op extends OperationName = OperationName> {
   readonly reply: Answer<Op>;
+  /** The answer took so long after all had been sent that too much must be on the way. */
+  readonly slow: boolean;
 }
 
 /** Requests about one object. */
@@ -50,15 +57,14 @@ export interface Exchange<C> {
 }
 
 export function createExchange<C>(options: ExchangeOptions<C>): Exchange<C> {
-  const { wire, target, transport, clock, timeouts, life } = options;
+  const { wire, target, transport, clock, timeouts, traffic, life } = options;
   const { connectMs, noProgressMs, responseMs } = timeouts;
   const url = wire.locate(target);
   const authorizer = createAuthorizer(wire, options.signer, { clock, timeoutMs: connectMs + responseMs });
   const watchdog = createWatchdog(clock, Math.min(connectMs, noProgressMs, responseMs), life);
   let requests = 0;
   let answered = false;
-  /** The server's clock, as far as a reply has told that it is not ours. */
-  let skewMs = 0;
+  const serverTime = createServerTime(clock);
   let refused: string | undefined;
 
   return {
@@ -71,21 +77,23 @@ export function createExchange<C>(options: ExchangeOptions<C>): Exchange<C> {
     },
     async run(operation, { attempt, controller, beforeSend, onSent }) {
       const { appId, bucket, path } = target;
-      const nowSec = Math.floor((clock.nowMs() + skewMs) / 1000);
-      const claim = { appId, bucket, path, effect: wire.effectOf(operation.op), nowSec, refused };
+      const effect = wire.effectOf(operation.op);
+      const claim = { appId, bucket, path, effect, nowSec: serverTime.nowSec(), refused };
       const request = await authorizer.authorize(wire.encode(operation, url), claim, controller.signal);
       await beforeSend?.();
       controller.signal.throwIfAborted();
       const sizeBytes = request.content?.sizeBytes ?? 0;
+      const shipment = traffic.enter(sizeBytes, clock.monotonicMs());
       const watched = createAttempt({
         url,
         sizeBytes,
         timeouts,
-        // A slow link or a busy server gets more time with every retry; a server that has never answered does not: a wrong
-        // address must fail fast.
+        // A server that has never answered gets no more time for a retry: a wrong address must fail fast.
         attempt: sizeBytes > 0 || answered ? attempt : 0,
-        reportsProgress: transport.reportsProgress,
+        long: mayTakeLong(operation),
+        tellsConnection: transport.reportsProgress && !transport.queues,
         clock,
+        lineMs: () => traffic.lineMs(),
         controller,
         onSent: (totalBytes) => onSent?.(totalBytes),
       });
@@ -93,19 +101,25 @@ export function createExchange<C>(options: ExchangeOptions<C>): Exchange<C> {
       watchdog.watch(watched);
       try {
         response = await transport.send(request, watched);
+      } catch (error) {
+        if (isCosSliceError(controller.signal.reason, 'timeout')) shipment.late();
+        throw error;
       } finally {
         watchdog.forget(watched);
+        shipment.leave();
         requests += 1;
       }
       answered = true;
-      if (sizeBytes > 0) onSent?.(sizeBytes);
-      const reply = wire.decode(operation, response);
-      if (reply.kind !== 'failed') return { reply };
-      const { error } = reply;
-      if (error.remedy === 'resign') {
-        refused = request.authorization?.value;
-        if (error.serverDateMs !== undefined) skewMs = error.serverDateMs - clock.nowMs();
+      const nowMs = clock.monotonicMs();
+      if (sizeBytes > 0) {
+        shipment.arrived(nowMs);
+        onSent?.(sizeBytes);
       }
+      const reply = wire.decode(operation, response);
+      const slow = sizeBytes > 0 && nowMs - watched.sentAtMs > timeouts.responseMs / 2;
+      if (reply.kind !== 'failed') return { reply, slow };
+      const error = serverTime.learn(reply.error);
+      if (error.remedy === 'resign') refused = request.authorization?.value;
       throw error;
     },
   };

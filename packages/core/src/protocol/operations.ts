@@ -158,3 +158,8 @@ export interface Failure {
   readonly kind: 'failed';
   readonly error: CosSliceError;
 }
+
+/** Whether a server may have to go through a whole object before it answers: content that it knows is copied. */
+export function mayTakeLong<C>(operation: Operation<C>): boolean {
+  return operation.op === 'init' && operation.sha !== undefined;
+}

@@ -1,5 +1,6 @@
 import { systemClock } from '../clock.ts';
 import { createExchange } from '../exchange/exchange.ts';
+import { trafficOf } from '../exchange/traffic.ts';
 import { parseOptions, type UploadOptions } from '../options/options.ts';
 import type { Platform, Source } from '../ports.ts';
 import { createGuard } from './guard.ts';
@@ -47,6 +48,7 @@ export function createUpload<C>(
     signer,
     clock,
     timeouts,
+    traffic: trafficOf(limiter),
     life: life.signal,
   });
   const guard = createGuard(clock, timeouts.noProgressMs, life.signal);

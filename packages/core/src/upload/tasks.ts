@@ -1,9 +1,9 @@
 import { CosSliceError, type ErrorCode, isCosSliceError } from '../errors.ts';
-import type { Exchange } from '../exchange/exchange.ts';
+import type { Exchange, Outcome } from '../exchange/exchange.ts';
 import { oneLine } from '../one-line.ts';
 import type { Config } from '../options/options.ts';
 import type { AttemptReport, ByteRange, Clock, Hasher, Source } from '../ports.ts';
-import type { Answer, Operation, OperationName } from '../protocol/operations.ts';
+import type { Operation, OperationName } from '../protocol/operations.ts';
 import { sliceSizeFor } from '../protocol/wire.ts';
 import type { Guard, WorkName } from './guard.ts';
 import type { Command, Task } from './plan.ts';
@@ -114,14 +114,14 @@ export function createTasks<C>(options: TasksOptions<C>): Tasks<C> {
     controller: AbortController,
     operation: Operation<C, Op>,
     more: { onSent?(totalBytes: number): void; beforeSend?(): Promise<void> } = {},
-  ): Promise<Answer<Op>> => exchange.run(operation, { attempt, controller, ...more }).then(({ reply }) => reply);
+  ): Promise<Outcome<Op>> => exchange.run(operation, { attempt, controller, ...more });
 
   const read = (content: Source<C>, range: ByteRange, controller: AbortController): Promise<C> => {
     const run = (): Promise<C> => content.slice(range, controller.signal);
     return content.unhurried ? run() : guard(READING, controller, { run, late: (slice) => content.release?.(slice) });
   };
 
-  const send = async (task: Send, controller: AbortController): Promise<Answer> => {
+  const send = async (task: Send, controller: AbortController): Promise<Outcome> => {
     const { range, session, run, slice: index } = task;
     const { signal } = controller;
     const content = opened();
@@ -160,21 +160,21 @@ export function createTasks<C>(options: TasksOptions<C>): Tasks<C> {
   };
 
   /** Removes one session. A server that would remove whatever is at the path is asked what that is, as late as can be. */
-  const discard = async (task: Extract<Task, { type: 'discard' }>, controller: AbortController): Promise<Answer> => {
+  const discard = async (task: Extract<Task, { type: 'discard' }>, controller: AbortController): Promise<Outcome> => {
     const { session, exact } = task;
     const beforeSend = async (): Promise<void> => {
-      const found = await exchangeOf(task, controller, { op: 'list', session });
+      const { reply: found } = await exchangeOf(task, controller, { op: 'list', session });
       if (found.kind !== 'listed' || found.session !== session) throw GONE;
     };
     try {
       return await exchangeOf(task, controller, { op: 'discard', session }, exact ? {} : { beforeSend });
     } catch (error) {
-      if (error === GONE) return { kind: 'absent' };
+      if (error === GONE) return { reply: { kind: 'absent' }, slow: false };
       throw error;
     }
   };
 
-  const ask = (task: Request, controller: AbortController): Promise<Answer> => {
+  const ask = (task: Request, controller: AbortController): Promise<Outcome> => {
     const { sizeBytes, sliceSizeBytes } = options.job();
     switch (task.type) {
       case 'send':
@@ -213,8 +213,8 @@ export function createTasks<C>(options: TasksOptions<C>): Tasks<C> {
     try {
       note({ type: 'started', run, slice });
       signal.throwIfAborted();
-      const reply = await ask(task, controller);
-      if (task.type === 'send') report = { outcome: 'ok', bytes: task.range.length };
+      const { reply, slow } = await ask(task, controller);
+      if (task.type === 'send') report = { outcome: slow ? 'busy' : 'ok', bytes: task.range.length };
       const content = opened();
       if (task.type === 'send' && reply.kind === 'stored') content.stored?.(task.range);
       // Answers get lost: what the list says is stored is stored.

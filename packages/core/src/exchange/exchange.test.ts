@@ -1,0 +1,212 @@
+import { describe, expect, test } from 'vitest';
+import { CosSliceError } from '../errors.ts';
+import type { SendContext, SignClaim, Transport, WireResponse } from '../ports.ts';
+import { jsonApi } from '../protocol/json-api/index.ts';
+import type { Operation } from '../protocol/operations.ts';
+import { createManualClock, type ManualClock } from '../testing/manual-clock.ts';
+import { createExchange, type Exchange } from './exchange.ts';
+import { createTraffic } from './traffic.ts';
+
+const MIB = 1024 * 1024;
+const TIMEOUTS = { connectMs: 10_000, noProgressMs: 30_000, responseMs: 30_000 };
+
+const slice = (sizeBytes: number): Operation<null, 'slice'> => {
+  return { op: 'slice', session: 's', index: 0, range: { offset: 0, length: sizeBytes }, content: null };
+};
+const LIST: Operation<null, 'list'> = { op: 'list' };
+
+interface Reply {
+  readonly code?: number;
+  readonly status?: number;
+  readonly date?: string;
+}
+
+function setUp(
+  answer: (context: SendContext, index: number, clock: ManualClock) => Promise<Reply>,
+  traits: Partial<Transport<null>> = {},
+) {
+  const clock = createManualClock();
+  const claims: SignClaim[] = [];
+  let sent = 0;
+  const transport: Transport<null> = {
+    reportsProgress: true,
+    ...traits,
+    async send(_request, context): Promise<WireResponse> {
+      sent += 1;
+      const aborted = new Promise<never>((_resolve, reject) =>
+        context.signal.addEventListener('abort', () => reject(context.signal.reason)),
+      );
+      const { code = 0, status = 200, date } = await Promise.race([answer(context, sent - 1, clock), aborted]);
+      const body = JSON.stringify({ code, message: `E${-code}` });
+      return { status, header: (name) => (name === 'date' ? date : undefined), body };
+    },
+  };
+  const exchange: Exchange<null> = createExchange({
+    wire: jsonApi,
+    target: { endpoint: 'http://cos.test/files/v2', appId: '1', bucket: 'b', path: 'p' },
+    transport,
+    signer: {
+      sign: async (claim) => {
+        claims.push(claim);
+        return `c2ln${String(claims.length).padStart(4, '0')}`;
+      },
+    },
+    clock,
+    timeouts: TIMEOUTS,
+    traffic: createTraffic(),
+    life: new AbortController().signal,
+  });
+  const run = (operation: Operation<null>, attempt = 0): Promise<unknown> =>
+    exchange.run(operation, { attempt, controller: new AbortController() }).then(
+      ({ reply, slow }) => (slow ? 'slow' : reply.kind),
+      (error) => error,
+    );
+  return { clock, claims, exchange, run };
+}
+
+const never = new Promise<never>(() => {});
+const inMs = async (clock: ManualClock, delayMs: number): Promise<Reply> => {
+  await clock.sleep(delayMs, new AbortController().signal);
+  return {};
+};
+
+/** How long an attempt lasts that nobody ends. */
+async function patienceOf(
+  sending: (context: SendContext) => void,
+  operation: Operation<null>,
+  {
+    attempt = 0,
+    others = 0,
+    traits = {},
+  }: { attempt?: number; others?: number; traits?: Partial<Transport<null>> } = {},
+): Promise<{ afterMs: number; error: CosSliceError }> {
+  const { clock, run } = setUp(async (context, index) => {
+    if (index < others) context.onConnected();
+    else sending(context);
+    return never;
+  }, traits);
+  for (let other = 0; other < others; other += 1) void run(slice(MIB), 4);
+  await clock.settle();
+  const startedAtMs = clock.monotonicMs();
+  const error = (await clock.runUntil(run(operation, attempt))) as CosSliceError;
+  return { afterMs: clock.monotonicMs() - startedAtMs, error };
+}
+
+describe('how long an attempt may take', () => {
+  const allAtOnce = (context: SendContext): void => {
+    context.onConnected();
+    context.onSent(MIB);
+  };
+  const nothing = (): void => {};
+
+  test('what has left at once is given what the line may take for all that is under way (proxies that buffer)', async () => {
+    const alone = await patienceOf(allAtOnce, slice(MIB));
+    expect(alone.error).toMatchObject({ code: 'timeout', phase: 'response' });
+    expect(alone.afterMs).toBe(30_000 + MIB / 64);
+    const withOthers = await patienceOf(allAtOnce, slice(MIB), { others: 7 });
+    expect(withOthers.afterMs).toBe(30_000 + (8 * MIB) / 64);
+  });
+
+  test('what was broken off once without a sign is not broken off again before it can have arrived', async () => {
+    // 64 kbit/s: 8 MiB take 1049 s.
+    const again = await patienceOf(allAtOnce, slice(MIB), { attempt: 1, others: 7 });
+    expect(again.afterMs).toBeGreaterThan(1_049_000);
+    const silent = await patienceOf(nothing, slice(MIB), { attempt: 1, others: 7, traits: { queues: true } });
+    expect(silent.afterMs).toBeGreaterThan(again.afterMs);
+  });
+
+  test('a request in a browser’s queue is not timed as one that connects', async () => {
+    const queued = await patienceOf(nothing, LIST, { traits: { queues: true } });
+    expect(queued).toMatchObject({ afterMs: 70_000, error: { code: 'timeout', phase: 'response' } });
+    const behindOthers = await patienceOf(nothing, slice(MIB), { others: 5, traits: { queues: true } });
+    expect(behindOthers.afterMs).toBe(70_000 + (6 * MIB) / 64);
+    const connecting = await patienceOf(nothing, LIST);
+    expect(connecting).toMatchObject({ afterMs: 10_000, error: { phase: 'connect' } });
+  });
+
+  test('a sign of life ends the waiting in the dark', async () => {
+    const moving = await patienceOf((context) => context.onSent(1000), slice(MIB), { traits: { queues: true } });
+    expect(moving).toMatchObject({ afterMs: 30_000, error: { phase: 'no-progress' } });
+  });
+
+  test('a server that may have to copy the content is waited for', async () => {
+    const connected = (context: SendContext): void => context.onConnected();
+    const init = { op: 'init', sizeBytes: 1, sliceSizeBytes: 1, overwrite: false } as const;
+    expect((await patienceOf(connected, { ...init, sha: 'a'.repeat(40) })).afterMs).toBe(480_000);
+    expect((await patienceOf(connected, init)).afterMs).toBe(30_000);
+    expect((await patienceOf(connected, LIST)).afterMs).toBe(30_000);
+  });
+
+  test('a line that has shown what it carries is trusted less than it has shown, until it is late', async () => {
+    const { clock, run } = setUp(async (context, index, time) => {
+      context.onConnected();
+      context.onSent(MIB);
+      // 1 MiB a second.
+      return index === 0 ? inMs(time, 1000) : never;
+    });
+    await clock.runUntil(run(slice(MIB)));
+    const span = async (): Promise<number> => {
+      const startedAtMs = clock.monotonicMs();
+      await clock.runUntil(run(slice(MIB)));
+      return clock.monotonicMs() - startedAtMs;
+    };
+    expect(await span()).toBe(34_000);
+    expect(await span()).toBe(30_000 + MIB / 64);
+  });
+
+  test('answers that take half the time allowed are called slow', async () => {
+    const { clock, run } = setUp(async (context, index, time) => {
+      context.onConnected();
+      if (index === 2) return inMs(time, 20_000);
+      context.onSent(MIB);
+      return inMs(time, index === 0 ? 20_000 : 10_000);
+    });
+    expect(await clock.runUntil(run(slice(MIB)))).toBe('slow');
+    expect(await clock.runUntil(run(slice(MIB)))).toBe('stored');
+    expect(await clock.runUntil(run(LIST)), 'a list has nothing to send').toBeInstanceOf(CosSliceError);
+  });
+});
+
+describe('clocks that differ', () => {
+  const at = (clock: ManualClock, aheadMs: number): string => new Date(clock.nowMs() - aheadMs).toUTCString();
+  const refusing = (code: number, aheadMs: number) =>
+    setUp(async (_context, index, clock) =>
+      index === 0 ? { code, status: 403, date: at(clock, aheadMs) } : { code: -197, status: 404 },
+    );
+
+  test('by hours: signatures go by the server’s clock from then on', async () => {
+    for (const aheadMs of [2 * 3600_000, -5 * 3600_000]) {
+      const { clock, claims, run } = refusing(-59, aheadMs);
+      expect(await run(LIST)).toMatchObject({ code: 'signature-expired', remedy: 'resign' });
+      expect(await run(LIST, 0)).toBe('absent');
+      expect((claims[1]?.nowSec ?? 0) * 1000).toBe(clock.nowMs() - aheadMs);
+    }
+  });
+
+  test.each([
+    [-97, 365, 'the clock of this machine is 365 days ahead of the server'],
+    [-48, -3, 'the clock of this machine is 3 days behind the server'],
+  ])('by days: a refusal (%i) is told as that and not as a wrong key', async (code, daysAhead, message) => {
+    const { claims, clock, run } = refusing(code, daysAhead * 86_400_000);
+    const error = (await run(LIST)) as CosSliceError;
+    expect(error).toMatchObject({ code: 'unauthorized', remedy: 'none', wireCode: code, httpStatus: 403 });
+    expect(error.message).toContain(message);
+    expect(error.message).not.toMatch(/secret/);
+    await run(LIST);
+    // A wrong Date must not make anybody sign for another year.
+    expect((claims.at(-1)?.nowSec ?? 0) * 1000).toBe(clock.nowMs());
+  });
+
+  test('by days: a signer with a good clock of its own is asked again first', async () => {
+    const { run } = refusing(-59, 365 * 86_400_000);
+    const error = (await run(LIST)) as CosSliceError;
+    expect(error).toMatchObject({ code: 'signature-expired', remedy: 'resign' });
+    expect(error.message).toContain('365 days ahead');
+    expect(await run(LIST)).toBe('absent');
+  });
+
+  test('a wrong key with a good clock is called a wrong key', async () => {
+    const { run } = refusing(-97, 60_000);
+    expect(((await run(LIST)) as CosSliceError).message).toContain('secret key');
+  });
+});
