@@ -86,11 +86,11 @@ export function uploadBlob(blob: Blob, options: UploadBlobOptions): Upload {
 }
 
 /** What the failure of a request says about the file that it sent a slice of. */
-function watching({ reportsProgress, send }: Transport<Blob>, source: BlobSource): Transport<Blob> {
+function watching(transport: Transport<Blob>, source: BlobSource): Transport<Blob> {
   return {
-    reportsProgress,
+    ...transport,
     send: (request, context) =>
-      send(request, context).catch(async (error) => {
+      transport.send(request, context).catch(async (error) => {
         // Some browsers stall on slices of files: the next attempt reads the slice into memory and sends it from there.
         if (request.content && isCosSliceError(error, 'timeout')) source.distrust(request.content.body);
         // Browsers call a file that has changed a network error: it must not be tried again and again.

@@ -6,7 +6,7 @@ import { checkReplySize, headersOf, networkError, signedUrl, toBody } from './fo
  * which is one per file: path and signature stay the same for all slices.
  */
 export function createXhrTransport(): Transport<Blob> {
-  return { reportsProgress: true, send };
+  return { reportsProgress: true, queues: true, send };
 }
 
 function send(request: WireRequest<Blob>, { signal, onConnected, onSent }: SendContext): Promise<WireResponse> {
