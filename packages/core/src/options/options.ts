@@ -1,12 +1,11 @@
 import { createLimiter } from '../batch/limiter.ts';
 import type { Bounds } from '../batch/window.ts';
-import { CosSliceError, type OptionIssue } from '../errors.ts';
 import type { Authorizer, Limiter, ResumeStore, SignClaim, Signer } from '../ports.ts';
 import { jsonApi } from '../protocol/json-api/index.ts';
-import type { Integrity, Target, Wire } from '../protocol/wire.ts';
+import type { Integrity, Target, Traits, Wire } from '../protocol/wire.ts';
 import type { UploadProgress } from '../upload/progress.ts';
-
-const DAY_MS = 86_400_000;
+import { type Checker, createChecker } from './check.ts';
+import { type OptionRules, optionRules, type WholeName, type WholeRule } from './table.ts';
 
 export interface RetryOptions {
   /** Attempts for one request before the upload fails. Default 10. */
@@ -92,114 +91,114 @@ export interface Config {
   readonly onProgress?: ((progress: UploadProgress) => void) | undefined;
 }
 
-/** A whole number that may be given: multiples of `step`, in bounds. */
-type Range = readonly [fallback: number, min: number, max: number, step?: number];
-
-const CONCURRENCY: Record<keyof Bounds, Range> = { min: [1, 1, 64], max: [8, 1, 64] };
-const RETRY: Record<keyof RetryOptions, Range> = {
-  attempts: [10, 1, 1000],
-  attemptsPerUpload: [100, 1, 1_000_000],
-  baseDelayMs: [500, 0, DAY_MS],
-  maxDelayMs: [30_000, 0, DAY_MS],
-};
-const TIMEOUTS: Record<keyof TimeoutOptions, Range> = {
-  connectMs: [10_000, 1, DAY_MS],
-  responseMs: [30_000, 1, DAY_MS],
-  noProgressMs: [30_000, 1, DAY_MS],
-};
-
 /**
- * Checks and fills in options.
+ * Checks and fills in options. An option that is there but undefined, as frameworks pass them, counts as not given.
  *
  * @throws CosSliceError `invalid-options` with every issue found, not just the first
  */
-export function parseOptions(options: UploadOptions): Config {
-  const { signer, signal, attributes, onProgress, wire = jsonApi } = options;
-  const { sliceSize, maxSingleBytes, integrity } = wire.traits;
-  const concurrency: number | Partial<Bounds> | Limiter = options.concurrency ?? {};
-  const resume = options.resume || false;
-  const issues: OptionIssue[] = [];
-  const check = (option: string, valid: boolean, must: string, value: unknown): void => {
-    const got = String(typeof value === 'string' ? JSON.stringify(value) : value).slice(0, 200);
-    if (!valid) issues.push({ option, message: `must ${must}, got ${got}` });
-  };
-  const choice = <T>(option: string, value: T | undefined, allowed: readonly [T, ...T[]]): T => {
-    const chosen = value ?? allowed[0];
-    check(option, allowed.includes(chosen), `be ${allowed.join(' or ')}`, value);
-    return chosen;
-  };
-  const whole = (option: string, value: unknown, [fallback, min, max, step = 1]: Range): number => {
-    const number = (value ?? fallback) as number;
-    const valid = typeof number === 'number' && number % step === 0 && number >= min && number <= max;
-    check(option, valid, `be a ${step > 1 ? `multiple of ${step}` : 'whole number'} from ${min} to ${max}`, value);
-    return number;
-  };
-  const wholes = <K extends string>(
-    option: string,
-    values: { readonly [name in K]?: number } | undefined,
-    ranges: Record<K, Range>,
-  ): Record<K, number> => {
-    check(option, !values || typeof values === 'object', 'be an object', values);
-    const numbers = { ...values } as Record<K, number>;
-    for (const name in ranges) numbers[name] = whole(`${option}.${name}`, numbers[name], ranges[name]);
-    return numbers;
-  };
-  const text = (value: unknown): string => String(value ?? '').replace(/\/+$/, '');
+export function parseOptions(given: UploadOptions): Config {
+  const checker = createChecker();
+  const { issues, check, whole, wholes, choice, done } = checker;
+  check('options', typeof given === 'object' && given !== null, 'be an object', given);
+  const options: { readonly [Name in keyof UploadOptions]?: unknown } = given ?? {};
+  const { path, endpoint, bucket, appId, resume = false, signal, onProgress, attributes } = options;
+  const wire = (options.wire ?? jsonApi) as Wire;
+  check('wire', typeof wire.encode === 'function', 'be a wire', wire);
+  const { traits } = typeof wire.encode === 'function' ? wire : jsonApi;
+  const rules = optionRules({ ...jsonApi, traits });
 
-  const path = typeof options.path === 'string' ? options.path.replace(/^\/+/, '') : '';
-  const endpoint = text(options.endpoint);
-  const target: Target = { endpoint, appId: text(options.appId), bucket: text(options.bucket), path };
-  check('endpoint', isPlainUrl(endpoint), 'be a URL with http:// or https:// and without a query', endpoint);
-  issues.push(...wire.check(target));
-  const slice: Range = [sliceSize.default, sliceSize.min, sliceSize.max, sliceSize.step];
-  const sliceSizeBytes = whole('sliceSize', options.sliceSize, slice);
-  const single: Range = [Math.min(sliceSizeBytes, maxSingleBytes), 0, maxSingleBytes];
-  const toBounds = (): number | Bounds => {
-    if (typeof concurrency !== 'object') return whole('concurrency', concurrency, CONCURRENCY.min);
-    const { min, max } = wholes('concurrency', concurrency as Partial<Bounds>, CONCURRENCY);
-    check('concurrency', min <= max, 'have min up to max', `${min} and ${max}`);
-    return { min, max };
+  for (const [name, value] of Object.entries({ path, endpoint, bucket })) {
+    check(name, typeof value === 'string', 'be text', value);
+  }
+  check('appId', typeof appId === 'string' || Number.isSafeInteger(appId), 'be text or a whole number', appId);
+  const target: Target = {
+    endpoint: text(endpoint).replace(/\/+$/, ''),
+    appId: text(appId),
+    bucket: text(bucket),
+    path: text(path).replace(/^\/+/, ''),
   };
-  const toLimiter = (): Limiter => {
-    if (typeof concurrency === 'object' && 'acquire' in concurrency) return concurrency as Limiter;
-    const bounds = toBounds();
-    // With an issue there will be no upload.
-    return createLimiter(issues.length > 0 ? 1 : bounds);
-  };
+  if (typeof endpoint === 'string') {
+    check('endpoint', isPlainUrl(target.endpoint), 'be a URL with http:// or https:// and without a query', endpoint);
+  }
+  // Each option is complained of once.
+  const known = new Set(issues.map(({ option }) => option));
+  if (!known.has('wire')) issues.push(...wire.check(target).filter(({ option }) => !known.has(option)));
+
+  const sliceSizeBytes = whole('sliceSize', options.sliceSize, rules.wholes.sliceSize);
+  const single = { ...rules.wholes.singleRequestMax, default: Math.min(sliceSizeBytes, traits.maxSingleBytes) };
+  const signer = toSigner(options.signer as UploadOptions['signer']);
   const config: Config = {
     ...target,
     wire,
-    signer: typeof signer === 'function' ? { sign: async (claim, signal) => signer(claim, signal) } : signer,
+    signer,
     sliceSizeBytes,
     singleRequestMaxBytes: whole('singleRequestMax', options.singleRequestMax, single),
-    limiter: toLimiter(),
-    integrity: choice('integrity', options.integrity, integrity as [Integrity]),
-    overwrite: choice('overwrite', options.overwrite, [false, true]),
-    attributes,
-    onConflict: choice('onConflict', options.onConflict, ['error', 'restart']),
-    resume,
-    retry: wholes('retry', options.retry, RETRY),
-    timeouts: wholes('timeouts', options.timeouts, TIMEOUTS),
-    signal,
-    onProgress,
+    limiter: toLimiter(options.concurrency, rules.wholes, checker),
+    integrity: choice('integrity', options.integrity, rules.choices.integrity),
+    overwrite: choice('overwrite', options.overwrite, rules.choices.overwrite),
+    attributes: attributes as string | undefined,
+    onConflict: choice('onConflict', options.onConflict, rules.choices.onConflict),
+    resume: resume as ResumeStore | false,
+    retry: wholes('retry', options.retry, partOf(rules.wholes, 'retry')),
+    timeouts: wholes('timeouts', options.timeouts, partOf(rules.wholes, 'timeouts')),
+    signal: signal as AbortSignal | undefined,
+    onProgress: onProgress as Config['onProgress'],
   };
-  check('signer', isSigner(config.signer, wire), SIGNER_MUST[wire.traits.signatureCovers], typeof signer);
+  check('signer', isSigner(signer, traits), SIGNER_MUST[traits.signatureCovers], options.signer);
   check('attributes', ['string', 'undefined'].includes(typeof attributes), 'be text', attributes);
-  check('resume', !resume || typeof resume.load === 'function', 'be a resume store or false', resume);
-  check('signal', !signal || typeof signal.addEventListener === 'function', 'be an AbortSignal', signal);
-  check('onProgress', typeof (onProgress ?? check) === 'function', 'be a function', onProgress);
-  if (issues.length > 0) {
-    const text = issues.map(({ option, message }) => `${option} ${message}`).join('; ');
-    throw new CosSliceError('invalid-options', `invalid options: ${text}`, { issues });
-  }
+  check('resume', resume === false || has(resume, 'load', 'save', 'remove'), 'be a resume store or false', resume);
+  check('signal', signal === undefined || has(signal, 'addEventListener'), 'be an AbortSignal', signal);
+  check('onProgress', ['function', 'undefined'].includes(typeof onProgress), 'be a function', onProgress);
+  done();
   return config;
+}
+
+/** Places of a limiter that is shared, or of one of the upload's own. */
+function toLimiter(concurrency: unknown, wholes: OptionRules['wholes'], checker: Checker): Limiter {
+  if (has(concurrency, 'acquire')) {
+    checker.check('concurrency', has(concurrency, 'subscribe'), 'be a number, bounds or a limiter', concurrency);
+    return concurrency as Limiter;
+  }
+  let bounds: number | Bounds;
+  if (concurrency === undefined || typeof concurrency === 'object') {
+    bounds = checker.wholes('concurrency', concurrency, partOf(wholes, 'concurrency'));
+    checker.check('concurrency', !(bounds.min > bounds.max), 'have min up to max', `${bounds.min} and ${bounds.max}`);
+  } else {
+    bounds = checker.whole('concurrency', concurrency, wholes['concurrency.min']);
+  }
+  // With an issue there will be no upload.
+  return createLimiter(checker.issues.length > 0 ? 1 : bounds);
+}
+
+/** The rules of an option's members: of `retry.attempts` and its like for `retry`. */
+function partOf<P extends string>(wholes: OptionRules['wholes'], prefix: P): Part<P> {
+  const start = `${prefix}.`;
+  const rows = Object.entries(wholes).filter(([name]) => name.startsWith(start));
+  return Object.fromEntries(rows.map(([name, rule]) => [name.slice(start.length), rule])) as Part<P>;
+}
+
+type Part<P extends string> = {
+  readonly [Name in WholeName as Name extends `${P}.${infer Rest}` ? Rest : never]: WholeRule;
+};
+
+function text(value: unknown): string {
+  return typeof value === 'string' || typeof value === 'number' ? String(value) : '';
+}
+
+/** Whether it is an object with these methods. */
+function has(value: unknown, ...methods: readonly string[]): boolean {
+  const object = Object(value);
+  return object === value && methods.every((method) => typeof object[method] === 'function');
+}
+
+function toSigner(signer: UploadOptions['signer']): Signer | Authorizer {
+  return typeof signer === 'function' ? { sign: async (claim, signal) => signer(claim, signal) } : signer;
 }
 
 const SIGNER_MUST = { object: 'be a signer or a function', request: 'be an authorizer, which signs requests' };
 
-function isSigner(signer: Signer | Authorizer, { traits }: Wire): boolean {
-  const { sign, authorize } = (signer ?? {}) as Partial<Signer & Authorizer>;
-  return typeof authorize === 'function' || (typeof sign === 'function' && traits.signatureCovers === 'object');
+function isSigner(signer: unknown, { signatureCovers }: Traits): boolean {
+  return has(signer, 'authorize') || (has(signer, 'sign') && signatureCovers === 'object');
 }
 
 function isPlainUrl(text: string): boolean {

@@ -108,12 +108,12 @@ describe('signatures', () => {
   });
 
   test.each([-59, -96])('refreshed once on %i, by the clock of the reply', async (expired) => {
-    const serverNow = Date.parse('Wed, 31 Aug 2016 20:46:40 GMT');
+    const serverNow = Date.parse('Sun, 13 Sep 2020 10:26:40 GMT');
     const { start, clock, claims, transport } = setUp({
       options: { concurrency: 4 },
       answer: ({ fields, signature }) =>
         fields.op === 'upload_slice_data' && signature === transport.requests[0]?.signature
-          ? refuse(expired, 403, { Date: 'Wed, 31 Aug 2016 20:46:40 GMT' })
+          ? refuse(expired, 403, { Date: 'Sun, 13 Sep 2020 10:26:40 GMT' })
           : undefined,
     });
     await clock.runUntil(start().done);

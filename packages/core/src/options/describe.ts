@@ -1,0 +1,54 @@
+import { jsonApi } from '../protocol/json-api/index.ts';
+import type { Wire } from '../protocol/wire.ts';
+import { type OptionRules, optionRules, type WholeName, type WholeRule } from './table.ts';
+
+/** An option as documentation and command lines want it. */
+export type OptionRow = { readonly name: string; readonly doc: string } & (
+  | ({ readonly kind: 'whole' } & WholeRule)
+  | { readonly kind: 'choice'; readonly default: string | boolean; readonly choices: readonly (string | boolean)[] }
+  | { readonly kind: 'text'; readonly required: boolean }
+);
+
+type TextName = 'endpoint' | 'appId' | 'bucket' | 'path' | 'attributes';
+type Name = WholeName | keyof OptionRules['choices'] | TextName;
+
+/** One line for each. Kept apart from the rules, so that pages do not load it. */
+const DOCS: Readonly<Record<Name, string>> = {
+  endpoint: 'URL prefix before `/<appid>/<bucket>/<path>`',
+  appId: "The application's id",
+  bucket: "The bucket's name",
+  path: 'Where in the bucket the object goes',
+  attributes: 'Text stored with the object (`biz_attr`)',
+  sliceSize: "Slice size to ask for; the server's answer wins",
+  singleRequestMax: 'Files up to this size go in one request; `sliceSize` by default',
+  'concurrency.min': 'Least requests in flight',
+  'concurrency.max': 'Most requests in flight',
+  'retry.attempts': 'Attempts for one request before the upload fails',
+  'retry.attemptsPerUpload': 'Failed attempts in a row, over all slices, with nothing stored in between',
+  'retry.baseDelayMs': 'The first pause is random below it, each next one twice as long',
+  'retry.maxDelayMs': 'The longest pause, unless the server asks for more',
+  'timeouts.connectMs': 'Until the connection stands',
+  'timeouts.responseMs': 'From the last byte sent to the reply, beside what the line takes for all that is under way',
+  'timeouts.noProgressMs': 'Between two signs of progress while sending',
+  integrity: 'What is checked on the way: the size, an MD5 of every slice, or SHA-1 of slices and whole',
+  overwrite: 'Replace what is at the path',
+  onConflict: "Another content's unfinished upload at the path: fail, or discard it and start over",
+};
+
+const REQUIRED: readonly TextName[] = ['endpoint', 'appId', 'bucket', 'path'];
+
+/** The options of an upload that are texts, numbers or choices, in the order in which they are best read. */
+export function describeOptions(wire: Wire = jsonApi): readonly OptionRow[] {
+  const { wholes, choices } = optionRules(wire);
+  const text = (name: TextName): OptionRow => {
+    return { name, doc: DOCS[name], kind: 'text', required: REQUIRED.includes(name) };
+  };
+  const rows: OptionRow[] = REQUIRED.map(text);
+  for (const [name, rule] of Object.entries(wholes))
+    rows.push({ name, doc: DOCS[name as Name], kind: 'whole', ...rule });
+  for (const [name, allowed] of Object.entries(choices)) {
+    const [first = ''] = allowed;
+    rows.push({ name, doc: DOCS[name as Name], kind: 'choice', default: first, choices: allowed });
+  }
+  return [...rows, text('attributes')];
+}
