@@ -2,7 +2,10 @@ import type { SendContext, Transport, WireRequest, WireResponse } from '../ports
 
 /** A request as a script sees it. */
 export interface ScriptedRequest<C> {
+  readonly method: string;
   readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly text: string | undefined;
   readonly signature: string;
   readonly fields: Readonly<Record<string, string>>;
   readonly content: C | undefined;
@@ -17,7 +20,7 @@ export type ScriptedReply =
   | 'hang';
 
 export interface ScriptedTransport<C> extends Transport<C> {
-  /** What was sent, in order: `op`, or `op@offset` for slices. */
+  /** What was sent, in order: `op`, or `op@offset` for slices; method and query of what is no form. */
   readonly transcript: readonly string[];
   readonly requests: readonly ScriptedRequest<C>[];
   readonly inFlight: number;
@@ -37,13 +40,16 @@ export function createScriptedTransport<C>(
     context.signal.throwIfAborted();
     const fields = Object.fromEntries(request.fields ?? []);
     const scripted = {
+      method: request.method,
       url: request.url,
+      headers: request.headers ?? {},
+      text: request.text,
       signature: request.authorization?.value ?? '',
       fields,
       content: request.content?.body,
       context,
     };
-    transcript.push(fields.offset === undefined ? `${fields.op}` : `${fields.op}@${fields.offset}`);
+    transcript.push(lineOf(request, fields));
     requests.push(scripted);
     const reply = await answer(scripted, requests.length - 1);
     if (reply === 'hang') return new Promise<never>(() => {});
@@ -80,6 +86,14 @@ export function createScriptedTransport<C>(
       return mostInFlight;
     },
   };
+}
+
+function lineOf(
+  { method, url, fields: form }: WireRequest<unknown>,
+  { op, offset }: ScriptedRequest<unknown>['fields'],
+): string {
+  if (!form) return `${method} ${url.replace(/^[^?]*/, '')}`.trim();
+  return offset === undefined ? `${op}` : `${op}@${offset}`;
 }
 
 function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
