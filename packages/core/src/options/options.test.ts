@@ -3,7 +3,6 @@ import { createLimiter } from '../batch/limiter.ts';
 import { CosSliceError } from '../errors.ts';
 import { jsonApi } from '../protocol/json-api/index.ts';
 import type { Wire } from '../protocol/wire.ts';
-import { createLimiter } from '../upload/limiter.ts';
 import { describeOptions } from './describe.ts';
 import { parseOptions, type UploadOptions } from './options.ts';
 
