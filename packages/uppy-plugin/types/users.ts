@@ -1,19 +1,21 @@
 // Compiled, never run: what users write must type-check, strictly and with library checks on.
-import CosSlice, { type CosSliceFile } from '@cos-slice/uppy-plugin';
+import CosSlice, { type CosSliceFile, type CosSliceStrings, enUS } from '@cos-slice/uppy-plugin';
 import Uppy from '@uppy/core';
 import './react.js';
 
 const uppy = new Uppy<{ album: string }>();
+const strings: CosSliceStrings = { ...enUS.strings, statusFinishing: 'Nearly there' };
 
 uppy.use(CosSlice, {
   endpoint: 'https://sh.file.myqcloud.com/files/v2',
   appId: '10055004',
   bucket: 'films',
   signUrl: '/sign',
-  path: (file) => `inbox/${file.name}`,
+  path: (file, ownPath) => `${file.meta.album}/${ownPath}`,
   integrity: 'sha1',
   concurrency: { min: 1, max: 4 },
   allowedMetaFields: ['album'],
+  locale: { strings },
 });
 
 // @ts-expect-error there is no such level
@@ -25,7 +27,9 @@ uppy.on('cos-slice:state', (file, state) => {
   const left: number | undefined = state.progress.etaMs;
   const kept: CosSliceFile | undefined = file.cosSlice;
   const session: string | undefined = kept?.session;
-  console.log(file.id, left, session);
+  const path: string | undefined = file.cosSlicePath?.path;
+  const why: string | undefined = state.error && uppy.getPlugin('CosSlice')?.explain(state.error);
+  console.log(file.id, left, session, path, why);
 });
 
 uppy.getPlugin('CosSlice')?.getUpload('id')?.pause();
