@@ -341,7 +341,7 @@ describe.each(CHROMIUMS)('in $name', (chromium) => {
       const one = order('csp-worker.bin', 3 * MIB, { options: { integrity: 'sha1' } });
       const outcome = await run(one, on);
       expect(outcome.error).toMatchObject({ code: 'hashing-failed', message: expect.stringContaining('worker-src') });
-      await expectStored(one, await run({ ...one, hashWorker: '/hash-worker.js' }, on));
+      await expectStored(one, await run({ ...one, hashWorkers: ['/hash-worker.js'] }, on));
       await on.context().close();
     });
 

@@ -37,8 +37,8 @@ export interface UploadOrder {
   /** One block, repeated: as large as you like without the memory. */
   readonly repeated?: boolean;
   readonly signUrl: string;
-  /** URL of a script to hash in, instead of the one from a `blob:` URL. */
-  readonly hashWorker?: string;
+  /** URLs of scripts to hash in, one after the other, instead of the one from a `blob:` URL. */
+  readonly hashWorkers?: readonly string[];
   readonly options?: Partial<UploadBlobOptions>;
 }
 
@@ -131,7 +131,8 @@ function start(order: UploadOrder, blob: Blob = makeBlob(order)): void {
   const fractions: number[] = [];
   const hashed: number[] = [];
   const controller = new AbortController();
-  const { hashWorker } = order;
+  const hashWorkers = [...(order.hashWorkers ?? [])];
+  const [lastWorker = ''] = hashWorkers.slice(-1);
   const upload = uploadBlob(blob, {
     endpoint,
     path,
@@ -139,7 +140,7 @@ function start(order: UploadOrder, blob: Blob = makeBlob(order)): void {
     bucket: 'demobucket',
     signer: remoteSigner(signUrl),
     signal: controller.signal,
-    ...(hashWorker ? { hashWorker: () => new Worker(hashWorker) } : {}),
+    ...(lastWorker ? { hashWorker: () => new Worker(hashWorkers.shift() ?? lastWorker) } : {}),
     ...options,
   });
   upload.subscribe(({ phase, progress }) => {
@@ -242,6 +243,50 @@ const api = {
       setTimeout(() => upload.dispatchEvent(new ProgressEvent('progress', { loaded: 0, total: MIB })));
     };
     Object.assign(globalThis, { stalled });
+  },
+  /** Timers of these lengths go off a hundred times as early: what is waited for so long is not to be waited for in tests. */
+  hurry(...lengthsMs: number[]) {
+    const { setTimeout: real } = globalThis;
+    const hurried = (act: () => void, ms = 0) => real(act, lengthsMs.includes(ms) ? ms / 100 : ms);
+    Object.assign(globalThis, { setTimeout: hurried });
+  },
+  /** Plays a browser whose reads of blobs never end. */
+  breakReads(how: 'promises' | 'all') {
+    Blob.prototype.arrayBuffer = () => new Promise(() => {});
+    if (how === 'all') FileReader.prototype.readAsArrayBuffer = () => {};
+  },
+  /** Plays a browser whose locks never answer. */
+  breakLocks() {
+    LockManager.prototype.request = () => new Promise(() => {});
+  },
+  /** Uploads a file that was made in another window, which is closed at once or when the upload is under way. */
+  async uploadFromFrame(order: UploadOrder, closed: 'before' | 'during') {
+    const frame = document.body.appendChild(document.createElement('iframe'));
+    const { File: OtherFile } = frame.contentWindow as unknown as { File: typeof File };
+    const file = new OtherFile(contentBlocks(order.sizeBytes), 'other.bin', { lastModified: 1 });
+    if (closed === 'before') frame.remove();
+    start(order, file);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    frame.remove();
+    return outcome(order.path);
+  },
+  /** @returns what `uploadBlob` says at once of something that is no blob */
+  refusal(kind: 'text' | 'nothing' | 'bytes' | 'lookalike') {
+    const things = {
+      text: 'text',
+      nothing: null,
+      bytes: new Uint8Array(3),
+      lookalike: { [Symbol.toStringTag]: 'File', size: 5 },
+    };
+    try {
+      start(
+        { endpoint: 'http://127.0.0.1:9', path: 'x', sizeBytes: 0, signUrl: '/sign' },
+        things[kind] as unknown as Blob,
+      );
+      return undefined;
+    } catch (error) {
+      return isCosSliceError(error) ? error.code : String(error);
+    }
   },
   /** Plays a browser whose database fails or never answers. */
   breakDatabase(how: 'throws' | 'hangs') {
