@@ -1,5 +1,12 @@
-import type { SendContext, Transport, WireRequest, WireResponse } from '@cos-slice/core';
-import { checkReplySize, headersOf, networkError, signedUrl, toBody } from './form.ts';
+import {
+  CosSliceError,
+  isCosSliceError,
+  type SendContext,
+  type Transport,
+  type WireRequest,
+  type WireResponse,
+} from '@cos-slice/core';
+import { checkReplySize, headersOf, networkError, noteAnswer, signedUrl, toBody } from './form.ts';
 
 /**
  * Sends with `fetch`: no preflight at all, since there are neither headers of our own nor upload listeners, and no progress
@@ -9,27 +16,43 @@ export function createFetchTransport(): Transport<Blob> {
   return { reportsProgress: false, send };
 }
 
+/** Where there are no pages there are neither caches nor cookies, and some runtimes refuse to hear of them. */
+const PAGE_OPTIONS: RequestInit =
+  typeof location === 'undefined' ? {} : { cache: 'no-store', credentials: 'omit', referrerPolicy: 'no-referrer' };
+
 async function send(request: WireRequest<Blob>, { signal, onConnected, onSent }: SendContext): Promise<WireResponse> {
   signal.throwIfAborted();
   try {
-    onConnected();
-    const { status, headers, body } = await fetch(signedUrl(request), {
+    const { status, type, headers, body } = await fetch(signedUrl(request), {
       method: request.method,
       headers: headersOf(request),
       body: toBody(request),
-      cache: 'no-store',
-      credentials: 'omit',
-      redirect: 'error',
-      referrerPolicy: 'no-referrer',
+      // A signature is not to be taken elsewhere. Not `error`, which would look like trouble with the network.
+      redirect: 'manual',
+      ...PAGE_OPTIONS,
       signal,
     });
+    onConnected();
+    noteAnswer(request);
+    if (type === 'opaqueredirect') {
+      const what = `${new URL(request.url).host} redirects to another address, which is not followed: make that the endpoint`;
+      throw new CosSliceError('bad-reply', what);
+    }
     const text = await readText(body);
     onSent(request.content?.sizeBytes ?? 0);
     return { status, header: (name) => headers.get(name) ?? undefined, body: text };
   } catch (error) {
     signal.throwIfAborted();
-    throw error instanceof TypeError || error instanceof DOMException ? networkError(request, error) : error;
+    if (isCosSliceError(error)) throw error;
+    throw refusedOption(error) ?? (await networkError(request, error));
   }
+}
+
+/** Runtimes that do not know an option say so by its name, and always will. */
+function refusedOption(cause: unknown): CosSliceError | undefined {
+  const said = String(cause);
+  if (!/redirect|cache|credential|referrer|keepalive|duplex|\bmode\b|not (implemented|supported)/i.test(said)) return;
+  return new CosSliceError('network', `the fetch of this runtime refuses the request: ${said}`, { cause });
 }
 
 async function readText(body: Response['body']): Promise<string> {

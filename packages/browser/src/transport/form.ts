@@ -1,4 +1,5 @@
 import { CosSliceError, type WireRequest } from '@cos-slice/core';
+import { within } from '../within.ts';
 
 /** The body, made anew for each attempt. The content stays a `Blob`: its bytes never enter the JS heap. */
 export function toBody({ fields, content, text }: WireRequest<Blob>): FormData | Blob | string | null {
@@ -21,17 +22,35 @@ export function headersOf({ authorization, headers }: WireRequest<Blob>): Record
   return { ...headers, Authorization: authorization.value };
 }
 
-/** Browsers tell pages nothing of why a request failed, so the message names what it can be. */
-export function networkError({ url, content }: WireRequest<Blob>, cause?: unknown): CosSliceError {
+/** Hosts that have answered this page. */
+const heard = new Set<string>();
+const LOOK_MS = 5000;
+
+export function noteAnswer({ url }: WireRequest<Blob>): void {
+  heard.add(new URL(url).host);
+}
+
+/**
+ * Browsers tell pages nothing of why a request failed. A look at its host, that asks for nothing which could be forbidden, tells
+ * one thing: whether it is there. One that was there before and is not now will come back; else it may be that the request is
+ * not allowed, and no try will ever work.
+ */
+export async function networkError({ url, content }: WireRequest<Blob>, cause?: unknown): Promise<CosSliceError> {
+  const { origin, host } = new URL(url);
+  const look = fetch(origin, { method: 'HEAD', mode: 'no-cors', cache: 'no-store', credentials: 'omit' });
+  const there = await within(
+    LOOK_MS,
+    look.catch(() => undefined),
+  );
   const causes = [
-    'the network is down',
-    'the endpoint is wrong',
+    ...(there ? [] : ['the network is down', 'the endpoint is wrong']),
     'its CORS headers do not allow this page',
     "an extension or the page's Content-Security-Policy (connect-src) blocks the request",
     ...(content ? ['a proxy refuses bodies of this size (lower sliceSize)'] : []),
   ];
-  const what = `no answer from ${new URL(url).host}; it may be that ${causes.join(', or that ')}`;
-  return new CosSliceError('network', what, { remedy: 'backoff', opaque: true, cause });
+  const what = `${there ? 'no readable' : 'no'} answer from ${host}; it may be that ${causes.join(', or that ')}`;
+  const opaque = there !== undefined || !heard.has(host);
+  return new CosSliceError('network', what, { remedy: 'backoff', opaque, cause });
 }
 
 const MAX_REPLY_BYTES = 64 * 1024 * 1024;

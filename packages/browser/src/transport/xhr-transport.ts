@@ -1,5 +1,5 @@
 import type { SendContext, Transport, WireRequest, WireResponse } from '@cos-slice/core';
-import { checkReplySize, headersOf, networkError, signedUrl, toBody } from './form.ts';
+import { checkReplySize, headersOf, networkError, noteAnswer, signedUrl, toBody } from './form.ts';
 
 /**
  * Sends with `XMLHttpRequest`, the one way to see progress within a slice. Its upload listeners cost one preflight per URL,
@@ -9,9 +9,10 @@ export function createXhrTransport(): Transport<Blob> {
   return { reportsProgress: true, queues: true, send };
 }
 
-function send(request: WireRequest<Blob>, { signal, onConnected, onSent }: SendContext): Promise<WireResponse> {
-  return new Promise((resolve, reject) => {
-    signal.throwIfAborted();
+async function send(request: WireRequest<Blob>, { signal, onConnected, onSent }: SendContext): Promise<WireResponse> {
+  signal.throwIfAborted();
+  let cancel = (): void => {};
+  const exchange = new Promise<WireResponse>((resolve, reject) => {
     const xhr = new XMLHttpRequest();
     const sizeBytes = request.content?.sizeBytes ?? 0;
     let connected = false;
@@ -23,12 +24,14 @@ function send(request: WireRequest<Blob>, { signal, onConnected, onSent }: SendC
       reject(reason);
       xhr.abort();
     };
-    const cancel = (): void => stop(signal.reason);
+    cancel = () => stop(signal.reason);
     signal.addEventListener('abort', cancel);
 
     // Also for requests without content: the first one of a file brings the preflight, and the slices, which leave together,
     // find its answer in the browser's cache.
     xhr.upload.onprogress = xhr.upload.onload = ({ loaded, total }) => {
+      // Before the first byte it may still wait for one of the browser's connections.
+      if (loaded === 0) return;
       connect();
       // What surrounds the content in the form comes off, so that the end is the content's end.
       if (sizeBytes > 0) onSent(Math.max(0, Math.min(sizeBytes, loaded - total + sizeBytes)));
@@ -40,19 +43,20 @@ function send(request: WireRequest<Blob>, { signal, onConnected, onSent }: SendC
         stop(error);
       }
     };
-    xhr.onerror = () => reject(networkError(request));
+    xhr.onerror = () => networkError(request).then(reject);
     xhr.onload = () => {
       connect();
+      noteAnswer(request);
       const { status, responseText: body } = xhr;
       const headers = xhr.getAllResponseHeaders();
       resolve({ status, header: (name) => headerOf(headers, name), body });
     };
-    xhr.onloadend = () => signal.removeEventListener('abort', cancel);
     xhr.open(request.method, signedUrl(request));
     xhr.responseType = 'text';
     for (const [name, value] of Object.entries(headersOf(request))) xhr.setRequestHeader(name, value);
     xhr.send(toBody(request));
   });
+  return exchange.finally(() => signal.removeEventListener('abort', cancel));
 }
 
 /** Asking for a header that CORS hides would put an error into the page's console, so all that are shown are looked through. */
