@@ -106,7 +106,7 @@ describe.each(CHROMIUMS)('in $name', (chromium) => {
   });
 
   test('a host that has answered before is waited for, also by uploads that it has not seen yet', async () => {
-    const options = { overwrite: true, retry: { maxDelayMs: 2000 } };
+    const options = { overwrite: true, retry: { attempts: 50, maxDelayMs: 2000 } };
     expect((await run(order('away/first.bin', 1000, { options }))).error).toBeUndefined();
     const backAtMs = performance.now() + 12_000;
     setting.intercept = (req) => {
