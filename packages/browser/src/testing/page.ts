@@ -320,6 +320,7 @@ const api = {
   hashInTwoRuns: (sizeBytes: number, version?: number) =>
     hashInTwoRuns(sizeBytes, (data) => (version === undefined ? data : data.replace(/^\d+/, String(version)))),
   storedSlices: (path: string) => running.get(path)?.upload.state.progress.slices.stored ?? 0,
+  concurrency: (path: string) => entryOf(path).upload.state.progress.concurrency,
   hashedBytes: (path: string) => running.get(path)?.upload.state.progress.hashedBytes ?? 0,
   pause: (path: string) => entryOf(path).upload.pause(),
   resume: (path: string) => entryOf(path).upload.resume(),

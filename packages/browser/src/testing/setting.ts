@@ -37,10 +37,13 @@ async function findChromiums(): Promise<typeof CHROMIUMS> {
   return others.length > 0 ? others : [{ name: 'Chrome' }];
 }
 
-export function launchChromium({ executablePath } = CHROMIUMS[0] ?? { name: '' }): Promise<Browser> {
+export function launchChromium(
+  which: { readonly executablePath?: string; readonly args?: readonly string[] } = CHROMIUMS[0] ?? {},
+): Promise<Browser> {
+  const { executablePath, args = [] } = which;
   return chromium.launch({
     ...(executablePath ? { executablePath } : { channel: 'chrome' }),
-    args: FLAGS,
+    args: [...FLAGS, ...args],
     headless: true,
   });
 }
