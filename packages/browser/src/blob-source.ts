@@ -33,8 +33,9 @@ export function createBlobSource(given: Blob): BlobSource {
       distrusted.add(offsets.get(content));
     },
     async identity(signal) {
-      const { identityOf } = await loadLate(() => import('./resuming.ts'), 'identityOf');
-      return identityOf(blob, (given as File).lastModified, signal);
+      // Where code cannot be loaded late, an upload is forgetful.
+      const code = await loadLate(() => import('./resuming.ts'), 'identityOf').catch(() => undefined);
+      return code?.identityOf(blob, (given as File).lastModified, signal);
     },
     async verify() {
       if (sizeBytes > 0) await readBlob(blob.slice(-1));

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import * as esbuild from 'esbuild';
 import type { Browser, Page } from 'playwright-core';
 import { build as viteBuild } from 'vite';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import webpack from 'webpack';
 import { createSetting, launchChromium, type Setting } from './testing/setting.ts';
 
@@ -125,6 +125,91 @@ test.each(Object.keys(bundlers))(
   },
   120_000,
 );
+
+/** Loads of these scripts fail as long as told. */
+async function openFragile(base: string, script: RegExp): Promise<{ page: Page; mend(): void; failures(): number }> {
+  const page = await openBlank();
+  let broken = true;
+  let failures = 0;
+  await page.route(script, (route) => {
+    if (!broken) return route.continue();
+    failures += 1;
+    return route.abort('connectionfailed');
+  });
+  await page.addScriptTag({ url: `/${base}/page.js`, type: 'module' });
+  await page.waitForFunction(() => 'bundled' in globalThis);
+  return {
+    page,
+    mend() {
+      broken = false;
+    },
+    failures: () => failures,
+  };
+}
+
+test.each([
+  ['vite', /\/hasher[^/]*\.js/],
+  ['vite', /\/worker-source[^/]*\.js/],
+  ['vite', /\/resuming[^/]*\.js/],
+  ['esbuild', /\/hasher[^/]*\.js/],
+  ['webpack', /\/\d+\.page\.js/],
+] as const)(
+  'code that could not be loaded once is loaded when it can be, bundled with %s: %s',
+  async (name, script) => {
+    await bundle(name);
+    const { page, mend, failures } = await openFragile(name, script);
+    setTimeout(mend, 1500);
+    const path = `${name}-${script.source.replace(/\W/g, '')}.bin`;
+    await expectUpload(page, path);
+    expect(failures()).toBeGreaterThan(0);
+  },
+  120_000,
+);
+
+test('an upload that begins offline waits for its code, and remembers', async () => {
+  await bundle('vite');
+  const page = await openBlank();
+  await page.addScriptTag({ url: '/vite/page.js', type: 'module' });
+  await page.waitForFunction(() => 'bundled' in globalThis);
+  await page.evaluate(() =>
+    Object.defineProperty(Navigator.prototype, 'onLine', { get: () => false, configurable: true }),
+  );
+  await page.context().setOffline(true);
+  setTimeout(() => page.context().setOffline(false), 3000);
+  await expectUpload(page, 'begun-offline.bin');
+});
+
+describe('with Trusted Types', () => {
+  afterEach(() => {
+    setting.pageHeaders = {};
+  });
+
+  test.each(['', '; trusted-types cos-slice'])(
+    "a page that requires them hashes, with its policy '%s'",
+    async (policies) => {
+      setting.pageHeaders = { 'Content-Security-Policy': `require-trusted-types-for 'script'${policies}` };
+      await bundle('esbuild');
+      const page = await openBlank();
+      await page.evaluate('import("/esbuild/page.js")');
+      await expectUpload(page, `trusted-types-${policies.length}.bin`);
+    },
+  );
+
+  test('one that does not allow the policy is told its name', async () => {
+    setting.pageHeaders = { 'Content-Security-Policy': "require-trusted-types-for 'script'; trusted-types 'none'" };
+    await bundle('esbuild');
+    const page = await openBlank();
+    await page.evaluate('import("/esbuild/page.js")');
+    const said = await page.evaluate(async ({ signUrl, sizeBytes, ...options }) => {
+      const { remoteSigner, uploadBlob } = Reflect.get(globalThis, 'bundled');
+      const blob = new Blob([new Uint8Array(sizeBytes)]);
+      const upload = uploadBlob(blob, { ...options, signer: remoteSigner(signUrl), integrity: 'md5' });
+      return upload.done.then(String, (error: Error) => error.message);
+    }, order('no-policy.bin'));
+    expect(said).toContain('Trusted Types, the policy cos-slice');
+    await page.context().close();
+  });
+});
 
 test('works as one file from a CDN', async () => {
   const file = await readFile(new URL('../dist/cos-slice.min.js', import.meta.url), 'utf8');
