@@ -219,7 +219,7 @@ const api = {
     if (!file) throw new Error('no file was picked');
     start(order, file);
   },
-  /** Plays a browser whose requests never get on when they carry a slice of a file. Counts them. */
+  /** Plays a browser whose requests get no further than their first byte when they carry a slice of a file. Counts them. */
   stallOnFileSlices() {
     const stalled = { count: 0 };
     const slices = new WeakSet<Blob>();
@@ -240,7 +240,7 @@ const api = {
       if (!(body instanceof FormData) || !forms.has(body)) return send.call(this, body ?? null);
       stalled.count += 1;
       const { upload } = this;
-      setTimeout(() => upload.dispatchEvent(new ProgressEvent('progress', { loaded: 0, total: MIB })));
+      setTimeout(() => upload.dispatchEvent(new ProgressEvent('progress', { loaded: 1, total: MIB })));
     };
     Object.assign(globalThis, { stalled });
   },
