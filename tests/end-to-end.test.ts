@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -5,7 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { type UploadOptions, uploadFile } from '@cos-slice/node';
 import { makeFile, sha256, withFolder } from '@cos-slice/testkit/files';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type RunningStore, startStore } from './support/store.ts';
+import { startStore, startTwoServers, type UploadPlace } from './support/store.ts';
 
 const MIB = 1024 * 1024;
 const SIZES = { '0 B': 0, '1 B': 1, '1 MiB - 1': MIB - 1, '1 MiB': MIB, '1 MiB + 1': MIB + 1, '20 MB': 20_000_000 };
@@ -18,129 +19,135 @@ const NAMES = [
   "(!'~).bin",
 ];
 
-let folder: string;
-let store: RunningStore;
-let finished: () => void;
+const hashOf = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex');
 
-beforeAll(async () => {
-  await new Promise<void>((ready) => {
-    void withFolder(async (path) => {
-      folder = path;
-      store = await startStore(join(folder, 'store'), { publicRead: true });
-      ready();
-      await new Promise<void>((resolve) => {
-        finished = resolve;
+describe.each([
+  ['a server on files', (folder: string) => startStore(join(folder, 'store'), { publicRead: true })],
+  ['two servers on a store without files', () => startTwoServers({ publicRead: true })],
+])('%s', (_kind, start) => {
+  let folder: string;
+  let store: UploadPlace;
+  let finished: () => void;
+
+  beforeAll(async () => {
+    await new Promise<void>((ready) => {
+      void withFolder(async (path) => {
+        folder = path;
+        store = await start(folder);
+        ready();
+        await new Promise<void>((resolve) => {
+          finished = resolve;
+        });
+        await store.close();
       });
-      await store.close();
     });
   });
-});
-afterAll(() => finished());
+  afterAll(() => finished());
 
-const options = (path: string, more: Partial<UploadOptions> = {}): UploadOptions => ({
-  ...store.options,
-  path,
-  resume: false,
-  ...more,
-});
-
-describe.each(['none', 'md5', 'sha1'] as const)('with integrity %s', (integrity) => {
-  test.each(Object.entries(SIZES))('%s arrives as it is', async (name, sizeBytes) => {
-    const file = await makeFile(join(folder, `${integrity}-${sizeBytes}`), sizeBytes);
-    const path = `${integrity}/${name}.bin`;
-    const result = await uploadFile(file, options(path, { integrity })).done;
-    expect(await sha256(store.file(path))).toBe(await sha256(file));
-    expect(result.sentBytes).toBe(sizeBytes);
+  const options = (path: string, more: Partial<UploadOptions> = {}): UploadOptions => ({
+    ...store.options,
+    path,
+    resume: false,
+    ...more,
   });
 
-  test.each(NAMES)('the name %s arrives as it is, and its URL leads back to it', async (name) => {
-    const bytes = Buffer.from(`content of ${integrity} ${name} ${'x'.repeat(3 * MIB)}`);
-    const path = `${integrity}-names/${name}`;
-    const result = await uploadFile(bytes, options(path, { integrity })).done;
-    expect((await readFile(store.file(path))).equals(bytes)).toBe(true);
-    const downloaded = Buffer.from(await (await fetch(result.accessUrl)).arrayBuffer());
-    expect(downloaded.equals(bytes)).toBe(true);
+  describe.each(['none', 'md5', 'sha1'] as const)('with integrity %s', (integrity) => {
+    test.each(Object.entries(SIZES))('%s arrives as it is', async (name, sizeBytes) => {
+      const file = await makeFile(join(folder, `${integrity}-${sizeBytes}`), sizeBytes);
+      const path = `${integrity}/${name}.bin`;
+      const result = await uploadFile(file, options(path, { integrity })).done;
+      expect(hashOf(await store.read(path))).toBe(await sha256(file));
+      expect(result.sentBytes).toBe(sizeBytes);
+    });
+
+    test.each(NAMES)('the name %s arrives as it is, and its URL leads back to it', async (name) => {
+      const bytes = Buffer.from(`content of ${integrity} ${name} ${'x'.repeat(3 * MIB)}`);
+      const path = `${integrity}-names/${name}`;
+      const result = await uploadFile(bytes, options(path, { integrity })).done;
+      expect((await store.read(path)).equals(bytes)).toBe(true);
+      const downloaded = Buffer.from(await (await fetch(result.accessUrl)).arrayBuffer());
+      expect(downloaded.equals(bytes)).toBe(true);
+    });
   });
-});
 
-test('streams of known length arrive as they are', async () => {
-  const file = await makeFile(join(folder, 'streamed'), 9 * MIB + 77);
-  const sizeBytes = 9 * MIB + 77;
-  await uploadFile({ stream: createReadStream(file), sizeBytes }, options('stream/node.bin')).done;
-  await uploadFile({ stream: new Blob([await readFile(file)]).stream(), sizeBytes }, options('stream/web.bin')).done;
-  expect(await sha256(store.file('stream/node.bin'))).toBe(await sha256(file));
-  expect(await sha256(store.file('stream/web.bin'))).toBe(await sha256(file));
-});
+  test('streams of known length arrive as they are', async () => {
+    const file = await makeFile(join(folder, 'streamed'), 9 * MIB + 77);
+    const sizeBytes = 9 * MIB + 77;
+    await uploadFile({ stream: createReadStream(file), sizeBytes }, options('stream/node.bin')).done;
+    await uploadFile({ stream: new Blob([await readFile(file)]).stream(), sizeBytes }, options('stream/web.bin')).done;
+    expect(hashOf(await store.read('stream/node.bin'))).toBe(await sha256(file));
+    expect(hashOf(await store.read('stream/web.bin'))).toBe(await sha256(file));
+  });
 
-test('content that the bucket holds is there at once', async () => {
-  const file = await makeFile(join(folder, 'known'), 5 * MIB + 3);
-  await uploadFile(file, options('instant/first.bin', { integrity: 'sha1' })).done;
-  const result = await uploadFile(file, options('instant/second.bin', { integrity: 'sha1' })).done;
-  expect(result).toMatchObject({ instant: true, sentBytes: 0 });
-  expect(await sha256(store.file('instant/second.bin'))).toBe(await sha256(file));
-});
+  test('content that the bucket holds is there at once', async () => {
+    const file = await makeFile(join(folder, 'known'), 5 * MIB + 3);
+    await uploadFile(file, options('instant/first.bin', { integrity: 'sha1' })).done;
+    const result = await uploadFile(file, options('instant/second.bin', { integrity: 'sha1' })).done;
+    expect(result).toMatchObject({ instant: true, sentBytes: 0 });
+    expect(hashOf(await store.read('instant/second.bin'))).toBe(await sha256(file));
+  });
 
-test('an object is replaced only when that is asked for', async () => {
-  await uploadFile(Buffer.from('one'), options('over.bin')).done;
-  await expect(uploadFile(Buffer.from('two'), options('over.bin')).done).rejects.toMatchObject({ code: 'exists' });
-  expect(await readFile(store.file('over.bin'), 'utf8')).toBe('one');
-  await uploadFile(Buffer.from('two'), options('over.bin', { overwrite: true })).done;
-  expect(await readFile(store.file('over.bin'), 'utf8')).toBe('two');
-});
+  test('an object is replaced only when that is asked for', async () => {
+    await uploadFile(Buffer.from('one'), options('over.bin')).done;
+    await expect(uploadFile(Buffer.from('two'), options('over.bin')).done).rejects.toMatchObject({ code: 'exists' });
+    expect(String(await store.read('over.bin'))).toBe('one');
+    await uploadFile(Buffer.from('two'), options('over.bin', { overwrite: true })).done;
+    expect(String(await store.read('over.bin'))).toBe('two');
+  });
 
-test("other content's unfinished upload is a conflict, or is started over", async () => {
-  const cut = new AbortController();
-  const first = uploadFile(Buffer.alloc(20 * MIB, 1), options('fight.bin', { signal: cut.signal }));
-  first.subscribe((state) => state.progress.slices.stored > 2 && cut.abort('cut'));
-  await expect(first.done).rejects.toBe('cut');
-  const other = Buffer.alloc(21 * MIB, 2);
-  await expect(uploadFile(other, options('fight.bin')).done).rejects.toMatchObject({ code: 'conflict' });
-  await uploadFile(other, options('fight.bin', { onConflict: 'restart' })).done;
-  expect((await readFile(store.file('fight.bin'))).equals(other)).toBe(true);
-});
+  test("other content's unfinished upload is a conflict, or is started over", async () => {
+    const cut = new AbortController();
+    const first = uploadFile(Buffer.alloc(20 * MIB, 1), options('fight.bin', { signal: cut.signal }));
+    first.subscribe((state) => state.progress.slices.stored > 2 && cut.abort('cut'));
+    await expect(first.done).rejects.toBe('cut');
+    const other = Buffer.alloc(21 * MIB, 2);
+    await expect(uploadFile(other, options('fight.bin')).done).rejects.toMatchObject({ code: 'conflict' });
+    await uploadFile(other, options('fight.bin', { onConflict: 'restart' })).done;
+    expect((await store.read('fight.bin')).equals(other)).toBe(true);
+  });
 
-test.each(['none', 'md5', 'sha1'] as const)(
-  'of two files for one path at once none is mixed up (%s)',
-  async (integrity) => {
-    for (let round = 0; round < 8; round += 1) {
-      const path = `race-${integrity}/${round}.bin`;
-      const contents = [1, 2].map((value) => Buffer.alloc(6 * MIB, value));
-      const retry = { baseDelayMs: 5 };
-      const ends = await Promise.allSettled(
-        contents.map(async (content, index) => {
-          await delay(index * round * 2);
-          await uploadFile(content, options(path, { integrity, retry })).done;
-        }),
-      );
-      for (const [index, end] of ends.entries()) {
-        if (end.status === 'fulfilled')
-          expect((await readFile(store.file(path))).equals(contents[index] as Buffer)).toBe(true);
-        else expect(['conflict', 'exists', 'session-lost']).toContain(end.reason.code);
+  test.each(['none', 'md5', 'sha1'] as const)(
+    'of two files for one path at once none is mixed up (%s)',
+    async (integrity) => {
+      for (let round = 0; round < 8; round += 1) {
+        const path = `race-${integrity}/${round}.bin`;
+        const contents = [1, 2].map((value) => Buffer.alloc(6 * MIB, value));
+        const retry = { baseDelayMs: 5 };
+        const ends = await Promise.allSettled(
+          contents.map(async (content, index) => {
+            await delay(index * round * 2);
+            await uploadFile(content, options(path, { integrity, retry })).done;
+          }),
+        );
+        for (const [index, end] of ends.entries()) {
+          if (end.status === 'fulfilled') expect((await store.read(path)).equals(contents[index] as Buffer)).toBe(true);
+          else expect(['conflict', 'exists', 'session-lost']).toContain(end.reason.code);
+        }
       }
-    }
-  },
-);
+    },
+  );
 
-test.each([
-  ['a missing file', 'missing.bin', {}, 'source-unreadable'],
-  ['a folder', '.', {}, 'source-unreadable'],
-  ['an unknown bucket', 'file', { bucket: 'nobucket' }, 'signing-failed'],
-  ['a server that is not there', 'file', { endpoint: 'http://127.0.0.1:9/files/v2' }, 'network'],
-  [
-    'an address that is something else',
-    'file',
-    { endpoint: 'http://127.0.0.1:PORT/wrong/prefix' },
-    'bad-reply|bad-request|not-found',
-  ],
-] as const)('%s is a typed error of one line', async (_name, file, more, codes) => {
-  await writeFile(join(folder, 'file'), 'x'.repeat(3 * MIB));
-  const endpoint = 'endpoint' in more ? { endpoint: more.endpoint.replace('PORT', String(store.port)) } : {};
-  const source = file === '.' ? folder : join(folder, file);
-  const error = await uploadFile(
-    source,
-    options('bad.bin', { ...more, ...endpoint, retry: { baseDelayMs: 1 } }),
-  ).done.catch((one) => one);
-  expect(codes.split('|')).toContain(error.code);
-  expect(error.message).not.toContain('\n');
-  expect(error.message).not.toContain('KEY');
+  test.each([
+    ['a missing file', 'missing.bin', {}, 'source-unreadable'],
+    ['a folder', '.', {}, 'source-unreadable'],
+    ['an unknown bucket', 'file', { bucket: 'nobucket' }, 'signing-failed'],
+    ['a server that is not there', 'file', { endpoint: 'http://127.0.0.1:9/files/v2' }, 'network'],
+    [
+      'an address that is something else',
+      'file',
+      { endpoint: 'http://127.0.0.1:PORT/wrong/prefix' },
+      'bad-reply|bad-request|not-found',
+    ],
+  ] as const)('%s is a typed error of one line', async (_name, file, more, codes) => {
+    await writeFile(join(folder, 'file'), 'x'.repeat(3 * MIB));
+    const endpoint = 'endpoint' in more ? { endpoint: more.endpoint.replace('PORT', String(store.port)) } : {};
+    const source = file === '.' ? folder : join(folder, file);
+    const error = await uploadFile(
+      source,
+      options('bad.bin', { ...more, ...endpoint, retry: { baseDelayMs: 1 } }),
+    ).done.catch((one) => one);
+    expect(codes.split('|')).toContain(error.code);
+    expect(error.message).not.toContain('\n');
+    expect(error.message).not.toContain('KEY');
+  });
 });

@@ -1,17 +1,27 @@
+import { readFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { createSigner, type UploadOptions } from '@cos-slice/node';
 import { createSliceServer, fileStore, type SliceServerOptions } from '@cos-slice/server';
+import { cloudStore, createCloud } from '@cos-slice/server/testing';
 
 export const ACCOUNT = { appId: '10055004', secretId: 'ID', secretKey: 'KEY', buckets: ['demobucket'] };
+const BUCKET = 'demobucket';
 
-export interface RunningStore {
-  readonly root: string;
+export interface UploadPlace {
   readonly port: number;
   /** What an upload needs to come here. */
   readonly options: Pick<UploadOptions, 'endpoint' | 'appId' | 'bucket' | 'signer'>;
+  /** What has been stored, read past the server. */
+  read(path: string): Promise<Buffer>;
+  close(): Promise<void>;
+}
+
+export interface RunningStore extends UploadPlace {
+  readonly root: string;
   /** The plain file behind an object. */
   file(path: string): string;
-  close(): Promise<void>;
 }
 
 /** The real server on a free port, its files in a folder of their own. */
@@ -22,17 +32,47 @@ export async function startStore(
 ): Promise<RunningStore> {
   const server = createSliceServer({ store: fileStore(root), accounts: [ACCOUNT], ...more });
   const bound = await server.listen(port);
-  const [bucket = ''] = ACCOUNT.buckets;
+  const file = (path: string) => join(root, ACCOUNT.appId, BUCKET, path);
   return {
     root,
-    port: bound.port,
-    options: {
-      endpoint: `${bound.url}/files/v2`,
-      appId: ACCOUNT.appId,
-      bucket,
-      signer: createSigner({ ...ACCOUNT, bucket }),
-    },
-    file: (path) => join(root, ACCOUNT.appId, bucket, path),
+    ...placeAt(bound.port),
+    file,
+    read: (path) => readFile(file(path)),
     close: () => server.close(),
+  };
+}
+
+/** Two servers that take the requests in turn, on a store without files: what one of them kept to itself, the other would miss. */
+export async function startTwoServers(more: Partial<SliceServerOptions> = {}): Promise<UploadPlace> {
+  const cloud = createCloud();
+  const used = new Set<string>();
+  const onceRegister = { use: async (id: string) => used.size !== used.add(id).size };
+  const servers = [0, 1].map(() =>
+    createSliceServer({ store: cloudStore(cloud), accounts: [ACCOUNT], onceRegister, ...more }),
+  );
+  let turn = 0;
+  const front = createServer((req, res) => void servers[turn++ % servers.length]?.handle(req, res));
+  await new Promise<void>((resolve) => front.listen(0, '127.0.0.1', resolve));
+  return {
+    ...placeAt((front.address() as AddressInfo).port),
+    async read(path) {
+      const object = await cloudStore(cloud).openObject({ appId: ACCOUNT.appId, bucket: BUCKET, path });
+      const chunks: Buffer[] = [];
+      for await (const chunk of object?.stream(0, object.info.sizeBytes - 1) ?? []) chunks.push(chunk as Buffer);
+      return Buffer.concat(chunks);
+    },
+    async close() {
+      front.close();
+      front.closeAllConnections();
+      for (const server of servers) await server.close();
+    },
+  };
+}
+
+function placeAt(port: number): Pick<UploadPlace, 'port' | 'options'> {
+  const signer = createSigner({ ...ACCOUNT, bucket: BUCKET });
+  return {
+    port,
+    options: { endpoint: `http://127.0.0.1:${port}/files/v2`, appId: ACCOUNT.appId, bucket: BUCKET, signer },
   };
 }

@@ -1,0 +1,3 @@
+export { type Cloud, type CloudEntry, createCloud } from './cloud.ts';
+export { cloudStore } from './cloud-store.ts';
+export { describeStore, type StorePlace } from './store-contract.ts';
