@@ -149,7 +149,10 @@ export function fileStore(dir: string, options: FileStoreOptions = {}): Store {
     },
     async getSession(id) {
       if (!/^[0-9a-f]{64}$/.test(id)) return undefined;
-      const session = await load(id.slice(0, 40));
+      const hash = id.slice(0, 40);
+      // Its methods notice when it has ended.
+      const known = await loaded.get(hash)?.catch(() => undefined);
+      const session = known?.id === id ? known : await load(hash);
       return session?.id === id ? session : undefined;
     },
     findSession: (target) => load(targetHash(target)),

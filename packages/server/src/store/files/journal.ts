@@ -12,6 +12,7 @@ const READ_BYTES = 256 * 1024;
 export interface Journal {
   /** Reports the lines that were added since the last time, by anybody. */
   refresh(): void;
+  /** Whoever has to be sure of the line refreshes afterwards: what others wrote just before may have spoilt it. */
   append(line: string): void;
   /** Resolves when what was appended is on the disk; calls that come meanwhile share the next sync. */
   sync(): Promise<void>;
@@ -48,7 +49,8 @@ function createJournal(file: FileHandle, tail: Tail, isInPlace: () => boolean): 
   let next: Promise<void> | undefined;
 
   function refresh(): void {
-    for (let bytesRead = -1; bytesRead !== 0; ) {
+    let bytesRead = buffer.length;
+    while (bytesRead === buffer.length) {
       bytesRead = readSync(file.fd, buffer, 0, buffer.length, tail.position);
       tail.take(buffer.subarray(0, bytesRead));
     }
@@ -64,10 +66,14 @@ function createJournal(file: FileHandle, tail: Tail, isInPlace: () => boolean): 
   return {
     refresh,
     append(line) {
-      refresh();
       // Half a line of a write that failed must neither count nor swallow this one.
       const text = `${tail.isTorn ? '!\n' : ''}${line}\n`;
-      for (let rest = Buffer.from(text); rest.length > 0; ) rest = rest.subarray(writeSync(file.fd, rest));
+      try {
+        for (let rest = Buffer.from(text); rest.length > 0; ) rest = rest.subarray(writeSync(file.fd, rest));
+      } catch (error) {
+        refresh();
+        throw error;
+      }
     },
     sync: () => (next ??= syncNext()),
     isInPlace,

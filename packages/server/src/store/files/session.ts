@@ -51,7 +51,6 @@ export async function openFileSession(dir: string, meta: SessionMeta, host: Sess
     try {
       const files = await mine;
       if (opening === mine) opened = files;
-      if (!files.isInPlace()) throw new StoreError('gone');
       return files;
     } catch (error) {
       if (opening === mine && opened === undefined) opening = undefined;
@@ -82,6 +81,7 @@ export async function openFileSession(dir: string, meta: SessionMeta, host: Sess
   async function use<T>(task: (files: SessionFiles) => Promise<T> | T): Promise<T> {
     const files = await acquire();
     try {
+      if (!files.isInPlace()) throw new StoreError('gone');
       return await task(files);
     } finally {
       release();
@@ -156,6 +156,7 @@ export async function openFileSession(dir: string, meta: SessionMeta, host: Sess
         };
       }),
     async openSlice(index) {
+      // Whether the session still is there is looked at when the slice is put on record.
       const files = await acquire();
       return files.openSlice(index, release).catch((error) => {
         release();

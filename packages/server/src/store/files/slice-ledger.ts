@@ -24,7 +24,7 @@ export interface SliceLedger {
   readonly lastActiveMs: number;
   /** Reads what others have written. */
   refresh(): void;
-  /** Undefined while somebody else has the lease, or when the slice is stored. */
+  /** Undefined while somebody else has the lease, or when the slice is stored; which of both is known then. */
   take(index: number): Lease | undefined;
   /** Asks for the lease of a slice. */
   wish(index: number): void;
@@ -130,7 +130,8 @@ export async function openSliceLedger(
     },
     refresh: () => journal.refresh(),
     take(index) {
-      journal.refresh();
+      // Only a slice that nobody is known to have can be asked for without another look: whoever comes second does not get it.
+      if (held.has(index) || stored.has(index)) journal.refresh();
       const current = held.get(index);
       if (stored.has(index) || (current && performance.now() < current.seenAtMs + LEASE_MS)) return undefined;
       const holder = `${instance}${(++lastHolder).toString(36)}`;

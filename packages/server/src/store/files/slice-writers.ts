@@ -204,10 +204,10 @@ export function createSliceWriters(file: SliceFile): (index: number, release: ()
   }
 
   return async (index, release) => {
-    ledger.refresh();
-    if (ledger.stored.has(index)) return compareWithStored(index, release);
     const lease = holders.has(index) ? undefined : ledger.take(index);
-    return lease ? writeInPlace(index, lease, release) : writeAside(index, release);
+    if (lease) return writeInPlace(index, lease, release);
+    file.checkAlive();
+    return ledger.stored.has(index) ? compareWithStored(index, release) : writeAside(index, release);
   };
 }
 
