@@ -18,7 +18,7 @@ export interface GuardedWork<T> {
  * Sees to it that work which may hang (files, hashing, storage, locks) comes to an end: when it makes no progress in time,
  * `controller` is aborted with an error that names it.
  *
- * @throws what the work throws; the controller's reason as soon as it is aborted
+ * @throws what the work throws; the controller's reason when it was aborted
  */
 export type Guard = <T>(name: WorkName, controller: AbortController, work: GuardedWork<T>) => Promise<T>;
 
@@ -28,37 +28,27 @@ export function createGuard(clock: Clock, limitMs: number, life: AbortSignal): G
   return ([code, what], controller, { run, late, extraMs = 0 }) =>
     new Promise((resolve, reject) => {
       const { signal } = controller;
-      let over = false;
-      const end = (): void => {
-        over = true;
-        watchdog.forget(watched);
-        signal.removeEventListener('abort', stop);
-      };
-      const stop = (): void => {
-        end();
-        reject(signal.reason);
-      };
       const watched = {
         deadlineMs: clock.monotonicMs() + limitMs + extraMs,
         onLate(): void {
           const stuck = `${what} came to no end within ${Math.ceil((limitMs + extraMs) / 1000)} s: something hangs`;
           controller.abort(new CosSliceError(code, stuck, { remedy: 'backoff', phase: 'no-progress' }));
+          reject(signal.reason);
         },
       };
       const moved = (): void => {
         watched.deadlineMs = clock.monotonicMs() + limitMs;
       };
-      if (signal.aborted) return reject(signal.reason);
-      signal.addEventListener('abort', stop);
       watchdog.watch(watched);
       run(moved).then(
         (result) => {
-          if (over) return late?.(result);
-          end();
-          resolve(result);
+          watchdog.forget(watched);
+          if (!signal.aborted) return resolve(result);
+          late?.(result);
+          reject(signal.reason);
         },
         (cause) => {
-          end();
+          watchdog.forget(watched);
           reject(cause);
         },
       );

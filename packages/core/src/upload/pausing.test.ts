@@ -164,4 +164,29 @@ describe('what is in flight when an upload is paused', () => {
     await clock.runUntil(upload.done);
     expect(transport.transcript.at(-1)).toBe('upload_slice_finish');
   });
+
+  test('does not go for hashing, which stops at once and goes on where it was', async () => {
+    let stopped = false;
+    const { start, clock } = setUp({
+      hasher: {
+        uploadParts: (_source, _sliceSizeBytes, { from, signal, onCheckpoint }) => {
+          if (from) return Promise.resolve({ sha: SHA, parts: [] });
+          onCheckpoint({ hashedBytes: SLICE, data: 'so far' });
+          return new Promise((_resolve, reject) =>
+            signal.addEventListener('abort', () => {
+              stopped = true;
+              reject(signal.reason);
+            }),
+          );
+        },
+      },
+    });
+    const upload = start({ integrity: 'sha1' });
+    await clock.settle();
+    upload.pause();
+    await clock.settle();
+    expect(stopped).toBe(true);
+    upload.resume();
+    await clock.runUntil(upload.done);
+  });
 });

@@ -73,7 +73,9 @@ function isLocal({ step }: ActiveState): boolean {
 
 function planRunning(state: ActiveState): Command[] {
   if (state.phase !== 'sending') return state.running ? [planStep(state)] : [];
-  return state.active.filter((slice) => slice.running).map((slice) => send(state, slice.index, slice));
+  const commands: Command[] = [];
+  for (const slice of state.active) if (slice.running) commands.push(send(state, slice.index, slice));
+  return commands;
 }
 
 function planAll(state: ActiveState, limits: Limits, nowMs: number): Command[] {

@@ -25,28 +25,37 @@ export interface Reconciler {
   readonly busy: number;
 }
 
+interface Work {
+  readonly signal: AbortSignal;
+  stop(): void;
+}
+
 /** Makes what runs follow what is planned, piece by piece of keyed work. It decides nothing, and knows nothing of the work. */
 export function createReconciler<Command extends { readonly key: string }, Event>(
   options: ReconcilerOptions<Command, Event>,
 ): Reconciler {
-  const running = new Map<string, AbortController>();
+  const running = new Map<string, Work>();
 
   const start = (command: Command): void => {
     const controller = new AbortController();
     const { signal } = controller;
-    const straggling = new AbortController();
-    running.set(command.key, controller);
+    let over = false;
+    let straggling: AbortController | undefined;
     const end = (event: Event | undefined): void => {
-      if (straggling.signal.aborted) return;
-      straggling.abort();
+      if (over) return;
+      over = true;
+      straggling?.abort();
       running.delete(command.key);
       options.emit(event);
     };
     // Whatever was thrown on the way out, the reason of an abort is why it ended.
     const fail = (cause?: unknown): void => end(options.fail(command, signal.aborted ? signal.reason : cause));
-    signal.addEventListener('abort', () => {
+    const stop = (): void => {
+      straggling = new AbortController();
       options.clock.sleep(STRAGGLE_MS, straggling.signal).then(fail, () => {});
-    });
+      controller.abort(NOT_PLANNED);
+    };
+    running.set(command.key, { signal, stop });
     options.run(command, controller).then(end, fail);
   };
 
@@ -58,7 +67,7 @@ export function createReconciler<Command extends { readonly key: string }, Event
       const commands = options.plan();
       const planned = new Set(commands.map(({ key }) => key));
       for (const [key, work] of running) {
-        if (!planned.has(key) && !work.signal.aborted) work.abort(NOT_PLANNED);
+        if (!planned.has(key) && !work.signal.aborted) work.stop();
       }
       for (const command of commands) {
         const work = running.get(command.key);

@@ -49,8 +49,13 @@ function onOutcome(state: ActiveState, event: Outcome): UploadState {
       return onFailed(state, event);
     case 'replied':
       // Whoever answers can be reached, whatever is said of the network.
-      return onReply({ ...state, contacted: true, failures: 0, probeAtMs: undefined }, event);
+      return onReply(isWell(state) ? state : { ...state, contacted: true, failures: 0, probeAtMs: undefined }, event);
   }
+}
+
+/** Nothing that a reply would mend. */
+function isWell({ contacted, failures, probeAtMs }: ActiveState): boolean {
+  return contacted && failures === 0 && probeAtMs === undefined;
 }
 
 function onReply(state: ActiveState, { slice, reply }: Outcome & { readonly type: 'replied' }): UploadState {
