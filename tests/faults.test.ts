@@ -1,4 +1,4 @@
-import { appendFile, readFile, rm, utimes } from 'node:fs/promises';
+import { appendFile, open, readFile, rm, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createFileResumeStore, type UploadOptions, uploadFile } from '@cos-slice/node';
 import { type FaultProxy, type Faults, startFaultProxy } from '@cos-slice/testkit/fault-proxy';
@@ -159,6 +159,16 @@ describe('an upload survives', () => {
       await store.close();
     });
   });
+
+  test('times of the file that move, while its content stays', async () => {
+    await underFaults({}, async (setting) => {
+      const upload = setting.upload();
+      await seen(upload, (state) => state.progress.slices.stored > 2);
+      await utimes(setting.file, new Date(), new Date(Date.now() + 5000));
+      await upload.done;
+      await expectStored(setting);
+    });
+  });
 });
 
 describe('an upload stops', () => {
@@ -177,7 +187,9 @@ describe('an upload stops', () => {
       const upload = setting.upload();
       await seen(upload, (state) => state.progress.slices.stored > 2);
       upload.pause();
-      await utimes(setting.file, new Date(), new Date(Date.now() + 5000));
+      const file = await open(setting.file, 'r+');
+      await file.write('other content, where the first slice was', 0);
+      await file.close();
       upload.resume();
       await expect(upload.done).rejects.toMatchObject({ code: 'source-changed' });
     });
