@@ -77,6 +77,7 @@ export async function createSetting(): Promise<Setting> {
   const store: SliceServer = createSliceServer({
     store: fileStore(root),
     accounts: [ACCOUNT],
+    instantFrom: 'bucket',
     onRequest: ({ method, op }) => void requests.push({ method, op }),
   });
   const slices = await listen((req, res) => {
