@@ -158,7 +158,7 @@ const STEPS = [
 ];
 const ENDS = ['done', 'failed'];
 
-const edges = JOBS.flatMap(walk);
+const edges = [...new Map(JOBS.flatMap(walk).map((edge) => [JSON.stringify(edge), edge])).values()];
 const order = (name: string): number => [...STEPS, ...ENDS].indexOf(name);
 const sorted = (names: Iterable<string>): string[] => [...new Set(names)].sort((a, b) => order(a) - order(b));
 
