@@ -5,5 +5,6 @@ export { type BlobSource, createBlobSource } from './blob-source.ts';
 export { type BrowserHasher, createWorkerHasher, type StartHashWorker } from './hash/hasher.ts';
 export { createIndexedDbStore, type IndexedDbStoreOptions } from './indexed-db-store.ts';
 export { createBrowserNetwork } from './network.ts';
+export { describeOptions } from './options.ts';
 export { createFetchTransport } from './transport/fetch-transport.ts';
 export { createXhrTransport } from './transport/xhr-transport.ts';

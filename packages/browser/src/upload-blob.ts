@@ -14,6 +14,7 @@ import { type BlobSource, createBlobSource } from './blob-source.ts';
 import type { BrowserHasher, StartHashWorker } from './hash/hasher.ts';
 import { loadLate } from './load-late.ts';
 import { createBrowserNetwork } from './network.ts';
+import { CONCURRENCY, INTEGRITY, SLICE_BYTES } from './options.ts';
 import { createFetchTransport } from './transport/fetch-transport.ts';
 import { createXhrTransport } from './transport/xhr-transport.ts';
 
@@ -35,9 +36,6 @@ export interface UploadBlobOptions extends UploadOptions {
   /** Starts the hash worker, for pages that forbid workers from `blob:` URLs. */
   readonly hashWorker?: StartHashWorker;
 }
-
-const SLICE_BYTES = 2 * 1024 * 1024;
-const CONCURRENCY = { min: 1, max: 6 };
 
 /** What the uploads of a page share. */
 const transports = { xhr: createXhrTransport(), fetch: createFetchTransport() };
@@ -62,7 +60,7 @@ const limiters = new Map<string, Limiter>();
  */
 export function uploadBlob(blob: Blob, options: UploadBlobOptions): Upload {
   const { transport, hashWorker, ...rest } = options;
-  const { integrity = 'none', sliceSize = SLICE_BYTES, resume = lazyStore } = options;
+  const { integrity = INTEGRITY, sliceSize = SLICE_BYTES, resume = lazyStore } = options;
   const hasher = hashWorker ? lazily(() => loadHasher(hashWorker)) : sharedHasher;
   const source = createBlobSource(blob);
   const concurrency = options.concurrency ?? sharedLimiter(options.endpoint);

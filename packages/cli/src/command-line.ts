@@ -1,10 +1,7 @@
 import { realpathSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
+import { type Flags, nameOf } from './flags.ts';
 import { quoteWord } from './text.ts';
-
-const SECRET = '--secret-key';
-/** URLs that may have a user and a password, or a token. */
-const MAYBE_SECRET = ['--sign-url', '--proxy'];
 
 /**
  * How this command was started, as it can be typed into another terminal: `cos-slice` where a shell finds it, `npx cos-slice`
@@ -37,23 +34,36 @@ function realPath(path: string): string | undefined {
   }
 }
 
-/** The command as it could be typed again, without what must not end up on screens and in logs. */
-export function withoutSecrets(argv: readonly string[], command: string = ownCommand()): string {
+/**
+ * The command as it could be typed again, without what must not end up on screens and in logs.
+ *
+ * @param flags of the command
+ * @returns also the names of the flags that are left out
+ */
+export function withoutSecrets(
+  argv: readonly string[],
+  flags: Flags,
+  command: string = ownCommand(),
+): { readonly typed: string; readonly left: readonly string[] } {
+  const secrets = new Map(Object.values(flags).map((flag) => [nameOf(flag), flag.secret]));
   const shown: string[] = [];
+  const left: string[] = [];
   const words = argv.values();
   for (const word of words) {
     if (word === '--') {
       shown.push(word, ...words);
       break;
     }
-    const [flag = '', ...rest] = word.split('=');
-    if (flag !== SECRET && !MAYBE_SECRET.includes(flag)) {
+    const [name = '', ...rest] = word.split('=');
+    const secret = secrets.get(name);
+    if (secret === undefined) {
       shown.push(word);
       continue;
     }
-    const value = rest.length > 0 ? rest.join('=') : words.next().value;
+    const value = String(rest.length > 0 ? rest.join('=') : words.next().value);
     // A password or a token can be part of such a URL.
-    if (MAYBE_SECRET.includes(flag) && !/[@?]/.test(String(value))) shown.push(flag, String(value));
+    if (secret === 'in-url' && !/[@?]/.test(value)) shown.push(name, value);
+    else left.push(name);
   }
-  return [command, ...shown.map(quoteWord)].join(' ');
+  return { typed: [command, ...shown.map(quoteWord)].join(' '), left };
 }

@@ -37,13 +37,13 @@ interface Failure {
   readonly requestId?: string;
 }
 
-function toFailure(error: unknown): Failure {
+function toFailure(error: unknown, flagNames: FlagNames): Failure {
   if (error instanceof CommandError) return { ...pick(error), message: toLine(error.message) };
   if (isCosSliceError(error)) {
     const { wireCode, httpStatus, requestId } = error;
     return {
       code: error.code,
-      message: toLine(describe(error)),
+      message: toLine(describe(error, flagNames)),
       exitCode: error.code === 'invalid-options' ? EXIT.usage : EXIT.failed,
       ...(wireCode === undefined ? {} : { wireCode }),
       ...(httpStatus === undefined ? {} : { httpStatus }),
@@ -54,14 +54,30 @@ function toFailure(error: unknown): Failure {
   return { code: 'unexpected', message: toLine(message), exitCode: EXIT.failed };
 }
 
+export interface ReportOptions {
+  readonly json: boolean;
+  readonly facts?: FailureFacts;
+  /** The command's flags, by the names that the library's options have: its messages speak of options. */
+  readonly flagNames?: FlagNames;
+}
+
+/** What is known of a failure besides the error, for its JSON object. */
+export interface FailureFacts {
+  /** BUCKET/PATH */
+  path?: string;
+  /** How to go on, where the error does not know it. */
+  advice?: string;
+}
+
+export type FlagNames = Readonly<Record<string, string>>;
+
 /**
  * One line on stderr, one object on stdout when JSON was asked for, and the stack for those who debug.
  *
- * @param facts go into the JSON object
  * @returns the exit code
  */
-export function reportFailure(error: unknown, json: boolean, facts: object = {}): number {
-  const { exitCode, line, object } = describeFailure(error, facts);
+export function reportFailure(error: unknown, { json, facts = {}, flagNames = {} }: ReportOptions): number {
+  const { exitCode, line, object } = describeFailure(error, facts, flagNames);
   if (json) process.stdout.write(object);
   process.stderr.write(line);
   for (let at = error; process.env.DEBUG === 'cos-slice' && at instanceof Error; at = at.cause) {
@@ -74,8 +90,8 @@ export function reportFailure(error: unknown, json: boolean, facts: object = {})
  * Reports a failure and ends the process, whatever hangs: leaving in order would wait for reads that never come back, as from
  * a mount whose server is gone. To the shell it is interrupted, as by Ctrl-C.
  */
-export function endAtOnce(error: unknown, json: boolean, facts: object): never {
-  const { line, object } = describeFailure(error, facts);
+export function endAtOnce(error: CommandError, json: boolean, facts: FailureFacts): never {
+  const { line, object } = describeFailure(error, facts, {});
   for (const [fd, text] of [
     [1, json ? object : ''],
     [2, line],
@@ -96,11 +112,15 @@ export function endAtOnce(error: unknown, json: boolean, facts: object): never {
   process.exit(EXIT.interrupted);
 }
 
-function describeFailure(error: unknown, facts: object): { exitCode: number; line: string; object: string } {
-  const { exitCode, ...failure } = toFailure(error);
+function describeFailure(
+  error: unknown,
+  facts: FailureFacts,
+  flagNames: FlagNames,
+): { readonly exitCode: number; readonly line: string; readonly object: string } {
+  const { exitCode, ...failure } = toFailure(error, flagNames);
   return {
     exitCode,
-    line: `cos-slice: ${failure.message}\n`,
+    line: `cos-slice: ${[failure.message, ...(facts.advice === undefined ? [] : [facts.advice])].join('; ')}\n`,
     object: `${JSON.stringify({ ok: false, ...facts, ...failure })}\n`,
   };
 }
@@ -109,34 +129,28 @@ function pick({ code, exitCode }: CommandError): Pick<CommandError, 'code' | 'ex
   return { code, exitCode };
 }
 
-/** How the command line calls what the library calls an option. */
-const FLAGS: Readonly<Record<string, string>> = {
-  endpoint: '--endpoint',
-  appId: '--app-id',
-  secretId: '--secret-id',
-  secretKey: '--secret-key',
-  url: '--sign-url',
-  bucket: 'the bucket',
-  path: 'the path',
-  sliceSize: '--slice-size',
-  concurrency: '--concurrency',
-  proxy: '--proxy',
-  lifetimeSec: '--expires',
-};
+/** What the command line has as an operand. */
+const OPERANDS: Readonly<Record<string, string>> = { bucket: 'the bucket', path: 'the path' };
 
 /** The library's messages speak of options; here they are flags. */
-function describe(error: CosSliceError): string {
+function describe(error: CosSliceError, flagNames: FlagNames): string {
+  const [, message = '', server = ''] = /^(.*?)( \(server: .*\))?$/s.exec(error.message) ?? [];
   if (error.code === 'invalid-options' && error.issues) {
-    return error.issues.map(({ option, message }) => `${FLAGS[option] ?? option} ${message}`).join('; ');
+    return error.issues
+      .map(({ option, message }) => `${OPERANDS[option] ?? flagNames[option] ?? option} ${message}`)
+      .join('; ');
   }
-  const server = / \(server: .*\)$/s.exec(error.message)?.[0] ?? '';
   if (error.code === 'exists' && error.wireCode !== DIRECTORY_IN_THE_WAY) {
     return `there is an object at this path already: choose another path, or replace it with --overwrite${server}`;
   }
   if (error.code === 'conflict') {
     return `an unfinished upload, of other content as far as is known, is at this path: finish it, choose another path, or discard it with --on-conflict restart${server}`;
   }
-  return error.message;
+  // Options whose names are no English words. What has no flag follows the one that it is named with.
+  const told = message
+    .replace(/ and singleRequestMax\b/, '')
+    .replace(/\b[a-z]+[A-Z]\w*/g, (word) => flagNames[word] ?? word);
+  return `${told}${server}`;
 }
 
 const DIRECTORY_IN_THE_WAY = -178;

@@ -1,5 +1,5 @@
 import { EXIT, reportFailure } from './failure.ts';
-import { run } from './program.ts';
+import { run, wantsJson } from './program.ts';
 
 // Whoever reads the output may leave early (`| head`); that is no reason to fail, let alone for a server to stop.
 for (const stream of [process.stdout, process.stderr]) {
@@ -8,7 +8,7 @@ for (const stream of [process.stdout, process.stderr]) {
   });
 }
 process.on('uncaughtException', (error) => {
-  process.exit(reportFailure(error, false));
+  process.exit(reportFailure(error, { json: wantsJson(process.argv.slice(2)) }));
 });
 
 const exitCode = await run(process.argv.slice(2));

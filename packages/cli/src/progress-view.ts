@@ -100,12 +100,13 @@ function renderBar(state: UploadSnapshot, columns: number, color: boolean): stri
 }
 
 /** What is known, most important first. */
-function renderFacts({ online, progress }: UploadSnapshot, terse = false): string[] {
+function renderFacts(state: UploadSnapshot, terse = false): string[] {
+  const { progress, resumable } = state;
   const { phase, sizeBytes, slices, resumedBytes, bytesPerSecond, etaMs } = progress;
   const share = shareOf(progress);
   // 100% is for what is done.
   const percent = phase === 'done' ? 100 : Math.min(99, Math.floor(share * 100));
-  const facts = [`${online ? phase : 'offline'} ${percent}%`, formatPart(share * sizeBytes, sizeBytes)];
+  const facts = [`${whatItDoes(state)} ${percent}%`, formatPart(share * sizeBytes, sizeBytes)];
   if (phase !== 'sending' && phase !== 'hashing') return facts;
   if (bytesPerSecond > 0) facts.push(`${formatBytes(bytesPerSecond)}/s`);
   if (etaMs !== undefined && bytesPerSecond > 0) facts.push(`${formatDuration(etaMs)} left`);
@@ -117,7 +118,15 @@ function renderFacts({ online, progress }: UploadSnapshot, terse = false): strin
       : `slices ${stored}/${total}, ${inFlight} in flight${retrying > 0 ? `, ${retrying} retrying` : ''}`,
   );
   if (resumedBytes > 0) facts.push(`resumed ${formatBytes(resumedBytes)}`);
+  if (!resumable) facts.push('cannot resume');
   return facts;
+}
+
+/** Its phase, or what it waits for. */
+function whatItDoes({ phase, online, waitingFor }: UploadSnapshot): string {
+  if (waitingFor === 'network') return 'offline, waiting';
+  if (waitingFor === 'retry') return online ? 'waiting to retry' : 'offline, waiting to retry';
+  return online ? phase : 'offline';
 }
 
 function shareOf(progress: UploadProgress): number {

@@ -1,68 +1,87 @@
 import { createSigner, remoteSigner, type Signer } from '@cos-slice/node';
 import { UsageError } from './failure.ts';
+import { type Flag, type Flags, type Given, nameOf, optionDoc, readFlags, type Values } from './flags.ts';
 
-/** Who asks, and where. Flags go before the environment. */
-export interface AccountFlags {
-  readonly endpoint?: string;
-  readonly appId?: string;
-  readonly secretId?: string;
-  readonly secretKey?: string;
-  readonly signUrl?: string;
+/** A text that is the same in a flag, a variable and a file with one line. Empty counts as not given. */
+function setting(usage: string, doc: string, variable: string, secret?: Flag['secret']): Flag<string | undefined> {
+  return {
+    usage,
+    doc,
+    variable,
+    ...(secret && { secret }),
+    read(given, name) {
+      const text = String(given ?? '');
+      // Nobody sees what a file or an editor has added, and a key that has it fits nothing.
+      if (/[\r\n]/.test(text)) throw new UsageError(`${name} holds a line break: give it without`);
+      if (text !== text.trim()) throw new UsageError(`${name} begins or ends in white space: cut it off`);
+      return text === '' ? undefined : text;
+    },
+  };
 }
 
-type Name = keyof AccountFlags;
+const APP_ID = setting('--app-id <ID>', optionDoc('appId'), 'COS_APP_ID');
+const SECRET_ID = setting('--secret-id <ID>', 'secret id', 'COS_SECRET_ID');
+const SECRET_KEY = setting('--secret-key <KEY>', 'secret key', 'COS_SECRET_KEY', 'always');
 
-const NAMES: Readonly<Record<Name, { flag: string; variable: string }>> = {
-  endpoint: { flag: '--endpoint', variable: 'COS_SLICE_ENDPOINT' },
-  appId: { flag: '--app-id', variable: 'COS_APP_ID' },
-  secretId: { flag: '--secret-id', variable: 'COS_SECRET_ID' },
-  secretKey: { flag: '--secret-key', variable: 'COS_SECRET_KEY' },
-  signUrl: { flag: '--sign-url', variable: 'COS_SIGN_URL' },
+type Settings<N extends string> = Readonly<Record<N, Flag<string | undefined>>>;
+
+/** Who somebody is to a server. */
+export const ACCOUNT: Settings<'appId' | 'secretId' | 'secretKey'> = {
+  appId: APP_ID,
+  secretId: SECRET_ID,
+  secretKey: SECRET_KEY,
 };
 
-export function withEnvironment(flags: AccountFlags, environment: NodeJS.ProcessEnv): AccountFlags {
-  const settings: Partial<Record<Name, string>> = {};
-  for (const name of Object.keys(NAMES) as Name[]) {
-    const value = flags[name] ?? environment[NAMES[name].variable];
-    // Empty is what an unset variable becomes in scripts.
-    if (value !== undefined && value !== '') settings[name] = value;
-  }
-  return settings;
-}
+/** How a server is reached, and by whom. */
+export const CONNECTION: Settings<'endpoint' | keyof typeof ACCOUNT | 'url'> = {
+  endpoint: setting(
+    '--endpoint <URL>',
+    `${optionDoc('endpoint')}, such as https://sh.file.myqcloud.com/files/v2`,
+    'COS_SLICE_ENDPOINT',
+  ),
+  ...ACCOUNT,
+  url: setting(
+    '--sign-url <URL>',
+    'ask this service for signatures instead of holding a key',
+    'COS_SIGN_URL',
+    'in-url',
+  ),
+} as const satisfies Flags;
 
 /** The settings named, or one message that names every missing one. @throws UsageError */
-export function required<N extends Name>(settings: AccountFlags, names: readonly N[]): Record<N, string> {
-  const missing = names.filter((name) => settings[name] === undefined);
+export function required<F extends Flags, N extends keyof F & string>(
+  flags: F,
+  values: Values<F>,
+  names: readonly N[],
+): Record<N, string> {
+  const missing = names.flatMap((name) => (values[name] === undefined ? (flags[name] ?? []) : []));
   if (missing.length > 0) {
-    const list = missing.map((name) => `${NAMES[name].flag} (or ${NAMES[name].variable})`).join(', ');
-    throw new UsageError(`missing ${list}`);
+    throw new UsageError(`missing ${missing.map((flag) => `${nameOf(flag)} (or ${flag.variable})`).join(', ')}`);
   }
-  return settings as Record<N, string>;
+  return values as Record<N, string>;
 }
 
-export interface UploadSettings {
+export interface Connection {
   readonly endpoint: string;
   readonly appId: string;
   readonly signerFor: (bucket: string) => Signer;
 }
 
-/** What an upload needs, all that is missing named at once. @throws UsageError */
-export function uploadSettings(
-  flags: AccountFlags & { readonly proxy?: string },
-  environment: NodeJS.ProcessEnv,
-): UploadSettings {
-  if (flags.signUrl && flags.secretKey) {
+/** What a client needs, all that is missing named at once. @throws UsageError */
+export function readConnection(given: Readonly<Record<string, Given>>, proxy: string | undefined): Connection {
+  if (given.url && given.secretKey) {
     throw new UsageError('--sign-url and --secret-key exclude each other: give the one that is to sign');
   }
-  const settings = withEnvironment(flags, environment);
+  const settings = readFlags(CONNECTION, given);
   // A flag goes before any variable; among variables, the service that was set up to sign.
-  const signUrl = flags.secretKey ? undefined : settings.signUrl;
+  const signUrl = given.secretKey ? undefined : settings.url;
   if (signUrl !== undefined) {
-    const { endpoint, appId } = required(settings, ['endpoint', 'appId']);
-    const remote = toRemoteSigner(signUrl, flags.proxy);
+    const { endpoint, appId } = required(CONNECTION, settings, ['endpoint', 'appId']);
+    const remote = toRemoteSigner(signUrl, proxy);
     return { endpoint, appId, signerFor: (): Signer => remote };
   }
-  const { endpoint, appId, secretId, secretKey } = required(settings, ['endpoint', 'appId', 'secretId', 'secretKey']);
+  const names = ['endpoint', 'appId', 'secretId', 'secretKey'] as const;
+  const { endpoint, appId, secretId, secretKey } = required(CONNECTION, settings, names);
   const signerFor = (bucket: string): Signer => createSigner({ appId, bucket, secretId, secretKey });
   return { endpoint, appId, signerFor };
 }

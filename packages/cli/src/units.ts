@@ -37,38 +37,21 @@ export function formatDuration(durationMs: number): string {
 }
 
 /** `1048576`, `512k`, `1MiB`, `3 MB` (1024-based) -> bytes. @throws UsageError */
-function parseBytes(flag: string, text: string): number {
+export function parseBytes(name: string, text: string): number {
   const [, digits, unit = ''] = /^(\d+)\s*([kmg]?)(?:i?b)?$/i.exec(text.trim()) ?? [];
-  if (digits === undefined) throw new UsageError(`${flag} must be a size such as 1048576, 512k or 1m, got '${text}'`);
+  if (digits === undefined) throw new UsageError(`${name} must be a size such as 1048576, 512k or 1m, got '${text}'`);
   return Number(digits) * (FACTORS[unit.toLowerCase()] ?? 1);
 }
 
-/** The slice sizes that uploads can have: the checksums of slices want multiples of 64. @throws UsageError */
-export function parseSliceSize(flag: string, text: string): number {
-  const bytes = parseBytes(flag, text);
-  if (bytes < 64 * 1024 || bytes > 16 * 1024 ** 2 || bytes % 64 !== 0) {
-    throw new UsageError(`${flag} must be from 64k to 16m and a multiple of 64 bytes, got '${text}'`);
-  }
-  return bytes;
+/** `1048576` -> `1m`, as it can be typed. */
+export function formatSize(bytes: number): string {
+  const [unit, factor] = Object.entries(FACTORS).findLast(([, one]) => bytes >= one && bytes % one === 0) ?? ['', 1];
+  return `${bytes / factor}${unit}`;
 }
 
-/** @throws UsageError */
-export function parseWhole(flag: string, text: string, min: number, max: number): number {
-  const value = Number(text);
-  if (!/^\d+$/.test(text) || value < min || value > max) {
-    throw new UsageError(`${flag} must be a whole number from ${min} to ${max}, got '${text}'`);
-  }
-  return value;
-}
-
-/** @throws UsageError */
-export function parseChoice<T extends string>(flag: string, text: string, allowed: readonly T[]): T {
-  const found = allowed.find((one) => one === text);
-  if (found === undefined) {
-    const list = allowed.join(', ').replace(/, ([^,]*)$/, ' or $1');
-    throw new UsageError(`${flag} must be ${list}, got '${text}'`);
-  }
-  return found;
+/** `a, b or c` */
+export function list(words: readonly string[]): string {
+  return words.join(', ').replace(/, ([^,]*)$/, ' or $1');
 }
 
 /** Runs every check and reports what all of them found, not just the first. @throws UsageError */

@@ -4,7 +4,7 @@ export type { AdjustableSeats } from './batch/seats.ts';
 export type { Bounds } from './batch/window.ts';
 export { systemClock } from './clock.ts';
 export * from './errors.ts';
-export { describeOptions, type OptionRow } from './options/describe.ts';
+export { describeOptions, type OptionDefaults, type OptionRow } from './options/describe.ts';
 export type { Config, RetryOptions, TimeoutOptions, UploadOptions } from './options/options.ts';
 export { parseOptions } from './options/options.ts';
 export type { WholeRule } from './options/table.ts';

@@ -6,7 +6,6 @@ export {
   createLimiter,
   createSigner,
   createUpload,
-  describeOptions,
   type ErrorCode,
   type Integrity,
   isCosSliceError,
@@ -37,6 +36,7 @@ export {
 export { createDispatcherTransport, type DispatcherTransportOptions } from './dispatcher-transport.ts';
 export { createHasher } from './hasher.ts';
 export { createNetwork, type EndpointNetwork } from './network.ts';
+export { describeOptions } from './options.ts';
 export { type ProxiedSignerOptions, remoteSigner } from './remote-signer.ts';
 export { createFileResumeStore, defaultStateDir, type FileResumeStoreOptions } from './resume-store.ts';
 export { createBytesSource } from './source-bytes.ts';

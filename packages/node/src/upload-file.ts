@@ -13,6 +13,7 @@ import { createDispatcherTransport } from './dispatcher-transport.ts';
 import { createHasher } from './hasher.ts';
 import { createNetwork, type EndpointNetwork } from './network.ts';
 import { refuseIssues } from './option-issues.ts';
+import { CONCURRENCY, INTEGRITY } from './options.ts';
 import { createProxyTransport, proxyFor, proxyIssue } from './proxy.ts';
 import { createFileResumeStore } from './resume-store.ts';
 import { openSource, sourceIssues, type UploadSource } from './sources.ts';
@@ -37,9 +38,6 @@ export interface UploadFileOptions extends UploadOptions {
    */
   readonly mayGrow?: boolean;
 }
-
-/** Connections that stand still now and then, as far networks make them, are made up for by others. */
-const CONCURRENCY = { min: 1, max: 16 };
 
 /** What all uploads of this process share: connections, hashing workers, the place where uploads are remembered. */
 interface Shared {
@@ -67,7 +65,7 @@ let shared: Shared | undefined;
  */
 export function uploadFile(source: UploadSource, options: UploadFileOptions): Upload {
   const { dispatcher, proxy, mayGrow = false, ...rest } = checked(options);
-  const integrity = rest.integrity ?? 'md5';
+  const integrity = rest.integrity ?? INTEGRITY;
   refuseIssues(sourceIssues(source, { integrity, mayGrow }));
   shared ??= {
     transport: createHttpTransport(),

@@ -281,7 +281,7 @@ describe('a server that cannot be', () => {
       'a key with a line break',
       ['--root', 'x', '--secret-key', 'hush\n'],
       2,
-      /secretKey begins or ends in white space/,
+      /--secret-key holds a line break: give it without/,
     ],
     ['an argument', ['--root', 'x', 'y'], 2, /too many arguments/],
     ['a root that is a file', ['--root', '文件 1.bin'], 1, /is a file, or below one: give --root a folder/],

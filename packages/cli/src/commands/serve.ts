@@ -1,45 +1,94 @@
 import { randomBytes } from 'node:crypto';
 import { resolve } from 'node:path';
 import { createSliceServer, fileStore, type RequestInfo, type SliceServer, type Store } from '@cos-slice/server';
+import type { Command } from '../command.ts';
 import { ownCommand } from '../command-line.ts';
 import { CommandError, EXIT, UsageError } from '../failure.ts';
-import { type AccountFlags, withEnvironment } from '../settings.ts';
+import { type Flags, optionRow, readFlags, sizeFlag, switchFlag, textFlag, type Values, wholeFlag } from '../flags.ts';
+import { ACCOUNT } from '../settings.ts';
 import { quoteName, quoteWord, toLine } from '../text.ts';
-import { checkAll, formatBytes, parseSliceSize, parseWhole } from '../units.ts';
-
-export interface ServeFlags extends AccountFlags {
-  readonly root: string;
-  readonly port: string;
-  readonly host: string;
-  readonly bucket: readonly string[];
-  readonly sliceSize?: string;
-  readonly publicRead?: boolean;
-  readonly publicUrl?: string;
-  readonly trustProxy?: boolean;
-  readonly grace: string;
-  readonly json?: boolean;
-  readonly quiet?: boolean;
-}
+import { formatBytes } from '../units.ts';
 
 const PREFIX = '/files/v2';
 /** Most often there is nothing to wait for. */
 const SAY_AFTER_MS = 500;
 
-/** Serves until it is told to stop. @returns the exit code */
-export async function serve(flags: ServeFlags): Promise<number> {
-  const [, port, forcedBytes, graceSec] = checkAll(
-    () => {
+const FLAGS = {
+  root: {
+    usage: '--root <DIR>',
+    doc: 'folder for the files; made when missing',
+    required: true,
+    read(given): string {
       // Empty is what an unset variable becomes in scripts: not the folder somebody happens to be in.
-      if (flags.root === '') throw new UsageError('--root must be a folder, got nothing');
+      if (given === '') throw new UsageError('--root must be a folder, got nothing');
+      return String(given);
     },
-    () => parseWhole('--port', flags.port, 0, 65_535),
-    () => (flags.sliceSize === undefined ? undefined : parseSliceSize('--slice-size', flags.sliceSize)),
-    () => parseWhole('--grace', flags.grace, 0, 3600),
-  );
-  const settings = withEnvironment(flags, process.env);
-  const { appId = '10000000', secretId = 'demo' } = settings;
-  const madeUpKey = settings.secretKey === undefined ? randomBytes(18).toString('base64url') : undefined;
-  const secretKey = settings.secretKey ?? madeUpKey ?? '';
+  },
+  port: wholeFlag('--port <N>', 'port; 0 takes a free one', { min: 0, max: 65_535 }, 9000),
+  host: {
+    usage: '--host <HOST>',
+    doc: 'address to listen on (default: 127.0.0.1)',
+    read: (given): string => String(given ?? '127.0.0.1'),
+  },
+  buckets: {
+    usage: '--bucket <NAME>',
+    doc: 'a bucket; repeat for more (default: demo)',
+    repeatable: true,
+    read: (given): readonly string[] => (Array.isArray(given) ? given : ['demo']),
+  },
+  appId: { ...ACCOUNT.appId, doc: `${ACCOUNT.appId.doc} (default: 10000000)` },
+  secretId: { ...ACCOUNT.secretId, doc: 'secret id (default: demo)' },
+  secretKey: { ...ACCOUNT.secretKey, doc: 'secret key (default: made up and printed)' },
+  publicRead: switchFlag('--public-read', 'let anyone download'),
+  publicUrl: textFlag(
+    '--public-url <URL>',
+    'where clients see the server, such as https://files.example, for the URLs in replies',
+  ),
+  trustProxy: switchFlag(
+    '--trust-proxy',
+    'believe X-Forwarded-Proto, -Host, -Port and -Prefix: only behind a proxy of yours',
+  ),
+  graceSec: wholeFlag(
+    '--grace <SECONDS>',
+    'how long requests under way may go on when told to stop',
+    { min: 0, max: 3600 },
+    10,
+  ),
+  forcedBytes: sizeFlag(
+    '--slice-size <SIZE>',
+    'slice size of every upload, whatever clients ask for',
+    optionRow('sliceSize', 'whole'),
+  ),
+  quiet: switchFlag('--quiet', 'only the line that says ready'),
+  json: switchFlag('--json', 'print everything as JSON, one object a line'),
+} as const satisfies Flags;
+
+type ServeFlags = Values<typeof FLAGS>;
+
+export const serve: Command = {
+  name: 'serve',
+  summary: 'run a server, its files in a folder',
+  description: 'Runs a server that speaks the protocol. Objects are plain files at DIR/<appid>/<bucket>/<path>.',
+  operands: [],
+  flags: FLAGS,
+  notes: [
+    'The first line is "ready URL", the rest a line for each request: time, op, path, HTTP status,\ncode, ms, size.',
+    'Ctrl-C (or SIGTERM) lets requests under way end and stops the server, a second one stops it at\nonce; what uploads have stored stays and can be resumed.',
+    'GET / and /-/healthy say 200 to probes, /-/ready until the server is told to stop.',
+  ],
+  examples: [
+    'cos-slice serve --root ./store',
+    'COS_SECRET_KEY=... cos-slice serve --root /srv/files --bucket films --app-id 10055004 --secret-id ID',
+    'cos-slice serve --root /srv/files --public-url https://files.example     # behind a proxy with TLS',
+  ],
+  variables: {},
+  run: async ({ given }) => serveUntilTold(readFlags(FLAGS, given)),
+};
+
+async function serveUntilTold(flags: ServeFlags): Promise<number> {
+  const { appId = '10000000', secretId = 'demo', port, graceSec } = flags;
+  const madeUpKey = flags.secretKey === undefined ? randomBytes(18).toString('base64url') : undefined;
+  const secretKey = flags.secretKey ?? madeUpKey ?? '';
   const root = resolve(flags.root);
   const stop = onceTold();
 
@@ -47,17 +96,17 @@ export async function serve(flags: ServeFlags): Promise<number> {
   await store.open().catch((error) => {
     throw new CommandError('root-unusable', rootProblem(error, root));
   });
-  const server = createServer(flags, { store, appId, secretId, secretKey, forcedBytes });
+  const server = createServer(flags, store, { appId, secretId, secretKey });
   const { port: boundPort } = await server.listen(port, flags.host).catch((error) => {
     throw new CommandError('listen-failed', listenProblem(error, port, flags.host));
   });
   const endpoint = `http://${reachable(flags.host)}:${boundPort}${PREFIX}`;
   if (flags.json) {
     const account = { appId, secretId, ...(madeUpKey === undefined ? {} : { secretKey: madeUpKey }) };
-    print(JSON.stringify({ event: 'ready', endpoint, root, buckets: flags.bucket, ...account }));
+    print(JSON.stringify({ event: 'ready', endpoint, root, buckets: flags.buckets, ...account }));
   } else {
     print(`ready ${endpoint}`);
-    if (!flags.quiet) print(introduce({ root, endpoint, appId, secretId, madeUpKey, bucket: flags.bucket[0] ?? '' }));
+    if (!flags.quiet) print(introduce({ root, endpoint, appId, secretId, madeUpKey, bucket: flags.buckets[0] ?? '' }));
   }
   await stop;
   const saying = setTimeout(() => {
@@ -83,18 +132,19 @@ function onceTold(): Promise<void> {
 
 function createServer(
   flags: ServeFlags,
-  given: { store: Store; appId: string; secretId: string; secretKey: string; forcedBytes: number | undefined },
+  store: Store,
+  account: { readonly appId: string; readonly secretId: string; readonly secretKey: string },
 ): SliceServer {
-  const { store, forcedBytes, ...credentials } = given;
+  const { forcedBytes, publicUrl } = flags;
   const log = flags.json ? logJson : logLine;
   try {
     return createSliceServer({
       store,
       prefix: PREFIX,
-      accounts: [{ ...credentials, buckets: flags.bucket }],
-      publicRead: flags.publicRead === true,
-      trustProxy: flags.trustProxy === true,
-      ...(flags.publicUrl === undefined ? {} : { publicUrl: flags.publicUrl }),
+      accounts: [{ ...account, buckets: flags.buckets }],
+      publicRead: flags.publicRead,
+      trustProxy: flags.trustProxy,
+      ...(publicUrl === undefined ? {} : { publicUrl }),
       ...(forcedBytes === undefined ? {} : { sliceSize: { forcedBytes } }),
       ...(flags.quiet ? {} : { onRequest: log }),
     });

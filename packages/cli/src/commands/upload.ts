@@ -1,26 +1,209 @@
 import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
-import { CosSliceError, type Upload, type UploadFileOptions, type UploadResult, uploadFile } from '@cos-slice/node';
+import {
+  CosSliceError,
+  type Integrity,
+  isCosSliceError,
+  type Upload,
+  type UploadFileOptions,
+  type UploadResult,
+  uploadFile,
+} from '@cos-slice/node';
+import type { Call, Command } from '../command.ts';
 import { withoutSecrets } from '../command-line.ts';
-import { CommandError, EXIT, endAtOnce, reportFailure, UsageError } from '../failure.ts';
+import { CommandError, EXIT, endAtOnce, UsageError } from '../failure.ts';
+import {
+  choiceFlag,
+  type Flag,
+  type Flags,
+  negatedFlag,
+  optionDoc,
+  optionRow,
+  readFlags,
+  sizeFlag,
+  switchFlag,
+  textFlag,
+  wholeFlag,
+} from '../flags.ts';
 import { type ProgressView, showProgress } from '../progress-view.ts';
-import { type AccountFlags, parseTarget, uploadSettings } from '../settings.ts';
+import { CONNECTION, parseTarget, readConnection } from '../settings.ts';
 import { toLine } from '../text.ts';
-import { checkAll, formatBytes, formatDuration, parseChoice, parseSliceSize, parseWhole } from '../units.ts';
+import { checkAll, formatBytes, formatDuration } from '../units.ts';
 
-export interface UploadFlags extends AccountFlags {
-  readonly integrity?: string;
-  readonly sliceSize?: string;
-  readonly concurrency?: string;
-  readonly overwrite?: boolean;
-  readonly onConflict?: string;
-  readonly attributes?: string;
-  readonly proxy?: string;
-  readonly mayGrow?: boolean;
-  /** Commander's name for the absence of `--no-resume`. */
-  readonly resume: boolean;
-  readonly json?: boolean;
-  readonly quiet?: boolean;
+const SLICE_SIZE = optionRow('sliceSize', 'whole');
+const FEWEST = optionRow('concurrency.min', 'whole');
+const MOST = optionRow('concurrency.max', 'whole');
+
+const OWN = {
+  integrity: choiceOf<Integrity>('--integrity <LEVEL>', 'integrity'),
+  sliceSize: sizeFlag('--slice-size <SIZE>', optionDoc('sliceSize'), SLICE_SIZE, SLICE_SIZE.default),
+  concurrency: {
+    ...wholeFlag('--concurrency <N>', 'requests in flight', { min: FEWEST.min, max: MOST.max }, undefined),
+    doc: `requests in flight, ${FEWEST.min} to ${MOST.max} (default: adapts, ${FEWEST.default} to ${MOST.default})`,
+  },
+  overwrite: switchFlag('--overwrite', optionDoc('overwrite')),
+  onConflict: choiceOf<'error' | 'restart'>('--on-conflict <WHAT>', 'onConflict'),
+  mayGrow: switchFlag('--may-grow', optionDoc('mayGrow')),
+  proxy: textFlag('--proxy <URL>', optionDoc('proxy'), { secret: 'in-url' }),
+  attributes: textFlag('--attributes <TEXT>', optionDoc('attributes')),
+  resume: negatedFlag('--no-resume', 'neither remember this upload nor look for an earlier run of it'),
+  quiet: switchFlag('--quiet', 'no progress'),
+  json: switchFlag('--json', 'print one JSON object at the end, whatever happens'),
+} as const satisfies Flags;
+
+function choiceOf<T extends string>(usage: string, name: string): Flag<T | undefined> {
+  const row = optionRow(name, 'choice');
+  return choiceFlag(usage, optionDoc(name), row.choices as readonly T[], String(row.default));
+}
+
+export const upload: Command = {
+  name: 'upload',
+  summary: 'upload a file, or resume',
+  description:
+    'Uploads a file in slices. Run the same command again to resume after an interruption, a crash or a failure.',
+  operands: [
+    { usage: '<FILE>', doc: 'the file to upload: a path, or a file: URL for a name that is not UTF-8' },
+    { usage: '<BUCKET/PATH>', doc: "where to; a path that ends in / gets the file's name" },
+  ],
+  flags: { ...CONNECTION, ...OWN },
+  notes: [
+    '--sign-url gets POST {"appId","bucket","path","effect","nowSec"} and answers {"signature":"..."}.',
+    'With --json: {"ok":true,"path","accessUrl","sizeBytes","sentBytes","resumedBytes","durationMs",...}\n' +
+      '         or: {"ok":false,"code","message","path",...}',
+  ],
+  examples: [
+    'cos-slice upload film.mp4 films/2024/film.mp4 --endpoint https://sh.file.myqcloud.com/files/v2 --app-id 10055004',
+    'cos-slice upload disk.img backup/ --integrity sha1 --slice-size 3MiB --json',
+    'cos-slice upload notes.txt docs/notes.txt --sign-url https://example.com/sign --overwrite',
+  ],
+  variables: {
+    'HTTP_PROXY, HTTPS_PROXY, NO_PROXY': 'which proxy to go through',
+    NODE_EXTRA_CA_CERTS: 'a file of more certificates to trust',
+    NO_COLOR: 'no colours',
+    XDG_STATE_HOME: 'where unfinished uploads are remembered (default: ~/.local/state)',
+  },
+  async run({ operands: [file = '', destination = ''], given, argv, facts }) {
+    const startedAtMs = performance.now();
+    const interrupt = new AbortController();
+    let running: Upload | undefined;
+    let view: ProgressView | undefined;
+    let percent = 0;
+    const again = (): string => sayAgain(argv, given, running?.state.resumable !== false);
+    const interruption = (): CommandError =>
+      new CommandError('interrupted', `interrupted at ${percent}%; ${again()}`, EXIT.interrupted);
+    const onSignal = (): void => {
+      // Whoever asks twice does not want to wait, and before it runs there is nothing that has to come to its end.
+      if (interrupt.signal.aborted || running === undefined) {
+        view?.end();
+        endAtOnce(interruption(), given.json === true, facts);
+      }
+      percent = Math.floor(running.state.progress.fraction * 100);
+      interrupt.abort();
+    };
+    process.on('SIGINT', onSignal);
+    process.on('SIGTERM', onSignal);
+    facts.path = destination;
+    try {
+      const { source, options, json, quiet } = readCommand(file, destination, given);
+      facts.path = `${options.bucket}/${options.path}`;
+      await checkFile(source);
+      const started = start(source, { ...options, signal: interrupt.signal }, keepsName(destination));
+      running = started;
+      if (!quiet) view = showProgress(process.stderr, basename(options.path), () => started.state, process.env);
+      const result = await started.done.finally(() => view?.end());
+      const { sizeBytes } = started.state.progress;
+      const durationMs = Math.round(performance.now() - startedAtMs);
+      report({ path: facts.path, sizeBytes, durationMs, ...result }, json);
+      return EXIT.done;
+    } catch (error) {
+      if (interrupt.signal.aborted) throw interruption();
+      // What has arrived would be in the way of the next run, which knows nothing of it.
+      const { resumable = true, progress } = running?.state ?? {};
+      if (!resumable && progress !== undefined && progress.confirmedBytes > 0) facts.advice = again();
+      throw error;
+    } finally {
+      process.off('SIGINT', onSignal);
+      process.off('SIGTERM', onSignal);
+    }
+  },
+};
+
+interface Read {
+  readonly source: string | URL;
+  readonly options: UploadFileOptions;
+  readonly json: boolean;
+  readonly quiet: boolean;
+}
+
+function readCommand(file: string, destination: string, given: Call['given']): Read {
+  const [source, { bucket, path }, { signerFor, ...settings }, flags] = checkAll(
+    () => toSource(file),
+    () => parseTarget(destination),
+    () => readConnection(given, typeof given.proxy === 'string' ? given.proxy : undefined),
+    () => readFlags(OWN, given),
+  );
+  const { json, quiet, resume, ...rest } = flags;
+  const options: UploadFileOptions = {
+    ...settings,
+    bucket,
+    path: keepsName(destination) ? `${path}${ownName(source)}` : path,
+    signer: signerFor(bucket),
+    ...onlyGiven(rest),
+    ...(resume ? {} : { resume: false }),
+  };
+  return { source, options, json, quiet };
+}
+
+type OnlyGiven<T> = { [Name in keyof T]?: Exclude<T[Name], undefined> };
+
+function onlyGiven<T extends object>(values: T): OnlyGiven<T> {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as OnlyGiven<T>;
+}
+
+/** `BUCKET/`, `BUCKET/dir/` */
+function keepsName(destination: string): boolean {
+  return destination.endsWith('/');
+}
+
+function toSource(file: string): string | URL {
+  if (file === '-') throw new UsageError('FILE must be a file, not standard input: its size is sent first');
+  return file.startsWith('file://') && URL.canParse(file) ? new URL(file) : file;
+}
+
+/** @throws UsageError for names that are not UTF-8 */
+function ownName(source: string | URL): string {
+  if (typeof source === 'string') return basename(source);
+  try {
+    return decodeURIComponent(basename(source.pathname));
+  } catch {
+    throw new UsageError("the file's name is not UTF-8: give BUCKET/PATH, with a name of its own");
+  }
+}
+
+/** Starts it, and says where a name that cannot be used comes from. */
+function start(source: string | URL, options: UploadFileOptions, ownName: boolean): Upload {
+  try {
+    return uploadFile(source, options);
+  } catch (error) {
+    const { issues = [] } = isCosSliceError(error, 'invalid-options') ? error : {};
+    if (!ownName || !issues.some(({ option }) => option === 'path')) throw error;
+    const told = issues.map(({ option, message }) => {
+      const hint = option === 'path' ? "; the file's own name is part of it: give BUCKET/PATH with another" : '';
+      return { option, message: `${message}${hint}` };
+    });
+    throw new CosSliceError('invalid-options', 'invalid options', { cause: error, issues: told });
+  }
+}
+
+/** Opening a pipe would wait for someone to write to it. What is missing or unreadable is noticed when it is opened. */
+async function checkFile(source: string | URL): Promise<void> {
+  if (typeof source !== 'string') return;
+  const facts = await stat(source).catch(() => undefined);
+  if (facts === undefined || facts.isFile()) return;
+  const what = facts.isDirectory()
+    ? 'a directory: give one file'
+    : 'not a regular file: save what it yields to one first';
+  throw new CosSliceError('source-unreadable', `${source} is ${what}`);
 }
 
 interface Report extends UploadResult {
@@ -28,101 +211,6 @@ interface Report extends UploadResult {
   readonly path: string;
   readonly sizeBytes: number;
   readonly durationMs: number;
-}
-
-const MAX_CONCURRENCY = 64;
-
-/**
- * Uploads a file and reports how it went.
- *
- * @param argv the whole command, to say what to run again
- * @returns the exit code
- */
-export async function upload(
-  file: string,
-  destination: string,
-  flags: UploadFlags,
-  argv: readonly string[],
-): Promise<number> {
-  const startedAtMs = performance.now();
-  const interrupt = new AbortController();
-  const onSignal = (): void => {
-    // Whoever asks twice does not want to wait.
-    if (interrupt.signal.aborted) {
-      view?.end();
-      endAtOnce(interruption(argv, percent, resumable()), flags.json === true, { path });
-    }
-    percent = Math.floor((running?.state.progress.fraction ?? 0) * 100);
-    interrupt.abort();
-  };
-  process.on('SIGINT', onSignal);
-  process.on('SIGTERM', onSignal);
-  let path = destination;
-  let running: Upload | undefined;
-  let view: ProgressView | undefined;
-  let percent = 0;
-  const resumable = (): boolean => flags.resume && running?.state.resumable !== false;
-  try {
-    const options = readFlags(file, destination, flags);
-    path = `${options.bucket}/${options.path}`;
-    await checkFile(file);
-    const started = uploadFile(file, { ...options, signal: interrupt.signal });
-    running = started;
-    if (!flags.quiet) view = showProgress(process.stderr, basename(file), () => started.state, process.env);
-    const result = await started.done.finally(() => view?.end());
-    const { sizeBytes } = started.state.progress;
-    const durationMs = Math.round(performance.now() - startedAtMs);
-    report({ path, sizeBytes, durationMs, ...result }, flags.json === true);
-    return EXIT.done;
-  } catch (error) {
-    const failure = interrupt.signal.aborted ? interruption(argv, percent, resumable()) : error;
-    return reportFailure(failure, flags.json === true, { path });
-  } finally {
-    process.off('SIGINT', onSignal);
-    process.off('SIGTERM', onSignal);
-  }
-}
-
-function readFlags(file: string, destination: string, flags: UploadFlags): UploadFileOptions {
-  const given = <T>(text: string | undefined, parse: (text: string) => T) =>
-    text === undefined ? undefined : parse(text);
-  const [, target, { signerFor, ...settings }, sliceSize, concurrency, integrity, onConflict] = checkAll(
-    () => {
-      if (file === '-') throw new UsageError('FILE must be a file, not standard input: its size is sent first');
-    },
-    () => parseTarget(destination),
-    () => uploadSettings(flags, process.env),
-    () => given(flags.sliceSize, (text) => parseSliceSize('--slice-size', text)),
-    () => given(flags.concurrency, (text) => parseWhole('--concurrency', text, 1, MAX_CONCURRENCY)),
-    () => given(flags.integrity, (text) => parseChoice('--integrity', text, ['none', 'md5', 'sha1'] as const)),
-    () => given(flags.onConflict, (text) => parseChoice('--on-conflict', text, ['error', 'restart'] as const)),
-  );
-  const { bucket, path } = target;
-  return {
-    ...settings,
-    bucket,
-    path: path === '' || path.endsWith('/') ? `${path}${basename(file)}` : path,
-    signer: signerFor(bucket),
-    overwrite: flags.overwrite === true,
-    ...(sliceSize === undefined ? {} : { sliceSize }),
-    ...(concurrency === undefined ? {} : { concurrency }),
-    ...(integrity === undefined ? {} : { integrity }),
-    ...(onConflict === undefined ? {} : { onConflict }),
-    ...(flags.proxy === undefined ? {} : { proxy: flags.proxy }),
-    ...(flags.mayGrow ? { mayGrow: true } : {}),
-    ...(flags.attributes === undefined ? {} : { attributes: flags.attributes }),
-    ...(flags.resume ? {} : { resume: false as const }),
-  };
-}
-
-/** Opening a pipe would wait for someone to write to it. What is missing or unreadable is noticed when it is opened. */
-async function checkFile(file: string): Promise<void> {
-  const facts = await stat(file).catch(() => undefined);
-  if (facts === undefined || facts.isFile()) return;
-  const what = facts.isDirectory()
-    ? 'a directory: give one file'
-    : 'not a regular file: save what it yields to one first';
-  throw new CosSliceError('source-unreadable', `${file} is ${what}`);
 }
 
 function report(result: Report, json: boolean): void {
@@ -145,13 +233,15 @@ function report(result: Report, json: boolean): void {
   process.stdout.write(`${lines.map(toLine).join('\n')}\n`);
 }
 
-function interruption(argv: readonly string[], percent: number, resumable: boolean): CommandError {
+/** What to run next, after an interruption or a failure. */
+function sayAgain(argv: readonly string[], given: Call['given'], isRemembered: boolean): string {
   const [command = '', ...words] = argv;
+  const resumable = isRemembered && given.resume !== false;
   // What was not remembered, or could not be, is in the way unless it is given up.
-  const next = resumable || words.includes('--on-conflict') ? argv : [command, '--on-conflict', 'restart', ...words];
-  const forgotten = words.includes('--no-resume')
-    ? ''
-    : 'nothing is remembered (the state folder cannot be written: see XDG_STATE_HOME), ';
-  const again = `${resumable ? 'to resume' : `${forgotten}to start over`}, run: ${withoutSecrets(next)}`;
-  return new CommandError('interrupted', `interrupted at ${percent}%; ${again}`, EXIT.interrupted);
+  const next = resumable || given.onConflict ? argv : [command, '--on-conflict', 'restart', ...words];
+  const { typed, left } = withoutSecrets(next, upload.flags);
+  const forgotten =
+    given.resume === false ? '' : 'nothing is remembered (the state folder cannot be written: see XDG_STATE_HOME), ';
+  const secrets = left.length === 0 ? '' : `, with ${left.join(' and ')} as before`;
+  return `${resumable ? 'to resume' : `${forgotten}to start over`}, run${secrets}: ${typed}`;
 }

@@ -9,6 +9,8 @@ if (!existsSync(new URL('../../dist/index.js', import.meta.url)))
 
 export interface Ended {
   readonly code: number | null;
+  /** What ended it, when it did not end by itself. */
+  readonly signal?: NodeJS.Signals;
   readonly stdout: string;
   readonly stderr: string;
 }
@@ -55,7 +57,7 @@ function startProcess(command: string, args: readonly string[], { env, cwd }: Su
     stderr += text;
   });
   child.stdin.on('error', () => {});
-  const ended = once(child, 'close').then(([code]) => ({ code, stdout, stderr }));
+  const ended = once(child, 'close').then(([code, signal]) => ({ code, ...(signal && { signal }), stdout, stderr }));
   return {
     child,
     ended,

@@ -1,5 +1,5 @@
 import { jsonApi } from '../protocol/json-api/index.ts';
-import type { Wire } from '../protocol/wire.ts';
+import type { Integrity, Wire } from '../protocol/wire.ts';
 import { type OptionRules, optionRules, type WholeName, type WholeRule } from './table.ts';
 
 /** An option as documentation and command lines want it. */
@@ -11,6 +11,9 @@ export type OptionRow = { readonly name: string; readonly doc: string } & (
 
 type TextName = 'endpoint' | 'appId' | 'bucket' | 'path' | 'attributes';
 type Name = WholeName | keyof OptionRules['choices'] | TextName;
+
+/** What a platform has for a default where the table has another. */
+export type OptionDefaults = Readonly<Partial<Record<WholeName, number>> & { readonly integrity?: Integrity }>;
 
 /** One line for each. Kept apart from the rules, so that pages do not load it. */
 const DOCS: Readonly<Record<Name, string>> = {
@@ -37,18 +40,25 @@ const DOCS: Readonly<Record<Name, string>> = {
 
 const REQUIRED: readonly TextName[] = ['endpoint', 'appId', 'bucket', 'path'];
 
-/** The options of an upload that are texts, numbers or choices, in the order in which they are best read. */
-export function describeOptions(wire: Wire = jsonApi): readonly OptionRow[] {
+/**
+ * The options of an upload that are texts, numbers or choices, in the order in which they are best read.
+ *
+ * @param defaults the platform's own
+ */
+export function describeOptions(defaults: OptionDefaults = {}, wire: Wire = jsonApi): readonly OptionRow[] {
   const { wholes, choices } = optionRules(wire);
   const text = (name: TextName): OptionRow => {
     return { name, doc: DOCS[name], kind: 'text', required: REQUIRED.includes(name) };
   };
   const rows: OptionRow[] = REQUIRED.map(text);
-  for (const [name, rule] of Object.entries(wholes))
-    rows.push({ name, doc: DOCS[name as Name], kind: 'whole', ...rule });
-  for (const [name, allowed] of Object.entries(choices)) {
-    const [first = ''] = allowed;
-    rows.push({ name, doc: DOCS[name as Name], kind: 'choice', default: first, choices: allowed });
+  for (const [key, rule] of Object.entries(wholes)) {
+    const name = key as WholeName;
+    rows.push({ name, doc: DOCS[name], kind: 'whole', ...rule, default: defaults[name] ?? rule.default });
+  }
+  for (const [key, allowed] of Object.entries(choices)) {
+    const name = key as keyof typeof choices;
+    const chosen = name === 'integrity' ? defaults.integrity : undefined;
+    rows.push({ name, doc: DOCS[name], kind: 'choice', default: chosen ?? allowed[0] ?? '', choices: allowed });
   }
   return [...rows, text('attributes')];
 }

@@ -145,7 +145,7 @@ describe('another wire', () => {
 
   test('shows in the description', () => {
     const sizes = (rows: ReturnType<typeof describeOptions>): unknown => rows.find(({ name }) => name === 'sliceSize');
-    expect(sizes(describeOptions(wire))).toMatchObject({
+    expect(sizes(describeOptions({}, wire))).toMatchObject({
       default: 8_000_000,
       min: 5_000_000,
       step: 1000,

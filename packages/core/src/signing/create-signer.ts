@@ -14,6 +14,8 @@ export interface SignerOptions {
   readonly lifetimeSec?: number;
   /** Bind each signature to its object's path (default), or let it cover the whole bucket. */
   readonly bound?: boolean;
+  /** Sign for a path that ends in a slash, too: that is for everything in the folder. Default false. */
+  readonly folders?: boolean;
 }
 
 const NINETY_DAYS_SEC = 90 * 24 * 3600;
@@ -24,7 +26,7 @@ const NINETY_DAYS_SEC = 90 * 24 * 3600;
  * @throws CosSliceError `invalid-options`; `sign` throws `signing-failed` for another application or bucket
  */
 export function createSigner(options: SignerOptions): Signer {
-  const { bucket, secretId, secretKey, lifetimeSec = 3600, bound = true } = options;
+  const { bucket, secretId, secretKey, lifetimeSec = 3600, bound = true, folders = false } = options;
   // NaN, and what is rounded, would be signed and refused.
   const appId = Number.isSafeInteger(options.appId) ? String(options.appId) : (options.appId as string);
   const issues: OptionIssue[] = [];
@@ -53,7 +55,8 @@ export function createSigner(options: SignerOptions): Signer {
       }
       const once = claim.effect === 'once';
       // An empty path would stand for the whole bucket, one that ends in a slash for all below it, and dots for something else.
-      const [issue] = once || bound ? pathIssues(claim.path) : [];
+      const named = folders && !once ? claim.path.replace(/\/$/, '') : claim.path;
+      const [issue] = once || bound ? pathIssues(named) : [];
       if (issue) throw new CosSliceError('signing-failed', `the signer signs for one object: path ${issue.message}`);
       const fileId = once || bound ? `/${appId}/${bucket}/${encodePath(claim.path)}` : '';
       const text = signatureText({

@@ -135,6 +135,18 @@ describe('createSigner', () => {
     },
   );
 
+  test('signs for a folder only where that is allowed, and never once', async () => {
+    const signer = createSigner({ ...keys, folders: true });
+    for (const path of ['dir/', 'a/b/']) {
+      const text = await signer.sign({ ...claim, path, effect: 'multi' }, never);
+      expect(Buffer.from(text, 'base64').subarray(20).toString()).toContain(`/${claim.bucket}/${path}`);
+      await expect(signer.sign({ ...claim, path, effect: 'once' }, never)).rejects.toThrow(/signs for one object/);
+    }
+    for (const path of ['', '/', 'a/../', 'a//', '../']) {
+      await expect(signer.sign({ ...claim, path, effect: 'multi' }, never)).rejects.toThrow(/signs for one object/);
+    }
+  });
+
   test.each([
     ['secretKey', 'key\n', 'end in a line break'],
     ['secretKey', 'key\r\n', 'end in a line break'],
