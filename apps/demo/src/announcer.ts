@@ -1,6 +1,6 @@
 import { byId } from './element.ts';
 import type { Languages } from './language.ts';
-import type { DemoFile, DemoUppy } from './uppy.ts';
+import type { DemoFile, DemoUppy } from './uppy-types.ts';
 
 /** Tells those who do not see the page what happens: of one file by its name, of many by their number. */
 export function startAnnouncer(uppy: DemoUppy, languages: Languages): void {

@@ -1,4 +1,4 @@
-import type { DemoFile, DemoUppy } from './uppy.ts';
+import type { DemoFile, DemoUppy } from './uppy-types.ts';
 
 /**
  * What was under way goes on by itself after a reload, however that came about: with F5, with the button, or as the next tab after

@@ -6,7 +6,7 @@ import {
   type UploadSnapshot,
 } from '@cos-slice/browser';
 import { tally } from './slice-grid.ts';
-import type { DemoFile, DemoUppy } from './uppy.ts';
+import type { DemoFile, DemoUppy } from './uppy-types.ts';
 
 /** A file on its way, or just arrived. */
 export interface Entry {

@@ -1,6 +1,5 @@
-import type { UploadResult } from '@cos-slice/browser';
 import CosSlice, { zhCN } from '@cos-slice/uppy-plugin';
-import Uppy, { type UppyFile } from '@uppy/core';
+import Uppy from '@uppy/core';
 import Dashboard from '@uppy/dashboard';
 import GoldenRetriever, { type GoldenRetrieverOptions } from '@uppy/golden-retriever';
 import enUS from '@uppy/locales/lib/en_US.js';
@@ -8,11 +7,7 @@ import uppyZhCN from '@uppy/locales/lib/zh_CN.js';
 import { type DemoConfig, endpointOf } from './config.ts';
 import type { Languages } from './language.ts';
 import { continueAfterReload } from './restoring.ts';
-
-type DemoMeta = { relativePath?: string };
-type DemoBody = UploadResult & Record<string, unknown>;
-export type DemoUppy = Uppy<DemoMeta, DemoBody>;
-export type DemoFile = UppyFile<DemoMeta, DemoBody>;
+import type { DemoBody, DemoMeta, DemoUppy } from './uppy-types.ts';
 
 const GIB = 1024 ** 3;
 /** Long enough for everybody to see that it is complete. */

@@ -23,5 +23,5 @@ export {
   signText,
 } from './signing/signature.ts';
 export { createUpload } from './upload/create-upload.ts';
-export type { UploadProgress } from './upload/progress.ts';
+export type { UploadPhase, UploadProgress } from './upload/progress.ts';
 export * from './upload/upload.ts';

@@ -1,4 +1,4 @@
-import type { UploadPhase } from './upload.ts';
+export type UploadPhase = 'hashing' | 'opening' | 'sending' | 'finishing' | 'done' | 'failed' | 'cancelled';
 
 /** What to show. `fraction` and `confirmedBytes` never fall; `fraction` is 1 only when the upload is done. */
 export interface UploadProgress {

@@ -1,5 +1,5 @@
 import type { CosSliceError } from '../errors.ts';
-import type { UploadProgress } from './progress.ts';
+import type { UploadPhase, UploadProgress } from './progress.ts';
 
 /** Where the finished object is, and how it got there. */
 export interface UploadResult {
@@ -17,8 +17,6 @@ export interface UploadResult {
   /** SHA-1 of the content in hex, when it was computed. */
   readonly sha1?: string | undefined;
 }
-
-export type UploadPhase = 'hashing' | 'opening' | 'sending' | 'finishing' | 'done' | 'failed' | 'cancelled';
 
 /** Fate of one slice in `UploadSnapshot.sliceMap()`. */
 export const SLICE_WAITING = 0;

@@ -5,7 +5,8 @@ import type { Settings } from '../options.ts';
 import { ProtocolError } from '../protocol/codes.ts';
 import type { Fields } from '../protocol/fields.ts';
 import type { Spool } from '../store/store.ts';
-import { type IncomingSlice, receiveSlice } from './incoming-slice.ts';
+import { receiveSlice } from './incoming-slice.ts';
+import type { IncomingSlice } from './slice.ts';
 
 /** Files up to this size may come in one `upload` request (protocol section 1). */
 export const MAX_UPLOAD_BYTES: number = 20 * 1024 * 1024;

@@ -1,31 +1,14 @@
 import type { Exchange } from '../exchange.ts';
-import type { PartSink } from '../form/multipart.ts';
 import { isSerial } from '../limits.ts';
 import { ProtocolError } from '../protocol/codes.ts';
 import { type Fields, hexField, integerField, requiredField } from '../protocol/fields.ts';
 import { sessionOf, unlessGone } from '../sessions.ts';
 import { type Session, type SliceWriter, StoreError } from '../store/store.ts';
 import { receiveRepeated } from './repeated-slice.ts';
+import type { IncomingSlice } from './slice.ts';
 
 const MD5_BYTES = 16;
 const SHA1_BYTES = 20;
-
-/** One slice on its way in. */
-export interface IncomingSlice extends PartSink {
-  /** Undefined when the session is finished already and the slice came once more. */
-  readonly session: Session | undefined;
-  /** Checks that the slice is whole and genuine, and stores it. @throws ProtocolError -5999 length, -4016 checksums */
-  store(fields: Fields): Promise<SliceReply>;
-  /** Forgets what is not stored. Never fails. */
-  abort(): Promise<void>;
-}
-
-export interface SliceReply {
-  readonly session: string;
-  readonly offset: number;
-  readonly datalen: number;
-  readonly datamd5?: string;
-}
 
 /**
  * Makes ready for the slice that `session` and `offset` name, so that its bytes can be written as they arrive.

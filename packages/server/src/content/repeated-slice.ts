@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Exchange } from '../exchange.ts';
 import { ProtocolError } from '../protocol/codes.ts';
 import { hexField } from '../protocol/fields.ts';
-import type { IncomingSlice } from './incoming-slice.ts';
+import type { IncomingSlice } from './slice.ts';
 
 const MD5_BYTES = 16;
 

@@ -1,5 +1,5 @@
 import { type Content, sliceOf } from '../content/content.ts';
-import type { SliceReply } from '../content/incoming-slice.ts';
+import type { SliceReply } from '../content/slice.ts';
 import type { Exchange } from '../exchange.ts';
 import type { Form } from '../form/read-form.ts';
 import type { Session } from '../store/store.ts';
