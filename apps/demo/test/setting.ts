@@ -1,10 +1,10 @@
 import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { launchChromium } from '@cos-slice/testkit/chromium';
 import { sha256, makeFile as writeFile } from '@cos-slice/testkit/files';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, expect } from 'vitest';
-import { launchChromium } from '../../../packages/browser/src/testing/setting.ts';
 import { buildPage } from '../scripts/bundle.js';
 import { type Demo, startDemo } from '../server/demo.js';
 import { FAULTS } from '../server/faults.js';

@@ -2,12 +2,13 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { appendFile, rm, truncate, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { CHROMIUMS, launchChromium } from '@cos-slice/testkit/chromium';
 import { type Reflector, startReflector } from '@cos-slice/testkit/reflector';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { contentBlocks } from './testing/content.ts';
 import type { PageApi, UploadOrder, UploadOutcome } from './testing/page.ts';
-import { CHROMIUMS, createSetting, launchChromium, type Setting } from './testing/setting.ts';
+import { createSetting, type Setting } from './testing/setting.ts';
 
 const MIB = 1024 * 1024;
 /** Slices that the window keeps in flight at most. */

@@ -3,12 +3,13 @@ import { mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/prom
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { launchChromium } from '@cos-slice/testkit/chromium';
 import * as esbuild from 'esbuild';
 import type { Browser, Page } from 'playwright-core';
 import { build as viteBuild } from 'vite';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import webpack from 'webpack';
-import { createSetting, launchChromium, type Setting } from './testing/setting.ts';
+import { createSetting, type Setting } from './testing/setting.ts';
 
 // What applications write. Bundled from the built package, as they would.
 const IN_PAGE = `

@@ -1,9 +1,10 @@
 // Requests that wait where nobody sees it, signs of progress that never come, hints and clocks that are wrong.
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { CHROMIUMS, launchChromium } from '@cos-slice/testkit/chromium';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { UploadOrder, UploadOutcome } from './testing/page.ts';
-import { CHROMIUMS, createSetting, launchChromium, type Setting } from './testing/setting.ts';
+import { createSetting, type Setting } from './testing/setting.ts';
 
 const MIB = 1024 * 1024;
 const SLICE = 2 * MIB;

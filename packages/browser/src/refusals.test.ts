@@ -1,9 +1,11 @@
 // Requests that a browser, a proxy or a runtime will never let through, and hosts that are only away for a while.
+
+import { CHROMIUMS, launchChromium } from '@cos-slice/testkit/chromium';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { remoteSigner, uploadBlob } from './index.ts';
 import type { UploadOrder, UploadOutcome } from './testing/page.ts';
-import { CHROMIUMS, createSetting, launchChromium, type Setting } from './testing/setting.ts';
+import { createSetting, type Setting } from './testing/setting.ts';
 
 const MIB = 1024 * 1024;
 

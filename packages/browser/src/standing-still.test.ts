@@ -2,11 +2,12 @@
 import { createHash } from 'node:crypto';
 import { readFile, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { CHROMIUMS, launchChromium } from '@cos-slice/testkit/chromium';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { contentBlocks } from './testing/content.ts';
 import type { UploadOrder, UploadOutcome } from './testing/page.ts';
-import { CHROMIUMS, createSetting, launchChromium, type Setting } from './testing/setting.ts';
+import { createSetting, type Setting } from './testing/setting.ts';
 
 const MIB = 1024 * 1024;
 /** How long a read and a silent worker are waited for. */

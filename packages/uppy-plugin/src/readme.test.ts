@@ -1,19 +1,19 @@
 import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
+import { launchChromium } from '@cos-slice/testkit/chromium';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { createSetting, launchChromium, type Setting } from '../../browser/src/testing/setting.ts';
 import { zhCN } from './index.ts';
-import { openPage } from './testing/page.ts';
+import { createPageSetting, openPage, type PageSetting } from './testing/page.ts';
 
 /** The README's examples, as they stand there: bundled, opened in Chromium, and used. */
 
 const MIB = 1024 * 1024;
 
 let browser: Browser;
-let setting: Setting;
+let setting: PageSetting;
 beforeAll(async () => {
-  [browser, setting] = await Promise.all([launchChromium(), createSetting()]);
+  [browser, setting] = await Promise.all([launchChromium(), createPageSetting()]);
 }, 120_000);
 afterEach(() => {
   setting.intercept = undefined;

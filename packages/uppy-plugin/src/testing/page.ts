@@ -1,10 +1,50 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { createSigner, type SignClaim } from '@cos-slice/core';
+import { createSliceServer, fileStore } from '@cos-slice/server';
+import { type Site, startSite } from '@cos-slice/testkit/site';
 import { build } from 'esbuild';
 import type { Browser, Page } from 'playwright-core';
-import type { Setting } from '../../../browser/src/testing/setting.ts';
+import { ACCOUNT } from './setting.ts';
+
+/** A page of an application, its signing endpoint and the real server. */
+export interface PageSetting extends Site {
+  readonly endpoint: string;
+  /** What has reached the server. */
+  readonly requests: readonly unknown[];
+  file(path: string): string;
+}
+
+export async function createPageSetting(): Promise<PageSetting> {
+  const root = await mkdtemp(join(tmpdir(), 'cos-slice-uppy-page-'));
+  const requests: unknown[] = [];
+  const store = createSliceServer({
+    store: fileStore(root),
+    accounts: [ACCOUNT],
+    onRequest: (info) => void requests.push(info),
+  });
+  const signer = createSigner({ ...ACCOUNT, bucket: 'demobucket' });
+  const site = await startSite({
+    slices: (req, res) => store.handle(req, res),
+    sign: async (claim) => signer.sign(claim as SignClaim, new AbortController().signal),
+  });
+  const closeSite = site.close;
+  return Object.assign(site, {
+    endpoint: `${site.slicesUrl}/files/v2`,
+    requests,
+    file: (path: string) => join(root, ACCOUNT.appId, 'demobucket', path),
+    async close() {
+      await closeSite();
+      await store.close();
+      await rm(root, { recursive: true, force: true });
+    },
+  });
+}
 
 /** A page with `#uploads` in it that runs what an application would write, styles included. */
-export async function openPage(browser: Browser, setting: Setting, code: string): Promise<Page> {
+export async function openPage(browser: Browser, setting: PageSetting, code: string): Promise<Page> {
   const { outputFiles } = await build({
     stdin: { contents: code, loader: 'jsx', resolveDir: fileURLToPath(new URL('.', import.meta.url)) },
     bundle: true,
