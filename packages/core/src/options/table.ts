@@ -12,7 +12,7 @@ export interface WholeRule {
 }
 
 /** One of several values, the first one by default. */
-export type ChoiceRule = readonly (string | boolean)[];
+type ChoiceRule = readonly (string | boolean)[];
 
 export type WholeName =
   | 'sliceSize'
