@@ -11,9 +11,6 @@ export interface WholeRule {
   readonly unit: 'bytes' | 'ms' | 'attempts' | 'requests';
 }
 
-/** One of several values, the first one by default. */
-type ChoiceRule = readonly (string | boolean)[];
-
 export type WholeName =
   | 'sliceSize'
   | 'singleRequestMax'
