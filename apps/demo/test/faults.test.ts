@@ -74,7 +74,7 @@ test('40 MB arrive byte for byte through faults in pairs, and then all of them t
   await expectFinished('worst.bin', source);
   const { struck } = demo.faults.state();
   for (const fault of ['lose', 'expire', 'drop', 'busy'] as const) expect(struck[fault]).toBeGreaterThan(before[fault]);
-}, 120_000);
+}, 240_000);
 
 test('what was counted stays counted when the server is started anew', async () => {
   const preflights = async (): Promise<number> => Number(await page.locator('#count-preflights').textContent());

@@ -84,7 +84,7 @@ export const legend = (at: number): Promise<number> =>
 
 export async function expectFinished(name: string, source: string): Promise<void> {
   const row = page.locator('#finished li', { hasText: name }).last();
-  await row.waitFor({ timeout: 120_000 });
+  await row.waitFor({ timeout: 200_000 });
   await expect.poll(() => row.getAttribute('data-disk'), { timeout: 20_000 }).toBe('same');
   const landed = join(demo.filesDir, name);
   expect((await stat(landed)).size).toBe((await stat(source)).size);

@@ -37,6 +37,24 @@ describe('uploading', () => {
     expect(heard.slice(0, 2).map((one) => one.event)).toEqual(['upload-start', 'upload-start']);
   });
 
+  test('a file of which nothing has arrived yet is at 0%: Uppy has controls only for those with a percentage', async () => {
+    const { uppy } = setUp(setting);
+    const id = add(uppy, 3);
+    const nothing = add(uppy, 0);
+    let answer = (): void => {};
+    const gate = new Promise<void>((resolve) => {
+      answer = resolve;
+    });
+    setting.intercept = async () => {
+      await gate;
+      return false;
+    };
+    const uploading = uppy.upload();
+    await until(() => uppy.getFile(id).progress.percentage === 0, 'it is at 0%');
+    answer();
+    expect((await uploading)?.successful?.map((file) => file.id)).toEqual([id, nothing]);
+  });
+
   test('what is shown stays below 99.5% until finish has succeeded', async () => {
     const { uppy } = setUp(setting);
     const id = add(uppy, 40);

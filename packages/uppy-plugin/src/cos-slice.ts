@@ -262,7 +262,9 @@ export default class CosSlice<M extends Meta, B extends Body> extends BasePlugin
     const { uploadStarted } = latest.progress;
     const { sizeBytes } = snapshot.progress;
     const bytesUploaded = shownBytes(snapshot);
-    if (bytesUploaded === latest.progress.bytesUploaded) return;
+    // Uppy gives a file its controls when it has heard of a percentage, and be it 0.
+    const isKnown = latest.progress.percentage !== undefined || sizeBytes === 0;
+    if (isKnown && bytesUploaded === latest.progress.bytesUploaded) return;
     this.#tell(() =>
       this.uppy.emit('upload-progress', latest, { uploadStarted, bytesUploaded, bytesTotal: sizeBytes }),
     );

@@ -52,6 +52,19 @@ async function expectStored({ name, buffer }: ReturnType<typeof fileOf>): Promis
   expect((await readFile(setting.file(name))).equals(buffer)).toBe(true);
 }
 
+/** @returns sets how many bytes a second the page may upload; -1: any */
+async function throttle(page: Page): Promise<(bytesPerSec: number) => Promise<void>> {
+  const network = await page.context().newCDPSession(page);
+  await network.send('Network.enable');
+  return (uploadThroughput) =>
+    network.send('Network.emulateNetworkConditions', {
+      offline: false,
+      latency: 0,
+      downloadThroughput: -1,
+      uploadThroughput,
+    });
+}
+
 test('Language: the Dashboard speaks Chinese, the failure of a file included', async () => {
   const page = await open(await exampleOf('Language'));
   setting.intercept = ({ method }, res) => {
@@ -83,8 +96,9 @@ test.each(['Dashboard', 'React'])('%s: the Dashboard uploads a file', async (hea
 test('React: an upload goes on while its component is not there, and the next one shows how it stands', async () => {
   const page = await open((await exampleOf('React')) + IN_REACT);
   const show = (isShown: boolean): Promise<void> => page.evaluate(`show(${isShown})`);
-  setting.intercept = ({ method, headers }) => method === 'POST' && Number(headers['content-length']) > MIB;
-  const file = fileOf('unmounted.bin', 9 * MIB + 1);
+  const limitUpload = await throttle(page);
+  await limitUpload(2 * MIB);
+  const file = fileOf('unmounted.bin', 16 * MIB + 1);
   await page.locator('.uppy-Dashboard-input').first().setInputFiles(file);
   await page.getByRole('button', { name: 'Upload 1 file' }).click();
   const item = page.locator('.uppy-Dashboard-Item', { hasText: file.name });
@@ -92,10 +106,10 @@ test('React: an upload goes on while its component is not there, and the next on
   await show(false);
   await item.waitFor({ state: 'detached' });
   await show(true);
-  setting.intercept = undefined;
+  await limitUpload(-1);
   await item.getByRole('button', { name: 'Resume upload' }).click();
   await show(false);
-  await expect.poll(() => readFile(setting.file(file.name)).catch(() => undefined), { timeout: 20_000 }).toBeDefined();
+  await expect.poll(() => readFile(setting.file(file.name)).catch(() => undefined), { timeout: 40_000 }).toBeDefined();
   await show(true);
   await page.getByText('Complete', { exact: true }).waitFor();
   await expectStored(file);
@@ -104,24 +118,17 @@ test('React: an upload goes on while its component is not there, and the next on
 
 test('Headless: the components upload a file, pause and resume', async () => {
   const page = await open((await exampleOf('Headless')) + IN_REACT);
-  const network = await page.context().newCDPSession(page);
-  const limitUpload = (uploadThroughput: number) =>
-    network.send('Network.emulateNetworkConditions', {
-      offline: false,
-      latency: 0,
-      downloadThroughput: -1,
-      uploadThroughput,
-    });
-  await network.send('Network.enable');
+  const limitUpload = await throttle(page);
   await limitUpload(4 * MIB);
   const file = fileOf('headless.bin', 16 * MIB + 1);
   await page.locator('[name=uppy-dropzone-file-input]').setInputFiles(file);
   await page.getByRole('listitem').getByText(file.name).waitFor();
   await page.getByRole('button', { name: 'Upload', exact: true }).click();
   await page.getByRole('button', { name: 'Pause' }).click();
-  await page.waitForTimeout(500);
-  const arrived = setting.requests.length;
+  // What was on its way may arrive; nothing follows.
   await limitUpload(-1);
+  await page.waitForTimeout(1000);
+  const arrived = setting.requests.length;
   await page.waitForTimeout(1000);
   expect(setting.requests.length).toBe(arrived);
   await page.getByRole('button', { name: 'Resume' }).click();
