@@ -53,7 +53,7 @@ async function expectStored({ name, buffer }: ReturnType<typeof fileOf>): Promis
 }
 
 /** @returns sets how many bytes a second the page may upload; -1: any */
-async function throttle(page: Page): Promise<(bytesPerSec: number) => Promise<void>> {
+async function throttle(page: Page): Promise<(bytesPerSec: number) => Promise<unknown>> {
   const network = await page.context().newCDPSession(page);
   await network.send('Network.enable');
   return (uploadThroughput) =>
