@@ -1,8 +1,12 @@
 import { readFile } from 'node:fs/promises';
+import { describeOptions } from '@cos-slice/node';
 import { expect, test } from 'vitest';
 import { withoutSecrets } from './command-line.ts';
+import { COMMANDS } from './commands/index.ts';
 import { upload } from './commands/upload.ts';
+import { flagNames } from './flags.ts';
 import { runCli } from './testing/cli.ts';
+import { formatSize } from './units.ts';
 
 const HELP = {
   upload: [
@@ -45,6 +49,34 @@ test.each(Object.entries(HELP))(
     for (const word of [...words, 'Examples:', 'Exit codes:', '130']) expect(stdout).toContain(word);
   },
 );
+
+/** They are for programs, or stand on the command line without a flag. */
+const NO_FLAG = /^(bucket|path|singleRequestMax|retry\..*|timeouts\..*)$/;
+
+test('every option of the library has a flag, and help says its limits and its default', async () => {
+  const { stdout } = await runCli(['upload', '--help']);
+  const flags = flagNames(upload.flags);
+  for (const row of describeOptions()) {
+    if (NO_FLAG.test(row.name)) continue;
+    const flag = flags[row.name.replace(/\..*/, '')];
+    expect(flag, `a flag for ${row.name}`).toBeDefined();
+    const text = stdout.split(`  ${flag} `)[1]?.split('\n  -')[0]?.replace(/\s+/g, ' ');
+    if (row.kind === 'whole') {
+      const show = row.unit === 'bytes' ? formatSize : String;
+      for (const value of [row.min, row.max, row.default]) expect(text).toMatch(new RegExp(`\\b${show(value)}\\b`));
+    }
+    if (row.kind === 'choice' && typeof row.default === 'string') {
+      expect(text).toContain(`default: ${row.default}`);
+      for (const choice of row.choices) expect(text).toMatch(new RegExp(`\\b${choice}\\b`));
+    }
+  }
+});
+
+test.each(Object.keys(COMMANDS))('%s fits a terminal of 80 columns, but for its examples', async (command) => {
+  const { stdout } = await runCli([command, '--help'], { env: { COLUMNS: '80' } });
+  const [flags = ''] = stdout.split('Examples:');
+  for (const line of flags.split('\n')) expect(line.length).toBeLessThanOrEqual(80);
+});
 
 test('--help leads to the commands, --version tells the version', async () => {
   const help = await runCli(['--help']);

@@ -72,9 +72,9 @@ export const serve: Command = {
   operands: [],
   flags: FLAGS,
   notes: [
-    'The first line is "ready URL", the rest a line for each request: time, op, path, HTTP status,\ncode, ms, size.',
-    'Ctrl-C (or SIGTERM) lets requests under way end and stops the server, a second one stops it at\nonce; what uploads have stored stays and can be resumed.',
-    'GET / and /-/healthy say 200 to probes, /-/ready until the server is told to stop.',
+    'The first line is "ready URL", the rest a line for each request: time, op, path,\nHTTP status, code, ms, size.',
+    'Ctrl-C (or SIGTERM) lets requests under way end and stops the server, a second\none stops it at once; what uploads have stored stays and can be resumed.',
+    'GET / and /-/healthy say 200 to probes, /-/ready until the server is told to\nstop.',
   ],
   examples: [
     'cos-slice serve --root ./store',

@@ -67,8 +67,9 @@ export const upload: Command = {
   ],
   flags: { ...CONNECTION, ...OWN },
   notes: [
-    '--sign-url gets POST {"appId","bucket","path","effect","nowSec"} and answers {"signature":"..."}.',
-    'With --json: {"ok":true,"path","accessUrl","sizeBytes","sentBytes","resumedBytes","durationMs",...}\n' +
+    '--sign-url gets POST {"appId","bucket","path","effect","nowSec"} and answers\n{"signature":"..."}.',
+    'With --json: {"ok":true,"path","accessUrl","sizeBytes","sentBytes",\n' +
+      '              "resumedBytes","durationMs",...}\n' +
       '         or: {"ok":false,"code","message","path",...}',
   ],
   examples: [
