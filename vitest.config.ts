@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config';
 
-// Projects do not inherit these.
-const patience = { testTimeout: 60_000, hookTimeout: 60_000 };
+// Projects do not inherit these. The times are for machines that have much else to do.
+const patience = { testTimeout: 180_000, hookTimeout: 180_000 };
 
 // Unit tests run against the sources; what has to be a file of its own (worker threads, the command line) is
 // built before, by `npm test`.

@@ -9,6 +9,8 @@ const MIB = 1024 * 1024;
 const GIB = 1024 * MIB;
 /** As many slices as the default keeps in flight. */
 const IN_FLIGHT_BYTES = 16 * MIB;
+/** For a gigabyte, written and read several times while the machine has much else to do. */
+const GIB_MS = 600_000;
 
 async function resultOf(
   running: Running,
@@ -47,7 +49,7 @@ describe('server and uploader as processes of their own', () => {
     });
   });
 
-  test('1 GiB with every integrity', async () => {
+  test('1 GiB with every integrity', { timeout: GIB_MS }, async () => {
     await withFolder(async (folder) => {
       const root = join(folder, 'store');
       const server = await serve(root, folder);
@@ -86,7 +88,7 @@ describe('server and uploader as processes of their own', () => {
   );
 });
 
-describe('killed in the middle of 1 GiB', () => {
+describe('killed in the middle of 1 GiB', { timeout: GIB_MS }, () => {
   test.each(['md5', 'sha1'])('the uploader, with integrity %s: the same command resumes', async (integrity) => {
     await withFolder(async (folder) => {
       const root = join(folder, 'store');

@@ -22,7 +22,7 @@ describe.each(CHROMIUMS)('in $name', (chromium) => {
 
   beforeAll(async () => {
     [browser, setting, reflector] = await Promise.all([launchChromium(chromium), createSetting(), startReflector()]);
-  }, 120_000);
+  });
   afterAll(async () => {
     await browser?.close();
     await setting?.close();
@@ -81,16 +81,12 @@ describe.each(CHROMIUMS)('in $name', (chromium) => {
   }
 
   describe('the ports pass their contracts', () => {
-    test.each(['xhr', 'fetch', 'source', 'hasher', 'store'])(
-      '%s',
-      async (suite) => {
-        const urls = { reflectorUrl: reflector.url, refusedUrl: 'http://127.0.0.1:9' };
-        const outcomes = await page.evaluate(([name, both]) => cosSlice.contract(name, both), [suite, urls] as const);
-        expect(outcomes?.length).toBeGreaterThan(5);
-        expect(outcomes?.filter((outcome) => outcome.error)).toEqual([]);
-      },
-      120_000,
-    );
+    test.each(['xhr', 'fetch', 'source', 'hasher', 'store'])('%s', async (suite) => {
+      const urls = { reflectorUrl: reflector.url, refusedUrl: 'http://127.0.0.1:9' };
+      const outcomes = await page.evaluate(([name, both]) => cosSlice.contract(name, both), [suite, urls] as const);
+      expect(outcomes?.length).toBeGreaterThan(5);
+      expect(outcomes?.filter((outcome) => outcome.error)).toEqual([]);
+    });
   });
 
   describe('a blob arrives byte for byte', () => {

@@ -40,7 +40,7 @@ beforeAll(async () => {
   await writeFile(join(app, 'package.json'), '{ "type": "module" }');
   await writeFile(join(app, 'page.js'), IN_PAGE);
   await writeFile(join(app, 'service-worker.js'), IN_SERVICE_WORKER);
-}, 120_000);
+});
 afterAll(async () => {
   await browser?.close();
   await setting?.close();
@@ -116,16 +116,12 @@ async function expectStored(path: string): Promise<void> {
   expect(digest(await readFile(setting.file(path)))).toBe(digest(new Uint8Array(SIZE_BYTES).fill(7)));
 }
 
-test.each(Object.keys(bundlers))(
-  'works when bundled with %s',
-  async (name) => {
-    await bundle(name);
-    const page = await openBlank();
-    await page.addScriptTag({ url: `/${name}/page.js`, type: 'module' });
-    await expectUpload(page, `${name}.bin`);
-  },
-  120_000,
-);
+test.each(Object.keys(bundlers))('works when bundled with %s', async (name) => {
+  await bundle(name);
+  const page = await openBlank();
+  await page.addScriptTag({ url: `/${name}/page.js`, type: 'module' });
+  await expectUpload(page, `${name}.bin`);
+});
 
 /** Loads of these scripts fail as long as told. */
 async function openFragile(base: string, script: RegExp): Promise<{ page: Page; mend(): void; failures(): number }> {
@@ -164,7 +160,6 @@ test.each([
     await expectUpload(page, path);
     expect(failures()).toBeGreaterThan(0);
   },
-  120_000,
 );
 
 test('an upload that begins offline waits for its code, and remembers', async () => {

@@ -30,7 +30,7 @@ describe.each(CHROMIUMS)('in $name', (chromium) => {
     const mapping = `--host-resolver-rules=MAP ${PUBLIC_HOST} 127.0.0.1`;
     [browser, setting] = await Promise.all([launchChromium({ ...chromium, args: [mapping] }), createSetting()]);
     setting.scripts.set('/pass-on.js', PASS_ON);
-  }, 120_000);
+  });
   afterAll(async () => {
     await browser?.close();
     await setting?.close();

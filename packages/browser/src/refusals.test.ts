@@ -33,7 +33,7 @@ describe.each(CHROMIUMS)('in $name', (chromium) => {
 
   beforeAll(async () => {
     browser = await launchChromium(chromium);
-  }, 60_000);
+  });
   afterAll(() => browser?.close());
   beforeEach(async () => {
     page = await (await browser.newContext()).newPage();

@@ -43,7 +43,7 @@ describe.each(CHROMIUMS)('in $name', (chromium) => {
     setting.scripts.set('/blind-worker.js', BLIND_WORKER);
     setting.scripts.set('/dying-worker.js', DYING_WORKER);
     setting.scripts.set('/dead-worker.js', '');
-  }, 120_000);
+  });
   afterAll(async () => {
     await browser?.close();
     await setting?.close();

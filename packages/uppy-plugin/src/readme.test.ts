@@ -14,7 +14,7 @@ let browser: Browser;
 let setting: PageSetting;
 beforeAll(async () => {
   [browser, setting] = await Promise.all([launchChromium(), createPageSetting()]);
-}, 120_000);
+});
 afterEach(() => {
   setting.intercept = undefined;
 });
