@@ -1,6 +1,6 @@
 export { type Batch, createBatch } from './batch/batch.ts';
 export { type AdaptiveLimiter, createLimiter } from './batch/limiter.ts';
-export type { AdjustableSeats } from './batch/seats.ts';
+export { type AdjustableSeats, createSeats } from './batch/seats.ts';
 export type { Bounds } from './batch/window.ts';
 export { systemClock } from './clock.ts';
 export * from './errors.ts';

@@ -8,12 +8,11 @@ import {
   type UploadResult,
   type UploadSnapshot,
 } from '@cos-slice/browser';
-import { createIndexedDbStore } from '@cos-slice/browser/ports';
+import { type AdjustableSeats, createIndexedDbStore, createSeats } from '@cos-slice/browser/ports';
 import { BasePlugin, type Body, type DefinePluginOpts, type Meta, type Uppy, type UppyFile } from '@uppy/core';
 import { filterFilesToEmitUploadStarted, filterFilesToUpload } from '@uppy/core/utils';
 import packageJson from '../package.json' with { type: 'json' };
 import { translate } from './failure.ts';
-import { createFileQueue, type FileQueue } from './file-queue.ts';
 import { createFileStore } from './file-store.ts';
 import { FileUpload } from './file-upload.ts';
 import { enUS } from './locale.ts';
@@ -65,7 +64,7 @@ export default class CosSlice<M extends Meta, B extends Body> extends BasePlugin
   /** Files whose upload has failed and was not tried again. */
   readonly #failed = new Set<string>();
   readonly #limiter: AdaptiveLimiter;
-  readonly #queue: FileQueue;
+  readonly #seats: AdjustableSeats;
   readonly #paths: ObjectPaths = createObjectPaths();
   readonly #statusLine: StatusLine;
   #signer: ReturnType<typeof toSigner>;
@@ -81,7 +80,7 @@ export default class CosSlice<M extends Meta, B extends Body> extends BasePlugin
     this.#statusLine = createStatusLine(uppy);
     this.#signer = toSigner(this.opts);
     this.#limiter = createLimiter(boundsOf(this.opts));
-    this.#queue = createFileQueue(mostOf(boundsOf(this.opts)));
+    this.#seats = createSeats(mostOf(boundsOf(this.opts)));
   }
 
   /** @throws TypeError, and changes nothing */
@@ -90,7 +89,7 @@ export default class CosSlice<M extends Meta, B extends Body> extends BasePlugin
     super.setOptions(options);
     this.#signer = toSigner(this.opts);
     this.#limiter.resize(boundsOf(this.opts));
-    this.#queue.resize(mostOf(boundsOf(this.opts)));
+    this.#seats.resize(mostOf(boundsOf(this.opts)));
     // When the language changes, Uppy tells one plugin after the other.
     queueMicrotask(this.#showStatus);
   }
@@ -180,7 +179,7 @@ export default class CosSlice<M extends Meta, B extends Body> extends BasePlugin
       if (this.#uploads.get(fileId) === upload) this.#uploads.delete(fileId);
     };
     const upload: FileUpload = new FileUpload(
-      this.#queue,
+      this.#seats,
       (signal) => [this.#dataOf(fileId), this.#optionsFor(fileId, upload, signal)],
       {
         progress: (snapshot) => this.#onProgress(fileId, snapshot),
@@ -301,7 +300,7 @@ export default class CosSlice<M extends Meta, B extends Body> extends BasePlugin
   };
 
   readonly #onPauseAll = (): void => {
-    this.#queue.together(() => {
+    this.#seats.together(() => {
       for (const upload of this.#uploads.values()) upload.pause();
     });
   };
@@ -332,7 +331,7 @@ export default class CosSlice<M extends Meta, B extends Body> extends BasePlugin
 
   readonly #onCancelAll = (): void => {
     this.#failed.clear();
-    this.#queue.together(() => {
+    this.#seats.together(() => {
       for (const upload of this.#uploads.values()) upload.cancel();
     });
     this.#uploads.clear();

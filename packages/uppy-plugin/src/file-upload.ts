@@ -1,5 +1,5 @@
 import { type Upload, type UploadResult, type UploadSnapshot, uploadBlob } from '@cos-slice/browser';
-import type { FileQueue, Queued } from './file-queue.ts';
+import type { AdjustableSeats, Seated } from '@cos-slice/browser/ports';
 
 /** What a file's upload tells. Nothing after `ended`. */
 export interface FileUploadEvents {
@@ -11,13 +11,13 @@ export interface FileUploadEvents {
 type Start = (signal: AbortSignal) => Parameters<typeof uploadBlob>;
 
 /** One file on its way: waiting for a place, running, paused, ended. */
-export class FileUpload implements Queued {
+export class FileUpload implements Seated {
   /** Resolves when it has ended, however. */
   readonly ended: Promise<void>;
   upload: Upload | undefined;
   /** What was last told of it. */
   latest: UploadSnapshot | undefined;
-  readonly #queue: FileQueue;
+  readonly #seats: AdjustableSeats;
   readonly #start: Start;
   readonly #events: FileUploadEvents;
   readonly #controller = new AbortController();
@@ -25,8 +25,8 @@ export class FileUpload implements Queued {
   #over = false;
 
   /** @param start makes the arguments of `uploadBlob`; called when the file gets its first place */
-  constructor(queue: FileQueue, start: Start, events: FileUploadEvents) {
-    this.#queue = queue;
+  constructor(seats: AdjustableSeats, start: Start, events: FileUploadEvents) {
+    this.#seats = seats;
     this.#start = start;
     this.#events = events;
     this.ended = new Promise((resolve) => {
@@ -35,28 +35,28 @@ export class FileUpload implements Queued {
   }
 
   enter(): void {
-    if (this.#over) return this.#queue.leave(this);
+    if (this.#over) return this.#seats.leave(this);
     if (this.upload) this.upload.resume();
     else this.#begin();
   }
 
   /** Starts, or goes on, as soon as there is a place. */
   resume(): void {
-    if (!this.#over) this.#queue.join(this);
+    if (!this.#over) this.#seats.join(this);
   }
 
   /** Gives the place back at once. */
   pause(): void {
     if (this.#over) return;
     this.upload?.pause();
-    this.#queue.leave(this);
+    this.#seats.leave(this);
   }
 
   cancel(): void {
     if (this.#over) return;
     this.#over = true;
     this.#controller.abort();
-    this.#queue.leave(this);
+    this.#seats.leave(this);
     this.#end();
   }
 
@@ -88,7 +88,7 @@ export class FileUpload implements Queued {
   #finish(tell: () => void): void {
     if (this.#over) return;
     this.#over = true;
-    this.#queue.leave(this);
+    this.#seats.leave(this);
     try {
       tell();
     } finally {

@@ -125,7 +125,7 @@ describe('during real uploads', () => {
   afterEach(() => setting.close());
 
   const finish = async (locale: typeof enUS): Promise<string[]> => {
-    const { uppy } = setUp(setting, { locale, retry: { baseDelayMs: 400 } });
+    const { uppy } = setUp(setting, { locale });
     uppy.use(Bar, {});
     const said: string[] = [];
     uppy.on('state-update', () => {
@@ -138,7 +138,8 @@ describe('during real uploads', () => {
       if (isSlice && refused < 2) {
         refused += 1;
         req.resume();
-        res.writeHead(503).end('busy');
+        // Long enough for a bar that is told at most every tenth of a second.
+        res.writeHead(503, { 'Retry-After': '1' }).end('busy');
         return true;
       }
       if (!isSlice && setting.requests.filter(({ op }) => op === 'upload_slice_data').length >= 2) {
