@@ -1,16 +1,17 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { isBucket, isPublic } from './access.ts';
 import { abortContent, type Content, maxContentBytes, openContent } from './content/content.ts';
-import { createExchange } from './exchange.ts';
-import { readForm } from './form/read-form.ts';
-import { type Address, readAddress } from './http/address.ts';
+import { createExchange, type Exchange } from './exchange.ts';
+import { type Form, readForm } from './form/read-form.ts';
+import { type Address, type BucketHosts, readAddress } from './http/address.ts';
 import { sendObject } from './http/download.ts';
 import { sendPreflight, sendSuccess } from './http/reply.ts';
-import { findOperation } from './operations/operations.ts';
+import { findOperation, type Operation } from './operations/operations.ts';
 import type { Settings } from './options.ts';
 import { ProtocolError } from './protocol/codes.ts';
 import { allows, type Grant, grantOf, ONCE_WINDOW_SEC } from './signature/signature.ts';
 import { createVerifier } from './signature/verified.ts';
-import type { Target } from './store/store.ts';
+import type { ObjectInfo, Target } from './store/store.ts';
 
 /** What becomes known of a request while it is answered. */
 export interface Progress {
@@ -32,34 +33,69 @@ export type Answer = (
 /** The way of a request: address, signature, body, operation. */
 export function createAnswer(settings: Settings): Answer {
   const verify = createVerifier(settings.accountsBySecretId);
+  const hosts = bucketHosts(settings);
 
   /** What the request may do at this moment: a good signature can run out while a body arrives. */
   function grantFor(req: IncomingMessage, { target, query }: Address): Grant {
     return grantOf(verify(req.headers.authorization ?? query.get('sign')), target, settings.nowMs() / 1000);
   }
 
-  /** It may have been signed up to one window ahead, and is good for another. @throws ProtocolError -59 */
-  async function useUp({ id }: Grant, nowSec: number): Promise<void> {
-    const isFirst = await settings.onceRegister.use(id, nowSec, nowSec + 2 * ONCE_WINDOW_SEC);
-    if (!isFirst) throw new ProtocolError('signatureExpired', 'used before');
+  /** Uses a signature up. It may have been signed up to one window ahead, and is good for another. */
+  function isFirstUse({ id }: Grant, nowSec: number): Promise<boolean> {
+    return settings.onceRegister.use(id, nowSec, nowSec + 2 * ONCE_WINDOW_SEC);
   }
 
   async function download(req: IncomingMessage, res: ServerResponse, address: Address, nowMs: number): Promise<void> {
-    if (!settings.publicRead) allows(grantFor(req, address), signedTarget(address), 'read');
-    else if (!isBucket(settings, address.target)) throw new ProtocolError('bucketUnknown');
-    if (address.query.has('op')) throw new ProtocolError('badParameter', 'this server does not have this op');
-    if (address.isDirectory) throw new ProtocolError('notFound');
-    await sendObject(req, res, settings.store, address.target, nowMs);
+    const { target, isDirectory } = address;
+    const checkAccess = (info: ObjectInfo | undefined): void => {
+      if (!isPublic(settings, info ?? {})) allows(grantFor(req, address), signedTarget(address), 'read');
+      else if (!isBucket(settings, target)) throw new ProtocolError('bucketUnknown');
+    };
+    if (isDirectory || !isBucket(settings, target)) {
+      checkAccess(undefined);
+      throw new ProtocolError('notFound');
+    }
+    await sendObject(req, res, settings.store, target, nowMs, checkAccess);
+  }
+
+  /** What a good signature, and the right kind of it, is still good for. */
+  async function run(
+    operation: Operation,
+    address: Address,
+    grant: Grant,
+    exchange: Exchange,
+    form: Form,
+    content: Content | undefined,
+  ): Promise<object | undefined> {
+    const kind = operation.signature === 'either' ? grant.kind : operation.signature;
+    allows(grant, signedTarget(address), kind === 'once' ? 'once' : 'write');
+    checkKind(operation, address);
+    if (kind === 'once' && !(await isFirstUse(grant, settings.nowMs() / 1000))) {
+      const answer = await operation.again?.(exchange, form);
+      if (!answer) throw new ProtocolError('signatureExpired', 'used before');
+      return answer;
+    }
+    return operation.run(exchange, form, content);
+  }
+
+  async function query(req: IncomingMessage, res: ServerResponse, address: Address): Promise<void> {
+    const grant = grantFor(req, address);
+    const operation = findOperation(address.query.get('op'));
+    if (!operation.reads) throw new ProtocolError('badParameter', 'this op needs a POST');
+    const exchange = createExchange(settings, req, address, grant);
+    const form = { fields: address.query, uploadParts: undefined };
+    await sendSuccess(res, settings.nowMs(), await run(operation, address, grant, exchange, form, undefined));
   }
 
   return async (req, res, awaitsContinue, record) => {
     const nowMs = settings.nowMs();
     if (req.method === 'OPTIONS') return sendPreflight(req, res, nowMs);
-    const address = readAddress(req, settings.prefix);
-    const { target, query } = address;
-    record.path = target.path;
-    record.op = query.get('op');
-    if (req.method === 'GET' || req.method === 'HEAD') return download(req, res, address, nowMs);
+    const address = readAddress(req, settings.prefix, hosts);
+    record.path = address.target.path;
+    record.op = address.query.get('op');
+    if (req.method === 'GET' || req.method === 'HEAD') {
+      return record.op === undefined ? download(req, res, address, nowMs) : query(req, res, address);
+    }
     if (req.method !== 'POST' && req.method !== 'PUT') throw new ProtocolError('badParameter', 'method not supported');
 
     // All that can be refused before the body is read.
@@ -67,10 +103,10 @@ export function createAnswer(settings: Settings): Answer {
     allows(grant, signedTarget(address), grant.kind === 'once' ? 'once' : 'write');
     if (awaitsContinue) res.writeContinue();
 
-    const exchange = createExchange(settings, req, target, grant);
+    const exchange = createExchange(settings, req, address, grant);
     let content: Content | undefined;
     try {
-      const form = await readForm(req, query, {
+      const form = await readForm(req, address.query, {
         maxContentBytes: maxContentBytes(settings),
         onBytes: (bytes) => {
           record.bytes += bytes;
@@ -85,25 +121,29 @@ export function createAnswer(settings: Settings): Answer {
       });
       record.op = form.fields.get('op');
       const operation = findOperation(record.op);
-      const grantNow = grantFor(req, address);
-      allows(grantNow, signedTarget(address), operation.signature === 'once' ? 'once' : 'write');
-      if (address.isDirectory) throw new ProtocolError('invalidPath', 'this op needs the path of a file');
-      if (operation.signature === 'once') await useUp(grantNow, settings.nowMs() / 1000);
-      await sendSuccess(res, settings.nowMs(), await operation.run(exchange, form, content));
+      const data = await run(operation, address, grantFor(req, address), exchange, form, content);
+      await sendSuccess(res, settings.nowMs(), data);
     } finally {
       await abortContent(content);
     }
   };
 }
 
+function checkKind({ at }: Operation, { isDirectory }: Address): void {
+  if (at === 'file' && isDirectory) throw new ProtocolError('invalidPath', 'this op needs the path of a file');
+  if (at === 'directory' && !isDirectory) {
+    throw new ProtocolError('invalidPath', "this op needs the path of a directory: it ends in '/'");
+  }
+}
+
+function bucketHosts({ accountsBySecretId }: Settings): BucketHosts {
+  const hosts = [...accountsBySecretId.values()].flatMap(({ appId, buckets }) =>
+    buckets.map((bucket) => [`${bucket}-${appId}`.toLowerCase(), { appId, bucket }] as const),
+  );
+  return new Map(hosts);
+}
+
 /** Signatures for directories end in a slash like the path they are for. */
 function signedTarget({ target, isDirectory }: Address): Target {
   return isDirectory && target.path !== '' ? { ...target, path: `${target.path}/` } : target;
-}
-
-function isBucket(settings: Settings, { appId, bucket }: Target): boolean {
-  for (const account of settings.accountsBySecretId.values()) {
-    if (account.appId === appId && account.buckets.includes(bucket)) return true;
-  }
-  return false;
 }

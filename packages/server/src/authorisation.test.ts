@@ -17,6 +17,8 @@ type Kind = 'multi' | 'once';
 interface Operation {
   readonly kind: Kind;
   readonly fields: Record<string, FormValue> | undefined;
+  /** Whether the other kind is as good. */
+  readonly either?: true;
 }
 
 /** Every operation, and a download; `fields` as they would succeed or fail for another reason than the signature. */
@@ -27,6 +29,30 @@ const OPERATIONS: Record<string, Operation> = {
   upload_slice_finish: { kind: 'multi', fields: { session: 'x', filesize: 1 } },
   upload_slice: { kind: 'multi', fields: { filesize: 1 } },
   upload: { kind: 'multi', fields: { filecontent: 'x', insertOnly: 0 } },
+  create: { kind: 'multi', fields: {} },
+  list: { kind: 'multi', fields: {} },
+  stat: { kind: 'multi', fields: {} },
+  update: { kind: 'once', fields: { biz_attr: 'x' } },
+  'copy, signed for any use': {
+    kind: 'multi',
+    either: true,
+    fields: { op: 'copy', dest_fileid: 'b', to_over_write: 1 },
+  },
+  'copy, signed for one use': {
+    kind: 'once',
+    either: true,
+    fields: { op: 'copy', dest_fileid: 'b', to_over_write: 1 },
+  },
+  'move, signed for any use': {
+    kind: 'multi',
+    either: true,
+    fields: { op: 'move', dest_fileid: 'b', to_over_write: 1 },
+  },
+  'move, signed for one use': {
+    kind: 'once',
+    either: true,
+    fields: { op: 'move', dest_fileid: 'b', to_over_write: 1 },
+  },
   delete: { kind: 'once', fields: {} },
   download: { kind: 'multi', fields: undefined },
 };
@@ -40,7 +66,7 @@ function signed(kind: Kind, parts: SignParts = {}): string {
 const SIGNATURES: [
   name: string,
   signature: (kind: Kind) => string | undefined,
-  expected: (kind: Kind) => number | 'passes',
+  expected: (kind: Kind, either: boolean) => number | 'passes',
 ][] = [
   ['none', () => undefined, () => -48],
   ['nonsense', () => 'nonsense', () => -48],
@@ -67,7 +93,12 @@ const SIGNATURES: [
   ],
   ['another appid', (kind) => signed(kind, { a: '77' }), () => -70],
   ['another bucket', (kind) => signed(kind, { b: 'other' }), () => -61],
-  ['bound to the path', (kind) => signed(kind, { f: ENCODED }), () => 'passes'],
+  // One for any use has to cover where a copy goes, too.
+  [
+    'bound to the path',
+    (kind) => signed(kind, { f: ENCODED }),
+    (kind, either) => (either && kind === 'multi' ? -63 : 'passes'),
+  ],
   [
     'bound to the folder',
     (kind) => signed(kind, { f: `/${ACCOUNT.appId}/demobucket/dir/` }),
@@ -89,13 +120,17 @@ const SIGNATURES: [
   [
     'good for 89 days',
     (kind) => signed(kind, { e: nowSec() + 89 * DAY_SEC }),
-    (kind) => (kind === 'once' ? -97 : 'passes'),
+    (kind, either) => (kind === 'multi' ? 'passes' : either ? -63 : -97),
   ],
-  ['of the other kind', (kind) => signed(kind === 'once' ? 'multi' : 'once'), () => -97],
+  [
+    'of the other kind',
+    (kind) => signed(kind === 'once' ? 'multi' : 'once'),
+    (_kind, either) => (either ? 'passes' : -97),
+  ],
   [
     'of the other kind, bound to the path',
     (kind) => (kind === 'once' ? sign({ f: ENCODED }) : signOnce(PATH)),
-    () => -97,
+    (kind, either) => (!either ? -97 : kind === 'multi' ? 'passes' : -63),
   ],
   ['good', (kind) => signed(kind), () => 'passes'],
 ];
@@ -115,7 +150,7 @@ function outcomeOf(reply: Reply): number | 'passes' {
   return AUTHORISATION_CODES.has(code) ? code : 'passes';
 }
 
-describe.each(Object.entries(OPERATIONS))('%s', (name, { kind }) => {
+describe.each(Object.entries(OPERATIONS))('%s', (name, { kind, either = false }) => {
   test('takes the signatures that cover it, and no others', async () => {
     const server = await startServer({ accounts: [ACCOUNT, SECOND, FOREIGN] });
     await post(server.urlOf(PATH), { op: 'upload', filecontent: 'kept' });
@@ -126,7 +161,7 @@ describe.each(Object.entries(OPERATIONS))('%s', (name, { kind }) => {
       if (outcomes.at(-1)?.[1] !== 'passes') expect((await server.stored(PATH)).length).toBeGreaterThan(0);
       else await post(server.urlOf(PATH), { op: 'upload', filecontent: 'kept' });
     }
-    expect(outcomes).toEqual(SIGNATURES.map(([signedHow, , expected]) => [signedHow, expected(kind)]));
+    expect(outcomes).toEqual(SIGNATURES.map(([signedHow, , expected]) => [signedHow, expected(kind, either)]));
   });
 });
 

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { type ObjectUrls, objectUrls } from './http/address.ts';
+import { type Address, type ObjectUrls, objectUrls } from './http/address.ts';
 import type { Settings } from './options.ts';
 import type { Grant } from './signature/signature.ts';
 import type { Target } from './store/store.ts';
@@ -8,15 +8,20 @@ import type { Target } from './store/store.ts';
 export interface Exchange {
   readonly settings: Settings;
   readonly target: Target;
+  /** Whether the path is that of a directory: it ended in a slash. */
+  readonly isDirectory: boolean;
   readonly grant: Grant;
   readonly nowMs: number;
   readonly urls: ObjectUrls;
+  urlsOf(target: Target): ObjectUrls;
 }
 
-export function createExchange(settings: Settings, req: IncomingMessage, target: Target, grant: Grant): Exchange {
+export function createExchange(settings: Settings, req: IncomingMessage, address: Address, grant: Grant): Exchange {
+  const { target, isDirectory } = address;
   return {
     settings,
     target,
+    isDirectory,
     grant,
     // Bodies take their time: what is fresh or stale is so when it is looked at.
     get nowMs() {
@@ -26,5 +31,6 @@ export function createExchange(settings: Settings, req: IncomingMessage, target:
     get urls() {
       return objectUrls(settings, req, target);
     },
+    urlsOf: (other) => objectUrls(settings, req, other),
   };
 }

@@ -15,6 +15,12 @@ export function lockKey({ appId, bucket, path }: Target): string {
   return `${appId}/${bucket}/${path}`;
 }
 
+/** Runs the task under several keys. All who do that take them in the same order, so that nobody waits for each other. */
+export function lockAll<T>({ withLock }: Locker, keys: readonly string[], task: () => Promise<T>): Promise<T> {
+  const ordered = [...new Set(keys)].sort();
+  return ordered.reduceRight((inner, key) => () => withLock(key, inner), task)();
+}
+
 /** Knows of this process only. */
 export function createLocker(): Locker {
   const tails = new Map<string, Promise<unknown>>();

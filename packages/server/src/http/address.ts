@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Settings } from '../options.ts';
 import { ProtocolError } from '../protocol/codes.ts';
 import type { Fields } from '../protocol/fields.ts';
-import { checkPath, encodePath, percentDecode } from '../protocol/path.ts';
+import { checkPath, encodePath, onePathEnd, percentDecode } from '../protocol/path.ts';
 import type { Target } from '../store/store.ts';
 import { originOf } from './origin.ts';
 
@@ -15,25 +15,49 @@ export interface Address {
 }
 
 /**
- * Reads `<prefix>/<appid>/<bucket>/<path>?query`. The path is percent-decoded once and then split, so an encoded slash
+ * Reads `<prefix>/<appid>/<bucket>/<path>?query`, or what follows the bucket where its host says that. The path is percent-decoded once and then split, so an encoded slash
  * separates like any other and dots cannot hide.
  *
  * @throws ProtocolError -5999 for an address outside the prefix, -180 for a path that is refused
  */
-export function readAddress(req: IncomingMessage, prefix: string): Address {
+export function readAddress(req: IncomingMessage, prefix: string, hosts: BucketHosts): Address {
   const { path: rawPath, query } = splitUrl(req.url);
-  const match = /^\/([^/]+)\/([^/]+)\/(.*)$/s.exec(locate(req, rawPath, prefix)?.rest ?? '');
-  if (!match) throw new ProtocolError('badParameter', 'the address has no /<appid>/<bucket>/<path>');
-  const [, appId = '', bucket = '', encoded = ''] = match;
+  const { appId, bucket, encoded } = byHost(req, rawPath, prefix, hosts) ?? byPath(req, rawPath, prefix);
   // Bytes that came unencoded are shown by Node as Latin-1: not what the client meant.
-  const path = /[^!-~]/.test(encoded) ? undefined : percentDecode(encoded);
-  if (path === undefined) throw new ProtocolError('invalidPath', 'the path is not percent-encoded UTF-8');
+  const decoded = /[^!-~]/.test(encoded) ? undefined : percentDecode(encoded);
+  if (decoded === undefined) throw new ProtocolError('invalidPath', 'the path is not percent-encoded UTF-8');
+  const path = decoded === '/' ? '' : onePathEnd(decoded);
   if (path !== '') checkPath(path);
   return {
     target: { appId, bucket, path: path.replace(/\/$/, '') },
     isDirectory: path === '' || path.endsWith('/'),
     query: readQuery(query),
   };
+}
+
+/** The buckets that have a host of their own for downloads, by the first part of its name: `<bucket>-<appid>`. */
+export type BucketHosts = ReadonlyMap<string, { readonly appId: string; readonly bucket: string }>;
+
+interface Located {
+  readonly appId: string;
+  readonly bucket: string;
+  readonly encoded: string;
+}
+
+function byPath(req: IncomingMessage, path: string, prefix: string): Located {
+  const match = /^\/([^/]+)\/([^/]+)\/(.*)$/s.exec(locate(req, path, prefix)?.rest ?? '');
+  if (!match) throw new ProtocolError('badParameter', 'the address has no /<appid>/<bucket>/<path>');
+  const [, appId = '', bucket = '', encoded = ''] = match;
+  return { appId, bucket, encoded };
+}
+
+/** Downloads from the bucket's own host (protocol section 2), unless the path says the bucket all the same. */
+function byHost(req: IncomingMessage, path: string, prefix: string, hosts: BucketHosts): Located | undefined {
+  const host = String(req.headers[':authority'] ?? req.headers.host ?? '');
+  const place = hosts.get(host.slice(0, host.indexOf('.')).toLowerCase());
+  if (!place || (req.method !== 'GET' && req.method !== 'HEAD')) return undefined;
+  const { appId, bucket } = place;
+  return path.startsWith(`${prefix}/${appId}/${bucket}/`) ? undefined : { ...place, encoded: path.replace(/^\//, '') };
 }
 
 /** The parts of a request line's target, which may have an origin in front. */

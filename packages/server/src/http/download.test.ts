@@ -100,7 +100,7 @@ describe('downloads', () => {
     onTestFinished(() => store.close());
     const sent: Promise<string>[] = [];
     const server = createServer((req, res) => {
-      const sending = sendObject(req, res, store, target, 0, 300);
+      const sending = sendObject(req, res, store, target, 0, () => {}, 300);
       sent.push(
         sending.then(
           () => 'all',

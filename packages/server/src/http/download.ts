@@ -9,6 +9,7 @@ import { commonHeaders } from './reply.ts';
 /**
  * Sends a stored file, or the part of it that Range asks for.
  *
+ * @param checkAccess throws when the client may not read it, or not even learn that there is none
  * @throws ProtocolError -197 when there is none; Error when the connection broke, or has to be cut because less came than
  *   was announced
  */
@@ -18,16 +19,23 @@ export async function sendObject(
   store: Store,
   target: Target,
   nowMs: number,
+  checkAccess: (info: ObjectInfo | undefined) => void,
   idleMs: number = IDLE_MS,
 ): Promise<void> {
-  const object = await store.openObject(target);
-  if (!object) throw new ProtocolError('notFound');
+  const object = await store.openObject(target).catch((error) => {
+    // Why it cannot be read is not for everybody either.
+    checkAccess(undefined);
+    throw error;
+  });
   try {
+    checkAccess(object?.info);
+    if (!object) throw new ProtocolError('notFound');
     const { sizeBytes, modifiedAtMs } = object.info;
     const etag = etagOf(object.info);
     const headers = {
-      ...commonHeaders(nowMs),
+      ...commonHeaders(nowMs, Object.keys(object.info.headers ?? {})),
       ...contentHeaders(target.path),
+      ...encodeHeaders(object.info.headers),
       ETag: etag,
       'Last-Modified': new Date(modifiedAtMs).toUTCString(),
       'Accept-Ranges': 'bytes',
@@ -53,7 +61,7 @@ export async function sendObject(
     if (req.method !== 'HEAD') await sendBytes(res, object, start, end, idleMs);
     res.end();
   } finally {
-    await object.close().catch(() => {});
+    await object?.close().catch(() => {});
   }
 }
 
@@ -72,6 +80,12 @@ async function sendBytes(
   }
   // What comes next on the connection would be taken for the rest.
   if (missing > 0) throw new Error(`the file ended ${missing} bytes early`);
+}
+
+/** On the wire a character of a header is a byte. */
+function encodeHeaders(headers: ObjectInfo['headers'] = {}): Record<string, string> {
+  const encoded = Object.entries(headers).map(([name, value]) => [name, Buffer.from(value, 'utf8').toString('latin1')]);
+  return Object.fromEntries(encoded);
 }
 
 function etagOf(info: ObjectInfo): string {

@@ -14,9 +14,10 @@ const PROBLEMS: Readonly<Record<StoreProblem, ProblemName>> = {
   mismatch: 'checksumFailed',
   differs: 'checksumFailed',
   busy: 'busy',
+  'not-empty': 'directoryNotEmpty',
 };
 const EXPOSED =
-  'Date, Retry-After, ETag, Last-Modified, Accept-Ranges, Content-Length, Content-Range, Content-Disposition';
+  'Date, Retry-After, ETag, Last-Modified, Accept-Ranges, Content-Length, Content-Range, Content-Disposition, Content-Encoding';
 const PREFLIGHT_MAX_AGE_SEC = 24 * 3600;
 const RETRY_AFTER_SEC = 1;
 /** About a millisecond's work. */
@@ -39,12 +40,16 @@ function httpDate(nowMs: number): string {
   return lastDate.text;
 }
 
-/** Headers of every reply, errors too: a page must be able to read them, and the clock they were made by. */
-export function commonHeaders(nowMs: number): OutgoingHttpHeaders {
+/**
+ * Headers of every reply, errors too: a page must be able to read them, and the clock they were made by.
+ *
+ * @param more what else a page may read
+ */
+export function commonHeaders(nowMs: number, more: readonly string[] = []): OutgoingHttpHeaders {
   return {
     Date: httpDate(nowMs),
     'Access-Control-Allow-Origin': '*',
-    'Access-Control-Expose-Headers': EXPOSED,
+    'Access-Control-Expose-Headers': more.length === 0 ? EXPOSED : [EXPOSED, ...more].join(', '),
     // Nothing that clients have sent is to be taken for a page of ours.
     'X-Content-Type-Options': 'nosniff',
   };

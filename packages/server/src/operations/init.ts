@@ -1,3 +1,4 @@
+import { isPublic } from '../access.ts';
 import type { Exchange } from '../exchange.ts';
 import type { Form } from '../form/read-form.ts';
 import type { UploadParts } from '../integrity/upload-parts.ts';
@@ -8,7 +9,7 @@ import { type Fields, hexField, integerField, mayOverwrite } from '../protocol/f
 import { isOwnDoing, signerOf } from '../repeats.ts';
 import { ifFresh, unlessGone } from '../sessions.ts';
 import { isCovered } from '../signature/signature.ts';
-import type { Checkpoints, Session, SessionInit, Target } from '../store/store.ts';
+import type { Checkpoints, ObjectInfo, Session, SessionInit, Target } from '../store/store.ts';
 
 const SHA1_BYTES = 20;
 
@@ -63,7 +64,13 @@ async function begin(exchange: Exchange, init: SessionInit, checkpoints: Checkpo
   if (sha !== undefined) {
     const labels = { attributes, signedBy: signerOf(exchange) };
     const content = { sha, sizeBytes };
-    const copy = await store.copyKnown(target, content, (source) => mayCopy(exchange, source), labels, overwrite);
+    const copy = await store.copyKnown(
+      target,
+      content,
+      (source, info) => mayCopy(exchange, source, info),
+      labels,
+      overwrite,
+    );
     if (copy) return { kind: 'instant' };
   }
   const begun = await locker.withLock(lockKey(target), () => store.createSession(init, checkpoints));
@@ -86,8 +93,8 @@ async function goOn(exchange: Exchange, init: SessionInit): Promise<Session | un
 }
 
 /** Who knows a SHA-1 need not know the content: a signature turns one into the other only where it could read it. */
-function mayCopy({ settings, grant }: Exchange, source: Target): boolean {
-  return settings.publicRead || settings.instantFrom === 'bucket' || isCovered(grant, source);
+function mayCopy({ settings, grant }: Exchange, source: Target, info: ObjectInfo): boolean {
+  return isPublic(settings, info) || settings.instantFrom === 'bucket' || isCovered(grant, source);
 }
 
 /**

@@ -8,9 +8,12 @@ export type ProblemName =
   | 'signatureAppId'
   | 'signatureMismatch'
   | 'bucketUnknown'
+  | 'badListNum'
+  | 'directoryNotEmpty'
   | 'sizeDiffers'
   | 'fileExists'
   | 'pathConflict'
+  | 'badFlag'
   | 'invalidPath'
   | 'storeFailed'
   | 'storeRefused'
@@ -34,9 +37,12 @@ const CODES: Readonly<Record<ProblemName, readonly [code: number, status: number
   signatureAppId: [-70, 403, 'ERROR_PROXY_AUTH_APPID_DIFFERS'],
   signatureMismatch: [-97, 403, 'ERROR_PROXY_AUTH_FAILED'],
   bucketUnknown: [-133, 404, 'ERROR_CMD_BUCKET_NOTEXIST'],
+  badListNum: [-170, 400, 'ERROR_CMD_COS_INVALID_LIST_NUM'],
+  directoryNotEmpty: [-173, 400, 'ERROR_CMD_COS_DIR_NOT_EMPTY'],
   sizeDiffers: [-175, 400, 'ERROR_CMD_COS_FILE_SIZE_NOT_EQU'],
   fileExists: [-177, 409, 'ERROR_CMD_COS_FILE_EXIST'],
   pathConflict: [-178, 409, 'ERROR_CMD_COS_PATH_CONFLICT'],
+  badFlag: [-179, 400, 'ERROR_CMD_COS_INVALID_MOD_FLAG'],
   invalidPath: [-180, 400, 'ERROR_CMD_COS_INVALID_PATH'],
   storeFailed: [-181, 500, 'ERROR_CMD_COS_ERROR'],
   /** The storage below will not take it, however often it is asked: final, unlike -181. */

@@ -19,6 +19,11 @@ export function encodePath(path: string): string {
   return path.split('/').map(encodeURIComponent).join('/');
 }
 
+/** Several slashes at the end are as good as one: a client adds its own to the one that its user wrote. */
+export function onePathEnd(path: string): string {
+  return path.replace(/\/+$/, '/');
+}
+
 /**
  * Checks a decoded path without its leading slash. A trailing slash (a directory) passes and is the caller's matter.
  *
@@ -30,11 +35,24 @@ export function checkPath(path: string): void {
     throw new ProtocolError('invalidPath', `the path exceeds ${MAX_PATH_BYTES} bytes`);
   }
   for (const segment of path.replace(/\/$/, '').split('/')) {
-    if (segment === '' || segment === '.' || segment === '..') {
+    if (isNoName(segment)) {
       throw new ProtocolError('invalidPath', 'empty, "." and ".." segments are refused');
     }
-    if (utf8.encode(segment).length > MAX_SEGMENT_BYTES) {
+    if (isLong(segment)) {
       throw new ProtocolError('invalidPath', `a name exceeds ${MAX_SEGMENT_BYTES} bytes`);
     }
   }
+}
+
+/** Whether this can be a name in a path. */
+export function isName(segment: string): boolean {
+  return !isNoName(segment) && !isLong(segment) && !FORBIDDEN.test(segment) && !segment.includes('/');
+}
+
+function isNoName(segment: string): boolean {
+  return segment === '' || segment === '.' || segment === '..';
+}
+
+function isLong(segment: string): boolean {
+  return utf8.encode(segment).length > MAX_SEGMENT_BYTES;
 }

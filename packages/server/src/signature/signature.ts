@@ -1,7 +1,7 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import type { Account } from '../options.ts';
 import { ProtocolError } from '../protocol/codes.ts';
-import { percentDecode } from '../protocol/path.ts';
+import { encodePath, onePathEnd, percentDecode } from '../protocol/path.ts';
 import type { Target } from '../store/store.ts';
 
 const HMAC_BYTES = 20;
@@ -16,6 +16,8 @@ export interface Grant {
   readonly kind: 'multi' | 'once';
   /** The decoded `f`, or undefined when the signature covers the whole bucket. */
   readonly fileId: string | undefined;
+  /** What the vendor's PHP client would mean by the `f`: it encodes the path of a one-time signature twice. */
+  readonly twiceEncoded: string | undefined;
   /** Tells signatures apart; a digest, so it can be kept without keeping the signature. */
   readonly id: string;
 }
@@ -46,12 +48,12 @@ export function verify(text: string | undefined, accounts: ReadonlyMap<string, A
  *   than 90 days ahead
  */
 export function grantOf(genuine: Genuine, target: Target, nowSec: number): Grant {
-  const { account, appId, bucket, expiresAtSec, fileId, id } = genuine;
+  const { account, appId, bucket, expiresAtSec, fileId, twiceEncoded, id } = genuine;
   if (appId !== account.appId || appId !== target.appId) throw new ProtocolError('signatureAppId');
   if (bucket !== target.bucket) throw new ProtocolError('signatureBucket');
   if (!account.buckets.includes(target.bucket)) throw new ProtocolError('bucketUnknown');
   checkTime(genuine, nowSec);
-  return { kind: expiresAtSec === 0 ? 'once' : 'multi', fileId, id };
+  return { kind: expiresAtSec === 0 ? 'once' : 'multi', fileId, twiceEncoded, id };
 }
 
 /** How a request uses its signature: `once` for delete, `read` for downloads, `write` for everything else. */
@@ -72,7 +74,7 @@ export function allows(grant: Grant, target: Target, use: Use): void {
   }
   const full = `/${target.appId}/${target.bucket}/${target.path}`;
   if (use === 'once') {
-    if (grant.fileId !== full) throw new ProtocolError('signatureFileId');
+    if (grant.fileId !== full && grant.twiceEncoded !== full) throw new ProtocolError('signatureFileId');
     return;
   }
   if (isCovered(grant, target)) return;
@@ -111,7 +113,11 @@ interface Claims {
   readonly signedAtSec: number;
   /** Decoded; undefined when it is empty. */
   readonly fileId: string | undefined;
+  readonly twiceEncoded: string | undefined;
 }
+
+/** The order in which the vendor's PHP client writes the keys. */
+const PHP_ORDER = 'a b k e t r f';
 
 /** Clients differ in the order of the keys, so only their names count; a key given twice could mean two things. */
 function parseClaims(plain: string): Claims {
@@ -129,15 +135,31 @@ function parseClaims(plain: string): Claims {
     }
     return value;
   };
-  const fileId = claims.get('f') ?? '';
+  const encoded = claims.get('f') ?? '';
+  const fileId = encoded === '' ? undefined : decodeFileId(encoded);
   return {
     appId: claim('a', /./),
     bucket: claim('b', /./),
     secretId: claim('k', /./),
     expiresAtSec: Number(claim('e', /^\d{1,12}$/)),
     signedAtSec: Number(claim('t', /^\d{1,12}$/)),
-    fileId: fileId === '' ? undefined : (percentDecode(fileId) ?? fileId),
+    fileId,
+    twiceEncoded: [...claims.keys()].join(' ') === PHP_ORDER ? decodeAgain(fileId) : undefined,
   };
+}
+
+function decodeFileId(text: string): string {
+  return onePathEnd(percentDecode(text) ?? text);
+}
+
+/**
+ * Only what is the encoding of a path, to the letter: then it has the same segments, and what needs no encoding is the same.
+ */
+function decodeAgain(fileId: string | undefined): string | undefined {
+  const path = fileId && percentDecode(fileId);
+  if (!path || path === fileId) return undefined;
+  const encoded = encodePath(path).replace(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`);
+  return encoded === fileId ? onePathEnd(path) : undefined;
 }
 
 function checkTime({ expiresAtSec, signedAtSec }: Claims, nowSec: number): void {

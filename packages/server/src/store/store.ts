@@ -1,4 +1,5 @@
 import type { OnceRegister } from '../signature/once.ts';
+import type { DirectoryStore } from './directory-store.ts';
 
 /** Where an object lives. Names have been checked: they are safe to use as file names or keys. */
 export interface Target {
@@ -8,16 +9,33 @@ export interface Target {
   readonly path: string;
 }
 
+/** Who may read an object without a signature: nobody, everybody, or (when it says nothing) whoever may read its bucket. */
+export type Authority = 'eWRPrivate' | 'eWPrivateRPublic';
+
+/** What clients say of an object, and may change at any time. */
+export interface ObjectProperties {
+  /** The client's `biz_attr`. */
+  readonly attributes?: string | undefined;
+  readonly authority?: Authority | undefined;
+  /** Sent along with downloads; in the client's spelling, and such as may be sent. */
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+}
+
+/** What an object was copied or moved from, as it was then: so that a request whose reply was lost can be answered again. */
+export interface Origin {
+  readonly path: string;
+  readonly revision: string;
+}
+
 /** What is known about an object's bytes and travels with it. */
-export interface ObjectLabels {
+export interface ObjectLabels extends ObjectProperties {
   /** Lowercase hex SHA-1 of the content, if it was verified. */
   readonly sha?: string | undefined;
   /** The upload session that made the object, so that a finish whose reply was lost can be answered again. */
   readonly session?: string | undefined;
   /** Stands for the signature of the request that made the object at once, so that it can be answered again, too. */
   readonly signedBy?: string | undefined;
-  /** The client's `biz_attr`. */
-  readonly attributes?: string | undefined;
+  readonly origin?: Origin | undefined;
 }
 
 export interface ObjectInfo extends ObjectLabels {
@@ -190,7 +208,7 @@ export interface Store {
   copyKnown(
     target: Target,
     content: { sha: string; sizeBytes: number },
-    mayRead: (source: Target) => boolean,
+    mayRead: (source: Target, info: ObjectInfo) => boolean,
     labels: ObjectLabels,
     overwrite: boolean,
   ): Promise<ObjectInfo | undefined>;
@@ -200,6 +218,17 @@ export interface Store {
   openObject(target: Target): Promise<OpenObject | undefined>;
   /** Whether there was an object to delete. */
   deleteObject(target: Target): Promise<boolean>;
+  /** Changes what is said of an object: what the change has, even as undefined. Undefined when there is no object. */
+  describeObject(target: Target, change: ObjectProperties): Promise<ObjectInfo | undefined>;
+  /**
+   * Copies an object within its bucket, and what is said of it. Undefined when there is none.
+   *
+   * @throws StoreError `exists`, `path-conflict`, `busy` when it takes longer than clients wait: asking again goes on with it
+   */
+  copyObject(source: Target, target: Target, signedBy: string, overwrite: boolean): Promise<ObjectInfo | undefined>;
+  /** Like copying, but the source is gone then. At no time are both missing. */
+  moveObject(source: Target, target: Target, signedBy: string, overwrite: boolean): Promise<ObjectInfo | undefined>;
+  readonly directories: DirectoryStore;
   /** Clears away what failures have left behind; called every few minutes. */
   tidy?(): Promise<void>;
   close(): Promise<void>;
@@ -213,8 +242,17 @@ export interface Store {
  * - `mismatch`: the bytes are not those that were promised
  * - `differs`: other bytes are stored there, and stay
  * - `busy`: worth another try
+ * - `not-empty`: something is in the directory
  */
-export type StoreProblem = 'exists' | 'path-conflict' | 'gone' | 'incomplete' | 'mismatch' | 'differs' | 'busy';
+export type StoreProblem =
+  | 'exists'
+  | 'path-conflict'
+  | 'gone'
+  | 'incomplete'
+  | 'mismatch'
+  | 'differs'
+  | 'busy'
+  | 'not-empty';
 
 /** The failures of a store that callers are expected to handle; anything else is a fault of the storage below. */
 export class StoreError extends Error {

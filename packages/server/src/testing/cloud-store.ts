@@ -15,6 +15,8 @@ import {
   type Target,
 } from '../store/store.ts';
 import type { Cloud, CloudEntry } from './cloud.ts';
+import { createDirectories } from './cloud-directories.ts';
+import { entryOf, factsOf, NOTHING } from './cloud-entry.ts';
 import { sha1 } from './content.ts';
 
 interface SessionRecord extends SessionInit {
@@ -32,15 +34,13 @@ interface ObjectFacts extends ObjectLabels {
   readonly revision: string;
 }
 
-const NOTHING = Buffer.alloc(0);
-const entryOf = (facts: object, bytes: Buffer = NOTHING): CloudEntry => ({ bytes, facts: JSON.stringify(facts) });
-const factsOf = <T>({ facts }: { facts: string }): T => JSON.parse(facts) as T;
 const pathOf = ({ appId, bucket, path }: Target) => `${appId}/${bucket}/${path}`;
 
 /** A store that keeps nothing in its process: any number of them may stand on one cloud. */
 export function cloudStore(cloud: Cloud): Store {
   const sessionKey = (target: Target) => `session/${pathOf(target)}`;
   const objectKey = (target: Target) => `object/${pathOf(target)}`;
+  const markerKey = (target: Target) => `directory/${pathOf(target)}/`;
   const knownKey = ({ appId, bucket }: Target, sha: string) => `known/${appId}/${bucket}/${sha}`;
 
   async function putBytes(
@@ -50,8 +50,12 @@ export function cloudStore(cloud: Cloud): Store {
     overwrite: boolean,
   ): Promise<ObjectInfo> {
     const facts: ObjectFacts = { ...labels, modifiedAtMs: Date.now(), revision: randomBytes(8).toString('hex') };
-    const mine = entryOf(facts, bytes);
-    const before = await cloud.update(objectKey(target), (there) => (there && !overwrite ? there : mine));
+    let mine = entryOf(facts, bytes);
+    const before = await cloud.update(objectKey(target), (there) => {
+      const authority = labels.authority ?? (there && infoOf(there).authority);
+      mine = entryOf({ ...facts, authority }, bytes);
+      return there && !overwrite ? there : mine;
+    });
     if (before && !overwrite) throw new StoreError('exists');
     if (labels.sha !== undefined) await cloud.update(knownKey(target, labels.sha), () => entryOf(target));
     return infoOf(mine);
@@ -59,6 +63,14 @@ export function cloudStore(cloud: Cloud): Store {
 
   function infoOf({ bytes, facts }: CloudEntry): ObjectInfo {
     return { sizeBytes: bytes.length, ...factsOf<ObjectFacts>({ facts }) };
+  }
+
+  async function inherit(source: Target, target: Target, signedBy: string, overwrite: boolean) {
+    const entry = await cloud.get(objectKey(source));
+    if (!entry) return undefined;
+    const { attributes, authority, headers, sha, revision } = infoOf(entry);
+    const origin = { path: source.path, revision };
+    return putBytes(target, entry.bytes, { attributes, authority, headers, sha, signedBy, origin }, overwrite);
   }
 
   /** @param key where its record is */
@@ -204,9 +216,9 @@ export function cloudStore(cloud: Cloud): Store {
     async copyKnown(target, { sha, sizeBytes }, mayRead, labels, overwrite) {
       const known = await cloud.get(knownKey(target, sha));
       const source = known && factsOf<Target>(known);
-      if (!source || !mayRead(source)) return undefined;
-      const entry = await cloud.get(objectKey(source));
+      const entry = source && (await cloud.get(objectKey(source)));
       if (!entry || infoOf(entry).sha !== sha || entry.bytes.length !== sizeBytes) return undefined;
+      if (!mayRead(source, infoOf(entry))) return undefined;
       return putBytes(target, entry.bytes, { ...labels, sha }, overwrite);
     },
     async checkVacant(target, overwrite) {
@@ -226,6 +238,18 @@ export function cloudStore(cloud: Cloud): Store {
       };
     },
     deleteObject: async (target) => (await cloud.update(objectKey(target), () => undefined)) !== undefined,
+    async describeObject(target, change) {
+      const changed = (there: CloudEntry) => entryOf({ ...factsOf<ObjectFacts>(there), ...change }, there.bytes);
+      const before = await cloud.update(objectKey(target), (there) => there && changed(there));
+      return before && infoOf(changed(before));
+    },
+    copyObject: inherit,
+    async moveObject(source, target, signedBy, overwrite) {
+      const info = await inherit(source, target, signedBy, overwrite);
+      if (info) await cloud.update(objectKey(source), () => undefined);
+      return info;
+    },
+    directories: createDirectories(cloud, { objectKey, markerKey, infoOf }),
     close: async () => {},
   };
 }

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Session, SessionInit, SliceMark, Store, Target } from '../store/store.ts';
 import { distinctBytes, md5, sha1 } from './content.ts';
+import { describeObjects } from './store-objects-contract.ts';
 import { checkpointsOf } from './upload.ts';
 
 const SLICE_BYTES = 65536;
@@ -9,7 +10,7 @@ const BYTES = distinctBytes(FILE_BYTES);
 const NOW_MS = 1_800_000_000_000;
 const MARK: SliceMark = { atMs: NOW_MS };
 
-const target = (path = 'dir/file.bin'): Target => ({ appId: '1', bucket: 'b', path });
+export const target = (path = 'dir/file.bin'): Target => ({ appId: '1', bucket: 'b', path });
 const init = (parts: Partial<SessionInit> = {}): SessionInit => ({
   target: target(),
   sizeBytes: FILE_BYTES,
@@ -49,13 +50,19 @@ async function expectGone(session: Session): Promise<void> {
   await session.discard();
 }
 
-async function put(store: Store, path: string, bytes: Uint8Array, overwrite = false, sha?: string): Promise<void> {
+export async function put(
+  store: Store,
+  path: string,
+  bytes: Uint8Array,
+  overwrite = false,
+  sha?: string,
+): Promise<void> {
   const spool = await store.createSpool();
   await spool.write(bytes);
   await store.putObject(target(path), spool, { sha }, overwrite);
 }
 
-async function content(store: Store, at: Target = target()): Promise<Buffer | undefined> {
+export async function content(store: Store, at: Target = target()): Promise<Buffer | undefined> {
   const object = await store.openObject(at);
   if (!object) return undefined;
   if (object.info.sizeBytes === 0) {
@@ -405,6 +412,8 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
         expect(results.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
       });
     });
+
+    describeObjects(setUp);
 
     describe('objects', () => {
       test('are put, replaced only where allowed, and deleted', async () => {

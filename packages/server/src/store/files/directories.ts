@@ -13,13 +13,18 @@ export interface Directories {
   /** With fsync, forces what was made or moved in the directory to the disk, and the way that leads there. */
   sync(dir: string): Promise<void>;
   /**
-   * Something was removed from the directory: when it is empty it goes, too, and so do those above it, up to a directory
-   * that stays in any case. Otherwise it would be in the way of an object of its name.
+   * Something was removed from the directory: when it is empty it goes, too, and so do those above it, up to one that somebody
+   * has created and at most to `top`. Otherwise it would be in the way of an object of its name.
    */
   prune(dir: string, top: string): Promise<void>;
 }
 
-export function createDirectories(root: string, fsync: boolean): Directories {
+/** @param isKept whether a directory stays when it is empty */
+export function createDirectories(
+  root: string,
+  fsync: boolean,
+  isKept: (dir: string) => Promise<boolean> = async () => false,
+): Directories {
   // Directories whose own name is known to be on the disk. Who finds a directory that another request has just made, or
   // that was made before a crash, must not rely on it.
   const durable = new Set<string>();
@@ -48,7 +53,7 @@ export function createDirectories(root: string, fsync: boolean): Directories {
       for (const each of unsure) durable.add(each);
     },
     async prune(dir, top) {
-      const removed = await removeEmpty(wayTo(dir, top).slice(0, -1));
+      const removed = await removeEmpty(wayTo(dir, top).slice(0, -1), isKept);
       const topmost = removed.at(-1);
       if (fsync) await syncDirectories(topmost === undefined ? dir : dirname(topmost));
     },
@@ -62,13 +67,22 @@ function wayTo(deepest: string, top: string | undefined): string[] {
   return way;
 }
 
-/** Up to the first that holds something. Answers those that are gone. */
-async function removeEmpty(dirs: readonly string[]): Promise<string[]> {
+/** Up to the first that holds something or is kept. Answers those that are gone. */
+async function removeEmpty(
+  dirs: readonly string[],
+  isKept: (dir: string) => Promise<boolean> = async () => false,
+): Promise<string[]> {
   const removed: string[] = [];
   for (const dir of dirs) {
+    if (await isKept(dir)) break;
     try {
       await rmdir(dir);
     } catch {
+      break;
+    }
+    // Somebody may have created it in between: who does so says it first, and then makes it.
+    if (await isKept(dir)) {
+      await mkdir(dir).catch(() => {});
       break;
     }
     removed.push(dir);

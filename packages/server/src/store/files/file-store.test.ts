@@ -43,7 +43,13 @@ it('makes its place even when several ask for it at once', async () => {
   for (let round = 0; round < 20; round++) {
     const root = join(await temporaryDir(), 'a/b/c');
     await Promise.all([1, 2, 3, 4].map(() => fileStore(root).open()));
-    expect((await readdir(join(root, '.cos-slice'))).sort()).toEqual(['content', 'objects', 'sessions', 'spool']);
+    expect((await readdir(join(root, '.cos-slice'))).sort()).toEqual([
+      'content',
+      'directories',
+      'objects',
+      'sessions',
+      'spool',
+    ]);
   }
 });
 

@@ -2,13 +2,18 @@ import { randomBytes } from 'node:crypto';
 import { lstat, mkdir, opendir, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { createChecker } from '../../integrity/checker.ts';
-import { createLocker } from '../../locker.ts';
+import { createLocker, lockAll } from '../../locker.ts';
 import { fileOnceRegister } from '../../signature/once-files.ts';
-import { type Checkpoints, type SessionInit, type Store, StoreError, type StoreLimits } from '../store.ts';
+import type { DirectoryStore } from '../directory-store.ts';
+import { type Checkpoints, type SessionInit, type Store, StoreError, type StoreLimits, type Target } from '../store.ts';
+import { createDirectories } from './directories.ts';
+import { createFolders, isCreated } from './folders.ts';
 import { hasCode, ifPresent } from './fs-errors.ts';
 import { createKnownCopies, type KnownCopies } from './known-copies.ts';
+import { createLabels } from './labels.ts';
 import { createLayout, type Layout, targetHash } from './layout.ts';
-import { createObjects, type Objects } from './objects.ts';
+import { createObjects, type Ground, type Objects } from './objects.ts';
+import { createReach } from './reach.ts';
 import { type FileSession, openFileSession, type SessionHost } from './session.ts';
 import { FILES, readMeta, type SessionMeta } from './session-files.ts';
 import { createFileSpool, type FileSpool } from './spool.ts';
@@ -37,7 +42,8 @@ export interface FileStoreOptions {
  */
 export function fileStore(dir: string, options: FileStoreOptions = {}): Store {
   const fsync = options.fsync ?? false;
-  const { withLock } = createLocker();
+  const locker = createLocker();
+  const { withLock } = locker;
   const checker = createChecker();
   const loaded = new Map<string, Promise<FileSession | undefined>>();
   let opening: Promise<Root> | undefined;
@@ -47,6 +53,9 @@ export function fileStore(dir: string, options: FileStoreOptions = {}): Store {
       opening = undefined;
       throw error;
     }));
+
+  const withBoth = <T>(one: Target, other: Target, task: () => Promise<T>): Promise<T> =>
+    lockAll(locker, [targetHash(one), targetHash(other)], task);
 
   const newSpool = async (): Promise<FileSpool> => createFileSpool((await ready()).layout.newSpoolPath());
 
@@ -183,7 +192,8 @@ export function fileStore(dir: string, options: FileStoreOptions = {}): Store {
       const { objects, copies } = await ready();
       await objects.checkVacant(target, overwrite);
       const source = await objects.holderOf(target, sha);
-      if (!source || !mayRead(source)) return undefined;
+      const info = source && (await objects.stat(source));
+      if (!info || !mayRead(source, info)) return undefined;
       const copy = await copies.of(target, { source, sha, sizeBytes });
       if (!copy) return undefined;
       return withLock(targetHash(target), async () => {
@@ -193,9 +203,9 @@ export function fileStore(dir: string, options: FileStoreOptions = {}): Store {
           return placed.finally(() => rm(path, { force: true }));
         }
         // A request that asked for the same has put it there.
-        const info = await objects.stat(target);
-        if (info?.sha !== sha) throw new StoreError('busy');
-        return info;
+        const there = await objects.stat(target);
+        if (there?.sha !== sha) throw new StoreError('busy');
+        return there;
       });
     },
     async checkVacant(target, overwrite) {
@@ -210,6 +220,47 @@ export function fileStore(dir: string, options: FileStoreOptions = {}): Store {
     async deleteObject(target) {
       const { objects } = await ready();
       return withLock(targetHash(target), () => objects.delete(target));
+    },
+    async describeObject(target, change) {
+      const { objects } = await ready();
+      return withLock(targetHash(target), () => objects.describe(target, change));
+    },
+    async copyObject(source, target, signedBy, overwrite) {
+      const { objects, copies } = await ready();
+      const inherited = await objects.heritage(source, signedBy);
+      if (!inherited) return undefined;
+      await objects.checkVacant(target, overwrite);
+      const copy = await copies.of(target, inherited.content);
+      return withLock(targetHash(target), async () => {
+        const path = copy?.take();
+        // Somebody has changed the source meanwhile, or was faster.
+        if (path === undefined) throw new StoreError('busy');
+        return objects.place(path, target, inherited.labels, overwrite).finally(() => rm(path, { force: true }));
+      });
+    },
+    async moveObject(source, target, signedBy, overwrite) {
+      const { objects } = await ready();
+      return withBoth(source, target, () => objects.move(source, target, signedBy, overwrite));
+    },
+    directories: {
+      list: async (target, request) => (await ready()).folders.list(target, request),
+      stat: async (target) => (await ready()).folders.stat(target),
+      async create(target, labels) {
+        const { folders } = await ready();
+        await withLock(targetHash(target), () => folders.create(target, labels));
+      },
+      async describe(target, attributes) {
+        const { folders } = await ready();
+        return withLock(targetHash(target), () => folders.describe(target, attributes));
+      },
+      async move(source, target, signedBy) {
+        const { folders } = await ready();
+        return withBoth(source, target, () => folders.move(source, target, signedBy));
+      },
+      async delete(target) {
+        const { folders } = await ready();
+        return withLock(targetHash(target), () => folders.delete(target));
+      },
     },
     async tidy() {
       await sweepSpool((await ready()).layout);
@@ -226,6 +277,7 @@ export function fileStore(dir: string, options: FileStoreOptions = {}): Store {
 interface Root {
   readonly layout: Layout;
   readonly objects: Objects;
+  readonly folders: DirectoryStore;
   readonly copies: KnownCopies;
 }
 
@@ -233,10 +285,19 @@ async function openRoot(dir: string, fsync: boolean): Promise<Root> {
   await makeDirectory(dir, fsync);
   // Links above the root are the owner's business; below it, real paths and plain ones must be the same.
   const layout = createLayout(await realpath(dir));
-  for (const own of [layout.sessions, layout.objects, layout.content, layout.spool]) await makeDirectory(own, fsync);
+  for (const own of [layout.sessions, layout.objects, layout.directories, layout.content, layout.spool]) {
+    await makeDirectory(own, fsync);
+  }
   await sweepSpool(layout).catch(() => {});
-  const objects = createObjects(layout, fsync);
-  return { layout, objects, copies: createKnownCopies(objects.copyKnown) };
+  const ground: Ground = {
+    layout,
+    labels: createLabels(layout, fsync),
+    directories: createDirectories(layout.root, fsync, (dir) => isCreated(layout, dir)),
+    reach: createReach(layout),
+    fsync,
+  };
+  const objects = createObjects(ground);
+  return { layout, objects, folders: createFolders(ground, objects), copies: createKnownCopies(objects.copyKnown) };
 }
 
 /** A session whose `meta.json` is broken: nothing leads to it any more. */

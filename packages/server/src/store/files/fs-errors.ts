@@ -12,3 +12,6 @@ export async function ifPresent<T>(pending: Promise<T>): Promise<T | undefined> 
     throw error;
   }
 }
+
+/** What file systems without hard links say when they are asked for one. */
+export const NO_LINKS: readonly string[] = ['EPERM', 'EACCES', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'];

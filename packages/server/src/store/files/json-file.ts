@@ -41,3 +41,7 @@ export function hasFields(value: unknown, checks: Readonly<Record<string, (field
 
 export const isText = (field: unknown): field is string => typeof field === 'string';
 export const isTextOrNothing = (field: unknown): boolean => field === undefined || isText(field);
+export const isTextsOrNothing = (field: unknown): boolean =>
+  field === undefined || (typeof field === 'object' && field !== null && Object.values(field).every(isText));
+export const isOriginOrNothing = (field: unknown): boolean =>
+  field === undefined || hasFields(field, { path: isText, revision: isText });

@@ -12,7 +12,9 @@ const KEEP_MS = 5 * 60_000;
 export interface KnownContent {
   /** Where it may be found. */
   readonly source: Target;
-  readonly sha: string;
+  /** Undefined when nobody knows it; the revision tells then whether it is the same content. */
+  readonly sha: string | undefined;
+  readonly revision?: string;
   readonly sizeBytes: number;
 }
 
@@ -76,7 +78,7 @@ export function createKnownCopies(
 
   return {
     async of(target, content) {
-      const key = `${targetHash(target)} ${targetHash(content.source)} ${content.sha} ${content.sizeBytes}`;
+      const key = `${targetHash(target)} ${targetHash(content.source)} ${content.sha ?? content.revision} ${content.sizeBytes}`;
       const known = jobs.get(key);
       if (known) known.waiting++;
       const job = known ?? start(key, content);

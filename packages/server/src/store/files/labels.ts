@@ -1,6 +1,15 @@
-import { rm } from 'node:fs/promises';
-import type { ObjectLabels, Target } from '../store.ts';
-import { hasFields, isText, isTextOrNothing, readJson, writeJson } from './json-file.ts';
+import { copyFile, link, rename, rm } from 'node:fs/promises';
+import type { ObjectLabels, ObjectProperties, Target } from '../store.ts';
+import { hasCode, ifPresent, NO_LINKS } from './fs-errors.ts';
+import {
+  hasFields,
+  isOriginOrNothing,
+  isText,
+  isTextOrNothing,
+  isTextsOrNothing,
+  readJson,
+  writeJson,
+} from './json-file.ts';
 import type { Layout } from './layout.ts';
 import { syncDirectories } from './sync.ts';
 
@@ -25,8 +34,20 @@ export interface Labels {
    * files that were moved to another disk together with the root.
    */
   of(target: Target, facts: FileFacts): Promise<{ labels: ObjectLabels; isCertain: boolean }>;
-  /** Writes labels for a file that is about to take the place of the one that stands there. */
-  prepare(target: Target, facts: FileFacts, labels: ObjectLabels, standing: FileFacts | undefined): Promise<void>;
+  /**
+   * Writes labels for a file that is about to take the place of the one that stands there. Who may read it stays as it is unless
+   * they say so: what was private must not become public because somebody sent a newer version.
+   */
+  prepare(
+    target: Target,
+    facts: FileFacts,
+    labels: ObjectLabels,
+    standing: FileFacts | undefined,
+  ): Promise<ObjectLabels>;
+  /** Changes what is said of the file that stands there. */
+  change(target: Target, facts: FileFacts, change: ObjectProperties): Promise<void>;
+  /** Makes the labels at one target those at another, too. */
+  share(from: Target, to: Target): Promise<void>;
   forget(target: Target): Promise<void>;
   /** Where an object with this content may be found, in the target's bucket. */
   holderOf(target: Target, sha: string): Promise<Target | undefined>;
@@ -48,9 +69,31 @@ export function createLabels(layout: Layout, fsync: boolean): Labels {
     },
     async prepare(target, facts, labels, standing) {
       const kept = standing && (await entryOf(target, standing));
-      const entries: Entry[] = [{ ...labels, revision: revisionOf(facts) }];
+      const authority = labels.authority ?? kept?.authority;
+      const entries: Entry[] = [{ ...labels, authority, revision: revisionOf(facts) }];
       if (kept) entries.push(kept);
       await writeJson(layout.labelsPath(target), layout.newSpoolPath(), entries, fsync);
+      return entries[0] as Entry;
+    },
+    async change(target, facts, change) {
+      // With the revision it has: what is uncertain of it stays so.
+      const entry = (await entryOf(target, facts)) ?? { revision: revisionOf(facts) };
+      await writeJson(layout.labelsPath(target), layout.newSpoolPath(), [{ ...entry, ...change }], fsync);
+    },
+    async share(from, to) {
+      const temporaryPath = layout.newSpoolPath();
+      try {
+        await ifPresent(
+          link(layout.labelsPath(from), temporaryPath).catch((error) => {
+            if (!hasCode(error, ...NO_LINKS)) throw error;
+            return copyFile(layout.labelsPath(from), temporaryPath);
+          }),
+        );
+        await ifPresent(rename(temporaryPath, layout.labelsPath(to)));
+      } finally {
+        // Renaming a file to another name of the same one does nothing.
+        await rm(temporaryPath, { force: true });
+      }
     },
     async forget(target) {
       await rm(layout.labelsPath(target), { force: true });
@@ -91,6 +134,9 @@ function isEntries(value: unknown): value is Entry[] {
     session: isTextOrNothing,
     signedBy: isTextOrNothing,
     attributes: isTextOrNothing,
+    authority: isTextOrNothing,
+    headers: isTextsOrNothing,
+    origin: isOriginOrNothing,
   };
   return Array.isArray(value) && value.every((entry) => hasFields(entry, checks));
 }

@@ -7,6 +7,7 @@ import type { Target } from '../store.ts';
  *
  * - `sessions/<target hash>/` one unfinished upload: `meta.json`, `checkpoints`, `journal`, `data`
  * - `objects/<target hash>.json` what is known about an object
+ * - `directories/<target hash>.json` that somebody has created a directory, and what is known about it
  * - `content/<bucket and sha hash>.json` an object that holds this content
  * - `spool/` whatever is being written; what failures and crashes have left there is swept away
  *
@@ -17,6 +18,7 @@ export interface Layout {
   readonly root: string;
   readonly sessions: string;
   readonly objects: string;
+  readonly directories: string;
   readonly content: string;
   readonly spool: string;
   readonly once: string;
@@ -24,6 +26,9 @@ export interface Layout {
   objectPath(target: Target): string;
   sessionDir(targetHash: string): string;
   labelsPath(target: Target): string;
+  markerPath(target: Target): string;
+  /** The other way round: the target at a path below a bucket's. */
+  targetAt(path: string): Target;
   contentPath(target: Target, sha: string): string;
   newSpoolPath(): string;
   /** A new name in the same folder, and where to note it. */
@@ -45,6 +50,11 @@ export interface AsideNote {
 
 const ASIDE = /^\.cos-slice-[0-9a-f]{24}$/;
 
+/** Whether a file of this name is not an object, but one on its way. */
+export function isAsideName(name: string): boolean {
+  return ASIDE.test(name);
+}
+
 export function createLayout(root: string): Layout {
   const own = (...names: string[]) => join(root, '.cos-slice', ...names);
   const bucketDir = (target: Target) => join(root, target.appId, target.bucket);
@@ -52,13 +62,19 @@ export function createLayout(root: string): Layout {
     root,
     sessions: own('sessions'),
     objects: own('objects'),
+    directories: own('directories'),
     content: own('content'),
     spool: own('spool'),
     once: own('once'),
     bucketDir,
-    objectPath: (target) => `${bucketDir(target)}/${target.path}`,
+    objectPath: (target) => (target.path === '' ? bucketDir(target) : `${bucketDir(target)}/${target.path}`),
     sessionDir: (hash) => own('sessions', hash),
     labelsPath: (target) => own('objects', `${targetHash(target)}.json`),
+    markerPath: (target) => own('directories', `${targetHash(target)}.json`),
+    targetAt(path) {
+      const [appId = '', bucket = '', ...names] = relative(root, path).split('/');
+      return { appId, bucket, path: names.join('/') };
+    },
     contentPath: (target, sha) => own('content', `${hashOf(target.appId, target.bucket, sha)}.json`),
     newSpoolPath: () => own('spool', newName()),
     newAside(beside) {
@@ -66,7 +82,7 @@ export function createLayout(root: string): Layout {
       const path = join(dirname(beside), `.cos-slice-${name}`);
       return { path, notePath: own('spool', `${name}.json`), note: { aside: relative(root, path) } };
     },
-    asidePath: ({ aside }) => (ASIDE.test(aside.slice(aside.lastIndexOf('/') + 1)) ? join(root, aside) : undefined),
+    asidePath: ({ aside }) => (isAsideName(aside.slice(aside.lastIndexOf('/') + 1)) ? join(root, aside) : undefined),
   };
 }
 

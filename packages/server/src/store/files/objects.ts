@@ -1,28 +1,27 @@
 import { constants } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
-import { access, link, lstat, open, realpath, rename, rm, stat as statFile, unlink } from 'node:fs/promises';
+import { access, link, lstat, open, rename, rm, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { Readable } from 'node:stream';
-import { type ObjectInfo, type ObjectLabels, type OpenObject, StoreError, type Target } from '../store.ts';
+import {
+  type ObjectInfo,
+  type ObjectLabels,
+  type ObjectProperties,
+  type OpenObject,
+  StoreError,
+  type Target,
+} from '../store.ts';
 import { createCopier } from './copier.ts';
-import { createDirectories } from './directories.ts';
-import { hasCode, ifPresent } from './fs-errors.ts';
+import type { Directories } from './directories.ts';
+import { hasCode, ifPresent, NO_LINKS } from './fs-errors.ts';
 import { writeJson } from './json-file.ts';
 import type { KnownContent } from './known-copies.ts';
-import { createLabels, type FileFacts, revisionOf } from './labels.ts';
+import { type FileFacts, type Labels, revisionOf } from './labels.ts';
 import type { Layout } from './layout.ts';
+import { asConflict, type Reach } from './reach.ts';
 import { readRange } from './read-file.ts';
 
-/** What file systems without hard links say when they are asked for one. */
-const NO_LINKS = ['EPERM', 'EACCES', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'];
-
-/**
- * The finished files. The operator may have made the folder of an appid or a bucket a link; below a bucket symbolic links
- * are never followed: on the way to an object they count as a conflict when writing and as absence when reading, so
- * nothing in a bucket can lead out of it.
- *
- * The methods that change something expect the caller to hold the target's lock.
- */
+/** The finished files. The methods that change something expect the caller to hold the target's lock. */
 export interface Objects {
   /** Fails where putting an object could not succeed, as far as a look can tell. */
   checkVacant(target: Target, overwrite: boolean): Promise<void>;
@@ -33,13 +32,32 @@ export interface Objects {
   /** Copies known content to a new file. Takes as long as that takes. Undefined when the source does not have it. */
   copyKnown(content: KnownContent, signal?: AbortSignal): Promise<string | undefined>;
   stat(target: Target): Promise<ObjectInfo | undefined>;
+  /** The same for one that is in a directory known to be where it seems, which makes it cheaper. */
+  statIn(target: Target): Promise<ObjectInfo | undefined>;
+  describe(target: Target, change: ObjectProperties): Promise<ObjectInfo | undefined>;
+  /** What a copy of the object has to be, and what is said of it. */
+  heritage(source: Target, signedBy: string): Promise<Heritage | undefined>;
+  /** The caller holds both locks. */
+  move(source: Target, target: Target, signedBy: string, overwrite: boolean): Promise<ObjectInfo | undefined>;
   open(target: Target): Promise<OpenObject | undefined>;
   delete(target: Target): Promise<boolean>;
 }
 
-export function createObjects(layout: Layout, fsync: boolean): Objects {
-  const labels = createLabels(layout, fsync);
-  const directories = createDirectories(layout.root, fsync);
+export interface Heritage {
+  readonly content: KnownContent;
+  readonly labels: ObjectLabels;
+}
+
+/** What it takes to keep files in their places. */
+export interface Ground {
+  readonly layout: Layout;
+  readonly labels: Labels;
+  readonly directories: Directories;
+  readonly reach: Reach;
+  readonly fsync: boolean;
+}
+
+export function createObjects({ layout, labels, directories, reach, fsync }: Ground): Objects {
   const copier = createCopier(fsync);
 
   /** The file that an object would replace. @throws StoreError `exists`, `path-conflict` */
@@ -52,53 +70,27 @@ export function createObjects(layout: Layout, fsync: boolean): Objects {
     return entry;
   }
 
-  /** The deepest directory that exists on the way; what is below it gets created. It must be reached without links. */
-  async function deepestAbove(target: Target): Promise<string> {
-    const bucketDir = layout.bucketDir(target);
-    for (let dir = dirname(layout.objectPath(target)); dir.length > layout.root.length; dir = dirname(dir)) {
-      // The entry itself first: asked in any other order, one that somebody makes meanwhile looks like a dangling link.
-      const entry = await ifPresent(lstat(dir)).catch(asConflict('ELOOP'));
-      if (!entry) continue;
-      const isOperators = dir.length <= bucketDir.length;
-      const isDirectory = isOperators ? (await statFile(dir)).isDirectory() : entry.isDirectory();
-      if (!isDirectory) throw new StoreError('path-conflict');
-      const real = await ifPresent(realpath(dir));
-      if (real === undefined) continue;
-      if (!isOperators && !(await isReached(target, dir, real))) throw new StoreError('path-conflict');
-      return dir;
-    }
-    return layout.root;
-  }
-
-  /** Whether a directory below a bucket's is where it seems to be. */
-  async function isReached(target: Target, dir: string, real: string): Promise<boolean> {
-    if (real === dir) return true;
-    const bucketDir = layout.bucketDir(target);
-    const realBucket = await ifPresent(realpath(bucketDir));
-    return realBucket !== undefined && real === realBucket + dir.slice(bucketDir.length);
-  }
-
   async function place(
     sourcePath: string,
     target: Target,
     ownLabels: ObjectLabels,
     overwrite: boolean,
   ): Promise<ObjectInfo> {
-    await deepestAbove(target);
+    await reach.deepestAbove(target);
     const standing = await standingAt(target, overwrite);
     const path = layout.objectPath(target);
 
     /** Moves a file that is on the target's file system. */
     async function settle(from: string): Promise<ObjectInfo> {
       const facts = await lstat(from, { bigint: true });
-      await labels.prepare(target, facts, ownLabels, standing);
+      const kept = await labels.prepare(target, facts, ownLabels, standing);
       try {
         await move(from, path, overwrite);
       } catch (error) {
         if (!(await ifPresent(lstat(path)))) await labels.forget(target).catch(() => {});
         throw error;
       }
-      return infoOf(facts, ownLabels);
+      return infoOf(facts, kept);
     }
 
     const info = await directories
@@ -156,8 +148,7 @@ export function createObjects(layout: Layout, fsync: boolean): Objects {
     target: Target,
   ): Promise<{ file: FileHandle; info: ObjectInfo; isCertain: boolean } | undefined> {
     const path = layout.objectPath(target);
-    const real = await ifPresent(realpath(dirname(path)));
-    if (real === undefined || !(await isReached(target, dirname(path), real))) return undefined;
+    if (!(await reach.isReached(target, dirname(path)))) return undefined;
     const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
     const file = await open(path, flags).catch((error) => {
       if (hasCode(error, 'ENOENT', 'ENOTDIR', 'ELOOP', 'ENXIO')) return undefined;
@@ -184,20 +175,39 @@ export function createObjects(layout: Layout, fsync: boolean): Objects {
     return opened;
   }
 
+  async function heritage(source: Target, signedBy: string): Promise<Heritage | undefined> {
+    const found = await look(source);
+    if (!found) return undefined;
+    const { attributes, authority, headers, sha, revision, sizeBytes } = found.info;
+    const origin = { path: source.path, revision };
+    return {
+      content: { source, sha: undefined, revision, sizeBytes },
+      labels: { attributes, authority, headers, sha: found.isCertain ? sha : undefined, signedBy, origin },
+    };
+  }
+
+  async function remove(target: Target): Promise<void> {
+    const path = layout.objectPath(target);
+    await ifPresent(unlink(path));
+    await labels.forget(target);
+    await directories.prune(dirname(path), layout.bucketDir(target));
+  }
+
   return {
     async checkVacant(target, overwrite) {
-      const above = await deepestAbove(target);
+      const above = await reach.deepestAbove(target);
       await standingAt(target, overwrite);
       await access(above, constants.W_OK | constants.X_OK);
     },
     place,
     holderOf: labels.holderOf,
-    async copyKnown({ source, sha, sizeBytes }, signal) {
+    async copyKnown({ source, sha, revision, sizeBytes }, signal) {
       const before = await look(source);
-      if (before?.info.sha !== sha || before.info.sizeBytes !== sizeBytes) return undefined;
+      const isIt = revision === undefined ? before?.info.sha === sha : before?.info.revision === revision;
+      if (!before || !isIt || before.info.sizeBytes !== sizeBytes) return undefined;
       const copyPath = layout.newSpoolPath();
       const isRight = await copier.copy(layout.objectPath(source), copyPath, {
-        sha: before.isCertain ? undefined : sha,
+        sha: before.isCertain || revision !== undefined ? undefined : sha,
         ...(signal && { signal }),
       });
       if (!isRight) return undefined;
@@ -208,6 +218,27 @@ export function createObjects(layout: Layout, fsync: boolean): Objects {
       return undefined;
     },
     stat: async (target) => (await look(target))?.info,
+    async statIn(target) {
+      const facts = await ifPresent(lstat(layout.objectPath(target), { bigint: true }));
+      return facts?.isFile() ? infoOf(facts, (await labels.of(target, facts)).labels) : undefined;
+    },
+    async describe(target, change) {
+      const found = await look(target);
+      if (!found) return undefined;
+      await labels.change(target, await lstat(layout.objectPath(target), { bigint: true }), change);
+      return { ...found.info, ...change };
+    },
+    heritage,
+    async move(source, target, signedBy, overwrite) {
+      const inherited = await heritage(source, signedBy);
+      if (!inherited) return undefined;
+      const [from, to] = [layout.objectPath(source), layout.objectPath(target)];
+      // What a crash has left half way: one file of two names.
+      const isThere = !overwrite && (await isSameFile(from, to));
+      const info = isThere ? (await look(target))?.info : await place(from, target, inherited.labels, overwrite);
+      await remove(source);
+      return info;
+    },
     async open(target) {
       const opened = await openFile(target);
       if (!opened) return undefined;
@@ -220,10 +251,7 @@ export function createObjects(layout: Layout, fsync: boolean): Objects {
     },
     async delete(target) {
       if (!(await look(target))) return false;
-      const path = layout.objectPath(target);
-      await unlink(path);
-      await labels.forget(target);
-      await directories.prune(dirname(path), layout.bucketDir(target));
+      await remove(target);
       return true;
     },
   };
@@ -243,13 +271,13 @@ async function* readExactly(file: FileHandle, startBytes: number, endBytes: numb
   }
 }
 
-function asConflict(...codes: string[]): (error: unknown) => never {
-  return (error) => {
-    throw hasCode(error, ...codes) ? new StoreError('path-conflict', { cause: error }) : error;
-  };
+async function isSameFile(...paths: [string, string]): Promise<boolean> {
+  const [one, other] = await Promise.all(paths.map((path) => ifPresent(lstat(path, { bigint: true }))));
+  return one !== undefined && one.ino === other?.ino && one.dev === other.dev;
 }
 
-function infoOf(facts: FileFacts, { sha, session, signedBy, attributes }: ObjectLabels): ObjectInfo {
+function infoOf(facts: FileFacts, { sha, session, signedBy, origin, ...properties }: ObjectLabels): ObjectInfo {
+  const { attributes, authority, headers } = properties;
   return {
     sizeBytes: Number(facts.size),
     modifiedAtMs: Number(facts.mtimeNs / 1_000_000n),
@@ -257,6 +285,9 @@ function infoOf(facts: FileFacts, { sha, session, signedBy, attributes }: Object
     sha,
     session,
     signedBy,
+    origin,
     attributes,
+    authority,
+    headers,
   };
 }
