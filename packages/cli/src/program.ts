@@ -4,7 +4,7 @@ import type { Call, Command } from './command.ts';
 import { COMMANDS } from './commands/index.ts';
 import { EXIT, type FailureFacts, reportFailure, UsageError } from './failure.ts';
 import { type Flag, flagNames, type Given } from './flags.ts';
-import { EXIT_CODES, renderHelp } from './help.ts';
+import { LAYOUT, renderHelp, renderOverview } from './help.ts';
 
 /** Runs the command line. @returns the exit code */
 export async function run(argv: readonly string[]): Promise<number> {
@@ -56,17 +56,14 @@ function createProgram(): Commander {
       // What goes wrong is reported by `run`, in one line.
       .configureOutput({ outputError: () => {} })
       .exitOverride()
-      .addHelpText(
-        'after',
-        `
-Try it:
-  cos-slice serve --root ./store           starts a server, prints an upload command to paste
-  cos-slice upload film.mp4 demo/films/    uploads; run it again to resume
-  cos-slice COMMAND --help                 flags, variables and examples
-
-${EXIT_CODES}`,
-      )
+      .configureHelp(LAYOUT)
+      .addHelpText('after', () => renderOverview(columns()))
   );
+}
+
+/** Terminals without a size say 0. */
+function columns(): number {
+  return process.stdout.columns || 80;
 }
 
 function addCommand(
@@ -83,10 +80,12 @@ function addCommand(
     if (flag.opposite) shown.addOption(new Option(flag.opposite.usage, flag.opposite.doc));
     return [key, option.attributeName()] as const;
   });
-  shown.addHelpText('after', renderHelp(command)).action(() => {
-    const found: Readonly<Record<string, Given>> = shown.opts();
-    return run(shown.args, Object.fromEntries(keys.map(([key, attribute]) => [key, found[attribute]])));
-  });
+  shown
+    .addHelpText('after', () => renderHelp(command, columns()))
+    .action(() => {
+      const found: Readonly<Record<string, Given>> = shown.opts();
+      return run(shown.args, Object.fromEntries(keys.map(([key, attribute]) => [key, found[attribute]])));
+    });
 }
 
 function toOption({ usage, doc, required = false, repeatable = false }: Flag): Option {

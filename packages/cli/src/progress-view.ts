@@ -49,8 +49,8 @@ export function showProgress(
     // Read each time: the upload measures its speed as it is looked at.
     const state = read();
     if (live) {
-      // Terminals without a size say 0. One column less than there are: some wrap as soon as a line is full.
-      const line = renderLine(label, state, { columns: (terminal.columns || 80) - 1, color });
+      // Terminals without a size say 0. The last columns are for the ^C that a terminal shows: it must not begin a new line.
+      const line = renderLine(label, state, { columns: (terminal.columns || 80) - 3, color });
       terminal.write(`${drawn ? '' : HIDE_CURSOR}${NO_WRAP}\r${line}${CLEAR_REST}${WRAP}`);
       drawn = true;
     } else if (performance.now() >= printAtMs) {

@@ -77,6 +77,7 @@ test.each([
   ['js', 'createSliceServer('],
   ['js', 'uploadFile('],
   ['sh', 'npm ci'],
+  ['sh', 'npm pack'],
   ['sh', 'serve --root'],
   ['sh', 'export COS_SLICE_ENDPOINT'],
   ['sh', '--json'],

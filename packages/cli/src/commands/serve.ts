@@ -72,14 +72,14 @@ export const serve: Command = {
   operands: [],
   flags: FLAGS,
   notes: [
-    'The first line is "ready URL", the rest a line for each request: time, op, path,\nHTTP status, code, ms, size.',
-    'Ctrl-C (or SIGTERM) lets requests under way end and stops the server, a second\none stops it at once; what uploads have stored stays and can be resumed.',
-    'GET / and /-/healthy say 200 to probes, /-/ready until the server is told to\nstop.',
+    'The first line is "ready URL", the rest a line for each request: time, op, path, HTTP status, code, ms, size.',
+    'Ctrl-C (or SIGTERM) lets requests under way end and stops the server, a second one stops it at once; what uploads have stored stays and can be resumed.',
+    'GET / and /-/healthy say 200 to probes, /-/ready until the server is told to stop.',
   ],
   examples: [
     'cos-slice serve --root ./store',
     'COS_SECRET_KEY=... cos-slice serve --root /srv/files --bucket films --app-id 10055004 --secret-id ID',
-    'cos-slice serve --root /srv/files --public-url https://files.example     # behind a proxy with TLS',
+    'cos-slice serve --root /srv/files --public-url https://files.example   # behind a proxy',
   ],
   variables: {},
   run: async ({ given }) => serveUntilTold(readFlags(FLAGS, given)),

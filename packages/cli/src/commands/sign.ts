@@ -29,7 +29,7 @@ export const sign: Command = {
     { usage: '<BUCKET[/PATH]>', doc: 'what it is for: a path and what is below it, or without one the whole bucket' },
   ],
   flags: { ...OWN, ...ACCOUNT },
-  notes: ['With --json: {"ok":true,"signature","appId","bucket","path","effect",\n              "expiresAtSec"}'],
+  notes: ['With --json: {"ok":true, "signature", "appId", "bucket", "path", "effect", "expiresAtSec"}'],
   examples: [
     'cos-slice sign films --expires 600',
     'curl "http://127.0.0.1:9000/files/v2/10000000/demo/film.mp4?$(cos-slice sign demo/film.mp4 --query)" -o film.mp4',

@@ -67,10 +67,8 @@ export const upload: Command = {
   ],
   flags: { ...CONNECTION, ...OWN },
   notes: [
-    '--sign-url gets POST {"appId","bucket","path","effect","nowSec"} and answers\n{"signature":"..."}.',
-    'With --json: {"ok":true,"path","accessUrl","sizeBytes","sentBytes",\n' +
-      '              "resumedBytes","durationMs",...}\n' +
-      '         or: {"ok":false,"code","message","path",...}',
+    '--sign-url gets POST {"appId","bucket","path","effect","nowSec"} and answers {"signature":"..."}.',
+    'With --json: {"ok":true, "path", "accessUrl", "sizeBytes", "sentBytes", "resumedBytes", "durationMs", ...} or {"ok":false, "code", "message", "path", ...}',
   ],
   examples: [
     'cos-slice upload film.mp4 films/2024/film.mp4 --endpoint https://sh.file.myqcloud.com/files/v2 --app-id 10055004',
@@ -78,7 +76,7 @@ export const upload: Command = {
     'cos-slice upload notes.txt docs/notes.txt --sign-url https://example.com/sign --overwrite',
   ],
   variables: {
-    'HTTP_PROXY, HTTPS_PROXY, NO_PROXY': 'which proxy to go through',
+    HTTP_PROXY: 'which proxy to go through; HTTPS_PROXY and NO_PROXY, too',
     NODE_EXTRA_CA_CERTS: 'a file of more certificates to trust',
     NO_COLOR: 'no colours',
     XDG_STATE_HOME: 'where unfinished uploads are remembered (default: ~/.local/state)',
