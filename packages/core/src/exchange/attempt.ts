@@ -19,7 +19,7 @@ export interface AttemptOptions {
   lineMs(): number;
   /** Aborted, with the timeout as its reason, when the attempt takes too long. */
   readonly controller: AbortController;
-  onSent(totalBytes: number): void;
+  readonly onSent?: ((totalBytes: number) => void) | undefined;
 }
 
 /** What a transport is given for one attempt, and what the watchdog knows of it. */
@@ -40,36 +40,36 @@ const MAX_PATIENCE = 2 ** MAX_DOUBLINGS;
  * reason, the next attempt gets so much more that it is not broken off again before it can have arrived.
  */
 export function createAttempt(options: AttemptOptions): Attempt {
-  const { clock, controller, sizeBytes, lineMs } = options;
+  const { clock, controller, sizeBytes, onSent } = options;
   const { connectMs, noProgressMs, responseMs } = options.timeouts;
   const patience = 2 ** Math.min(options.attempt, MAX_DOUBLINGS);
   const patienceInTheDark = options.attempt > 0 ? MAX_PATIENCE : 1;
-  const startedAtMs = clock.monotonicMs();
-  let phase: Phase = options.tellsConnection ? 'connect' : 'response';
-  let sentAtMs = startedAtMs;
+  let phase: Phase = 'connect';
 
-  const answerMs = (): number => responseMs * (options.long ? MAX_PATIENCE : patience) + lineMs() * patienceInTheDark;
-  const silenceMs = (): number => (connectMs + noProgressMs) * patienceInTheDark + answerMs();
-  /** Bytes of the content that have left tell what is waited for next. */
-  const reach = (sentBytes: number): void => {
-    phase = sentBytes >= sizeBytes ? 'response' : 'no-progress';
-    sentAtMs = clock.monotonicMs();
-    attempt.deadlineMs = sentAtMs + (phase === 'response' ? answerMs() : noProgressMs * patience);
+  const answerMs = (): number =>
+    responseMs * (options.long ? MAX_PATIENCE : patience) + options.lineMs() * patienceInTheDark;
+  const enter = (next: Phase, allowedMs: number): void => {
+    phase = next;
+    attempt.sentAtMs = clock.monotonicMs();
+    attempt.deadlineMs = attempt.sentAtMs + allowedMs;
   };
+  /** Bytes of the content that have left tell what is waited for next. */
+  const reach = (sentBytes: number): void =>
+    sentBytes < sizeBytes ? enter('no-progress', noProgressMs * patience) : enter('response', answerMs());
   const attempt = {
     signal: controller.signal,
     connectMs: connectMs * patience,
-    deadlineMs: startedAtMs + (phase === 'connect' ? connectMs * patience : silenceMs()),
-    get sentAtMs() {
-      return sentAtMs;
-    },
+    deadlineMs: 0,
+    sentAtMs: 0,
     onLate: () => controller.abort(timeoutError(phase, options.url)),
     onConnected: () => reach(0),
     onSent(totalBytes: number) {
       reach(totalBytes);
-      options.onSent(Math.min(totalBytes, sizeBytes));
+      onSent?.(Math.min(totalBytes, sizeBytes));
     },
   };
+  if (options.tellsConnection) enter('connect', attempt.connectMs);
+  else enter('response', (connectMs + noProgressMs) * patienceInTheDark + answerMs());
   return attempt;
 }
 

@@ -28,9 +28,9 @@ export interface AttemptContext {
   /** Ends the attempt; aborted by the exchange too, with the timeout as its reason, when the attempt takes too long. */
   readonly controller: AbortController;
   /** Called when the request is authorised and about to be sent; what it throws is the outcome, and nothing is sent. */
-  beforeSend?(): Promise<void>;
+  readonly beforeSend?: (() => Promise<void>) | undefined;
   /** Bytes of content handed to the network so far. */
-  onSent?(totalBytes: number): void;
+  readonly onSent?: ((totalBytes: number) => void) | undefined;
 }
 
 /** What came of an attempt that was answered. */
@@ -80,10 +80,10 @@ export function createExchange<C>(options: ExchangeOptions<C>): Exchange<C> {
       const effect = wire.effectOf(operation.op);
       const claim = { appId, bucket, path, effect, nowSec: serverTime.nowSec(), refused };
       const request = await authorizer.authorize(wire.encode(operation, url), claim, controller.signal);
-      await beforeSend?.();
+      if (beforeSend) await beforeSend();
       controller.signal.throwIfAborted();
       const sizeBytes = request.content?.sizeBytes ?? 0;
-      const shipment = traffic.enter(sizeBytes, clock.monotonicMs());
+      const endShipment = traffic.enter(sizeBytes, clock.monotonicMs());
       const watched = createAttempt({
         url,
         sizeBytes,
@@ -93,28 +93,24 @@ export function createExchange<C>(options: ExchangeOptions<C>): Exchange<C> {
         long: mayTakeLong(operation),
         tellsConnection: transport.reportsProgress && !transport.queues,
         clock,
-        lineMs: () => traffic.lineMs(),
+        lineMs: traffic.lineMs,
         controller,
-        onSent: (totalBytes) => onSent?.(totalBytes),
+        onSent,
       });
-      let response: WireResponse;
+      let response: WireResponse | undefined;
+      let nowMs = 0;
       watchdog.watch(watched);
       try {
         response = await transport.send(request, watched);
-      } catch (error) {
-        if (isCosSliceError(controller.signal.reason, 'timeout')) shipment.late();
-        throw error;
       } finally {
         watchdog.forget(watched);
-        shipment.leave();
         requests += 1;
+        nowMs = clock.monotonicMs();
+        const late = isCosSliceError(controller.signal.reason, 'timeout');
+        endShipment(response ? 'arrived' : late ? 'late' : 'broken-off', nowMs);
       }
       answered = true;
-      const nowMs = clock.monotonicMs();
-      if (sizeBytes > 0) {
-        shipment.arrived(nowMs);
-        onSent?.(sizeBytes);
-      }
+      if (sizeBytes > 0) onSent?.(sizeBytes);
       const reply = wire.decode(operation, response);
       const slow = sizeBytes > 0 && nowMs - watched.sentAtMs > timeouts.responseMs / 2;
       if (reply.kind !== 'failed') return { reply, slow };

@@ -4,20 +4,14 @@
  * before it has arrived, and only this tells how long an answer may take.
  */
 export interface Traffic {
-  /** Content sets out. */
-  enter(bytes: number, nowMs: number): Shipment;
+  /** Content sets out. @returns what to call once it is under way no longer */
+  enter(bytes: number, nowMs: number): (end: ShipmentEnd, nowMs: number) => void;
   /** How long the line may take for all that is under way. */
-  lineMs(): number;
+  readonly lineMs: () => number;
 }
 
-export interface Shipment {
-  /** It has arrived: the answer says so. */
-  arrived(nowMs: number): void;
-  /** It took longer than the line was thought to. */
-  late(): void;
-  /** It is under way no longer. Call it once. */
-  leave(): void;
-}
+/** It has arrived, as the answer says; it took longer than the line was thought to; or something else became of it. */
+export type ShipmentEnd = 'arrived' | 'late' | 'broken-off';
 
 /** What a line is taken to carry as long as it has not shown more: 0.5 Mbit/s. */
 const LEAST_BYTES_PER_MS = 64;
@@ -33,17 +27,12 @@ export function createTraffic(): Traffic {
       underWayBytes += bytes;
       // Before this one, or together with it.
       const aheadBytes = underWayBytes;
-      return {
-        arrived(nowMs) {
-          const shown = aheadBytes / Math.max(1, nowMs - startedAtMs);
-          bytesPerMs = Math.max(LEAST_BYTES_PER_MS, shown / CAUTION);
-        },
-        late() {
-          bytesPerMs = LEAST_BYTES_PER_MS;
-        },
-        leave() {
-          underWayBytes -= bytes;
-        },
+      return (end, nowMs) => {
+        underWayBytes -= bytes;
+        if (end === 'late') bytesPerMs = LEAST_BYTES_PER_MS;
+        if (end !== 'arrived' || bytes === 0) return;
+        const shown = aheadBytes / Math.max(1, nowMs - startedAtMs);
+        bytesPerMs = Math.max(LEAST_BYTES_PER_MS, shown / CAUTION);
       };
     },
   };

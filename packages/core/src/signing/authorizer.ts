@@ -19,7 +19,8 @@ export function createAuthorizer(
     get asked() {
       return signer.asked;
     },
-    authorize: async (request, claim, signal) => wire.attach(request, await signer.sign(claim, signal)),
+    authorize: (request, claim, signal) =>
+      signer.sign(claim, signal).then((signature) => wire.attach(request, signature)),
   };
 }
 

@@ -53,7 +53,9 @@ describe('remoteSigner', () => {
       body: JSON.stringify({ signature: signed(asked.nowSec + 600, String(count)) }),
     }));
     const signer = remoteSigner(service.url);
-    const [first] = await Promise.all(Array.from({ length: 20 }, () => signer.sign(claim, never)));
+    const [first] = await Promise.all(
+      Array.from({ length: 20 }, () => signer.sign(claim, new AbortController().signal)),
+    );
     expect(service.count).toBe(1);
     expect(await signer.sign({ ...claim, refused: first }, never)).not.toBe(first);
     expect(service.count).toBe(2);

@@ -188,8 +188,9 @@ export function createUpload<C>(
 /** A change that nobody should hear of late: of phase, pause, network or place. */
 function isSwitched(before: UploadState, after: UploadState): boolean {
   if (before.phase !== after.phase || isOver(before) || isOver(after)) return true;
-  const switches = ['pausedAtMs', 'probeAtMs', 'seated'] as const;
-  return switches.some(
-    (name) => (before[name] === undefined) !== (after[name] === undefined) || before.seated !== after.seated,
+  return (
+    before.seated !== after.seated ||
+    (before.pausedAtMs === undefined) !== (after.pausedAtMs === undefined) ||
+    (before.probeAtMs === undefined) !== (after.probeAtMs === undefined)
   );
 }

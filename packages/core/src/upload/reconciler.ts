@@ -25,38 +25,47 @@ export interface Reconciler {
   readonly busy: number;
 }
 
-interface Work {
-  readonly signal: AbortSignal;
-  stop(): void;
+interface Work<Command> {
+  readonly command: Command;
+  readonly controller: AbortController;
+  /** Ends the time that it may take to notice that it was aborted. */
+  straggling?: AbortController;
 }
 
 /** Makes what runs follow what is planned, piece by piece of keyed work. It decides nothing, and knows nothing of the work. */
 export function createReconciler<Command extends { readonly key: string }, Event>(
   options: ReconcilerOptions<Command, Event>,
 ): Reconciler {
-  const running = new Map<string, Work>();
+  const running = new Map<string, Work<Command>>();
 
   const start = (command: Command): void => {
-    const controller = new AbortController();
-    const { signal } = controller;
-    let over = false;
-    let straggling: AbortController | undefined;
-    const end = (event: Event | undefined): void => {
-      if (over) return;
-      over = true;
-      straggling?.abort();
-      running.delete(command.key);
-      options.emit(event);
-    };
-    // Whatever was thrown on the way out, the reason of an abort is why it ended.
-    const fail = (cause?: unknown): void => end(options.fail(command, signal.aborted ? signal.reason : cause));
-    const stop = (): void => {
-      straggling = new AbortController();
-      options.clock.sleep(STRAGGLE_MS, straggling.signal).then(fail, () => {});
-      controller.abort(NOT_PLANNED);
-    };
-    running.set(command.key, { signal, stop });
-    options.run(command, controller).then(end, fail);
+    const work = { command, controller: new AbortController() };
+    running.set(command.key, work);
+    options.run(command, work.controller).then(
+      (event) => end(work, event),
+      (cause) => fail(work, cause),
+    );
+  };
+  const end = (work: Work<Command>, event: Event | undefined): void => {
+    const { key } = work.command;
+    // Written off already.
+    if (running.get(key) !== work) return;
+    work.straggling?.abort();
+    running.delete(key);
+    options.emit(event);
+  };
+  // Whatever was thrown on the way out, the reason of an abort is why it ended.
+  const fail = (work: Work<Command>, cause?: unknown): void => {
+    const { aborted, reason } = work.controller.signal;
+    end(work, options.fail(work.command, aborted ? reason : cause));
+  };
+  const stop = (work: Work<Command>): void => {
+    work.straggling = new AbortController();
+    options.clock.sleep(STRAGGLE_MS, work.straggling.signal).then(
+      () => fail(work),
+      () => {},
+    );
+    work.controller.abort(NOT_PLANNED);
   };
 
   return {
@@ -67,12 +76,12 @@ export function createReconciler<Command extends { readonly key: string }, Event
       const commands = options.plan();
       const planned = new Set(commands.map(({ key }) => key));
       for (const [key, work] of running) {
-        if (!planned.has(key) && !work.signal.aborted) work.stop();
+        if (!planned.has(key) && !work.controller.signal.aborted) stop(work);
       }
       for (const command of commands) {
         const work = running.get(command.key);
         // Aborted and planned again: what comes after it waits until it can start, so that what is started in order runs in order.
-        if (work?.signal.aborted) break;
+        if (work?.controller.signal.aborted) break;
         if (!work) start(command);
       }
     },

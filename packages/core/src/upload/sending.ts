@@ -19,6 +19,9 @@ export function noteTry(state: ActiveState, index: number | undefined, change: P
   return { ...state, active };
 }
 
+/** Copied whole for every slice: what a copy has to add to its model costs many times as much. */
+const FRESH: ActiveSlice = { ...UNTRIED, index: 0 };
+
 export function onSliceStarted(state: Sending, index: number): UploadState {
   const { active, cursor, stored } = state;
   if (active.some((slice) => slice.index === index)) return noteTry(state, index, { running: true });
@@ -26,7 +29,7 @@ export function onSliceStarted(state: Sending, index: number): UploadState {
   // Slices are started in order, but they may get their places out of order: the ones passed over become active too.
   const more: ActiveSlice[] = [];
   for (let at = cursor; at <= index; at = nextMissing(stored, at + 1)) {
-    more.push({ ...UNTRIED, index: at, running: at === index });
+    more.push({ ...FRESH, index: at, running: at === index });
   }
   return { ...state, active: [...active, ...more], cursor: nextMissing(stored, index + 1) };
 }

@@ -1,5 +1,5 @@
 import { CosSliceError, type ErrorCode, isCosSliceError } from '../errors.ts';
-import type { Exchange, Outcome } from '../exchange/exchange.ts';
+import type { AttemptContext, Exchange, Outcome } from '../exchange/exchange.ts';
 import { oneLine } from '../one-line.ts';
 import type { Config } from '../options/options.ts';
 import type { AttemptReport, ByteRange, Clock, Hasher, Source } from '../ports.ts';
@@ -76,6 +76,14 @@ export function createTasks<C>(options: TasksOptions<C>): Tasks<C> {
     return { type: 'source-opened', run, sizeBytes, sliceSizeBytes };
   };
 
+  const wait = async (untilMs: number, { signal }: AbortController): Promise<undefined> =>
+    void (await clock.sleep(Math.max(0, untilMs - clock.monotonicMs()), signal));
+
+  const recall = async ({ run }: Task, controller: AbortController): Promise<UploadEvent> => {
+    const recalled = await recorder.recall(opened(), options.job(), controller);
+    return { type: 'recalled', run, ...recalled };
+  };
+
   const hash = async (
     { run, from, attempt }: Extract<Task, { type: 'hash' }>,
     controller: AbortController,
@@ -113,8 +121,8 @@ export function createTasks<C>(options: TasksOptions<C>): Tasks<C> {
     { attempt }: Task,
     controller: AbortController,
     operation: Operation<C, Op>,
-    more: { onSent?(totalBytes: number): void; beforeSend?(): Promise<void> } = {},
-  ): Promise<Outcome<Op>> => exchange.run(operation, { attempt, controller, ...more });
+    { onSent, beforeSend }: Pick<AttemptContext, 'onSent' | 'beforeSend'> = {},
+  ): Promise<Outcome<Op>> => exchange.run(operation, { attempt, controller, onSent, beforeSend });
 
   const read = (content: Source<C>, range: ByteRange, controller: AbortController): Promise<C> => {
     const run = (): Promise<C> => content.slice(range, controller.signal);
@@ -127,6 +135,7 @@ export function createTasks<C>(options: TasksOptions<C>): Tasks<C> {
     const content = opened();
     const sent: Sent = { bytes: 0, buffered: 0, sinceMs: undefined };
     const onSent = (totalBytes: number): void => {
+      if (totalBytes === sent.bytes) return;
       tally.sent(sent, totalBytes, clock.monotonicMs());
       options.moved();
     };
@@ -232,19 +241,14 @@ export function createTasks<C>(options: TasksOptions<C>): Tasks<C> {
     get source() {
       return source;
     },
-    async run(command, controller) {
+    run(command, controller) {
       switch (command.type) {
         case 'wait':
-          await clock.sleep(Math.max(0, command.untilMs - clock.monotonicMs()), controller.signal);
-          return undefined;
+          return wait(command.untilMs, controller);
         case 'source':
           return open(command, controller);
         case 'recall':
-          return {
-            type: 'recalled',
-            run: command.run,
-            ...(await recorder.recall(opened(), options.job(), controller)),
-          };
+          return recall(command, controller);
         case 'hash':
           return hash(command, controller);
         default:

@@ -16,10 +16,13 @@ export function locate({ endpoint, appId, bucket, path }: Target): string {
 
 /** The request for an operation (protocol section 1). Content goes last, so that a server can stream it to its place. */
 export function encode<C>(operation: Operation<C>, url: string): WireRequest<C> {
-  const request = { method: 'POST', url, fields: fieldsOf(operation).filter(isGiven) } as const;
-  if (!('content' in operation)) return request;
+  return { method: 'POST', url, fields: fieldsOf(operation).filter(isGiven), content: contentOf(operation) };
+}
+
+function contentOf<C>(operation: Operation<C>): WireRequest<C>['content'] {
+  if (!('content' in operation)) return undefined;
   const sizeBytes = operation.op === 'slice' ? operation.range.length : operation.sizeBytes;
-  return { ...request, content: { name: 'filecontent', body: operation.content, sizeBytes } };
+  return { name: 'filecontent', body: operation.content, sizeBytes };
 }
 
 function isGiven(field: Field): field is readonly [string, string] {

@@ -23,7 +23,7 @@ export const jsonApi: Wire = {
   check: checkTarget,
   locate,
   encode,
-  attach: (request, signature) => ({ ...request, authorization: { value: signature, query: 'sign' } }),
+  attach: (request, signature) => ({ authorization: { value: signature, query: 'sign' }, ...request }),
   effectOf: (op) => (op === 'discard' ? 'once' : 'multi'),
   decode,
 };
