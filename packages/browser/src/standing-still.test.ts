@@ -18,7 +18,7 @@ const SILENCE_MS = 25_000;
 const BLIND_WORKER = `
   Blob.prototype.arrayBuffer = () => new Promise(() => {});
   const real = setTimeout;
-  setTimeout = (act, ms) => real(act, ms / 100);
+  setTimeout = (act, ms) => real(act, ms / 10);
   importScripts('/hash-worker.js');
 `;
 /** One that starts well, and falls silent after a few pieces. */

@@ -244,10 +244,10 @@ const api = {
     };
     Object.assign(globalThis, { stalled });
   },
-  /** Timers of these lengths go off a hundred times as early: what is waited for so long is not to be waited for in tests. */
+  /** Timers of these lengths go off ten times as early: what is waited for so long is not to be waited for in tests. */
   hurry(...lengthsMs: number[]) {
     const { setTimeout: real } = globalThis;
-    const hurried = (act: () => void, ms = 0) => real(act, lengthsMs.includes(ms) ? ms / 100 : ms);
+    const hurried = (act: () => void, ms = 0) => real(act, lengthsMs.includes(ms) ? ms / 10 : ms);
     Object.assign(globalThis, { setTimeout: hurried });
   },
   /** Plays a browser whose reads of blobs never end. */
