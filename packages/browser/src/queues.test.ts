@@ -1,10 +1,8 @@
 // Requests that wait where nobody sees it, signs of progress that never come, hints and clocks that are wrong.
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { CHROMIUMS, launchChromium } from '@cos-slice/testkit/chromium';
-import type { Browser, BrowserContext, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { UploadOrder, UploadOutcome } from './testing/page.ts';
-import { createSetting, type Setting } from './testing/setting.ts';
+import { CHROMIUMS } from '@cos-slice/testkit/chromium';
+import { beforeEach, describe, expect, test } from 'vitest';
+import { order, page, run, setting, usePage } from './testing/use-page.ts';
 
 const MIB = 1024 * 1024;
 const SLICE = 2 * MIB;
@@ -21,37 +19,8 @@ const PASS_ON = `
 const PUBLIC_HOST = 'upload.example.com';
 
 describe.each(CHROMIUMS)('in $name', (chromium) => {
-  let browser: Browser;
-  let setting: Setting;
-  let context: BrowserContext;
-  let page: Page;
+  usePage({ ...chromium, args: [`--host-resolver-rules=MAP ${PUBLIC_HOST} 127.0.0.1`] }, { '/pass-on.js': PASS_ON });
 
-  beforeAll(async () => {
-    const mapping = `--host-resolver-rules=MAP ${PUBLIC_HOST} 127.0.0.1`;
-    [browser, setting] = await Promise.all([launchChromium({ ...chromium, args: [mapping] }), createSetting()]);
-    setting.scripts.set('/pass-on.js', PASS_ON);
-  });
-  afterAll(async () => {
-    await browser?.close();
-    await setting?.close();
-  });
-  beforeEach(async () => {
-    context = await browser.newContext();
-    page = await context.newPage();
-  });
-  afterEach(async () => {
-    setting.intercept = undefined;
-    await context.close();
-  });
-
-  const order = (path: string, sizeBytes: number, more: Partial<UploadOrder> = {}): UploadOrder => ({
-    endpoint: setting.endpoint,
-    signUrl: setting.signUrl,
-    path,
-    sizeBytes,
-    ...more,
-  });
-  const run = (one: UploadOrder): Promise<UploadOutcome> => page.evaluate((it) => cosSlice.upload(it), one);
   const slices = (from: number): number =>
     setting.requests.slice(from).filter(({ op }) => op === 'upload_slice_data').length;
   /** Slices are taken in at once, and answered late. */

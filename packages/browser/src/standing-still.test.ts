@@ -1,13 +1,8 @@
-// Work that is no request, and of which nothing comes: reading, hashing, storing, locking.
-import { createHash } from 'node:crypto';
-import { readFile, truncate, writeFile } from 'node:fs/promises';
+import { truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { CHROMIUMS, launchChromium } from '@cos-slice/testkit/chromium';
-import type { Browser, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { contentBlocks } from './testing/content.ts';
-import type { UploadOrder, UploadOutcome } from './testing/page.ts';
-import { createSetting, type Setting } from './testing/setting.ts';
+import { CHROMIUMS } from '@cos-slice/testkit/chromium';
+import { describe, expect, test } from 'vitest';
+import { expectStored, order, page, run, setting, usePage } from './testing/use-page.ts';
 
 const MIB = 1024 * 1024;
 /** How long a read and a silent worker are waited for. */
@@ -34,41 +29,11 @@ const DYING_WORKER = `
 `;
 
 describe.each(CHROMIUMS)('in $name', (chromium) => {
-  let browser: Browser;
-  let setting: Setting;
-  let page: Page;
-
-  beforeAll(async () => {
-    [browser, setting] = await Promise.all([launchChromium(chromium), createSetting()]);
-    setting.scripts.set('/blind-worker.js', BLIND_WORKER);
-    setting.scripts.set('/dying-worker.js', DYING_WORKER);
-    setting.scripts.set('/dead-worker.js', '');
+  usePage(chromium, {
+    '/blind-worker.js': BLIND_WORKER,
+    '/dying-worker.js': DYING_WORKER,
+    '/dead-worker.js': '',
   });
-  afterAll(async () => {
-    await browser?.close();
-    await setting?.close();
-  });
-  beforeEach(async () => {
-    page = await (await browser.newContext()).newPage();
-    await page.goto(setting.pageUrl);
-  });
-  afterEach(() => page.context().close());
-
-  const order = (path: string, sizeBytes: number, more: Partial<UploadOrder> = {}): UploadOrder => ({
-    endpoint: setting.endpoint,
-    signUrl: setting.signUrl,
-    path,
-    sizeBytes,
-    ...more,
-  });
-  const run = (one: UploadOrder): Promise<UploadOutcome> => page.evaluate((it) => cosSlice.upload(it), one);
-  const expectStored = async ({ path, sizeBytes }: UploadOrder, { error }: UploadOutcome): Promise<void> => {
-    expect(error).toBeUndefined();
-    const wanted = createHash('sha256');
-    for (const block of contentBlocks(sizeBytes)) wanted.update(block);
-    const stored = createHash('sha256').update(await readFile(setting.file(path)));
-    expect(stored.digest('hex')).toBe(wanted.digest('hex'));
-  };
 
   test.each(['md5', 'sha1'] as const)(
     'what the hash worker cannot read is read by the page, with %s',

@@ -1,0 +1,135 @@
+import { CHROMIUMS } from '@cos-slice/testkit/chromium';
+import { describe, expect, test } from 'vitest';
+import type { PageApi } from './testing/page.ts';
+import { browser, open, order, page, run, usePage } from './testing/use-page.ts';
+
+const MIB = 1024 * 1024;
+
+describe.each(CHROMIUMS)('in $name', (chromium) => {
+  usePage(chromium);
+
+  describe('hashing', () => {
+    test('continues from a checkpoint, and starts over from one of another version', async () => {
+      const sizeBytes = 100 * MIB;
+      const resumed = await page.evaluate((bytes) => cosSlice.hashInTwoRuns(bytes), sizeBytes);
+      expect(resumed).toEqual({ checkpointBytes: 64 * MIB, firstBytes: 64 * MIB, same: true });
+      const restarted = await page.evaluate((bytes) => cosSlice.hashInTwoRuns(bytes, 0), sizeBytes);
+      expect(restarted).toEqual({ checkpointBytes: 64 * MIB, firstBytes: 0, same: true });
+    });
+
+    test('pauses, goes on, and is cancelled', async () => {
+      const one = order('pausing.bin', 512 * MIB, { repeated: true, options: { integrity: 'sha1' } });
+      const hashedBytes = () => page.evaluate((path) => cosSlice.hashedBytes(path), one.path);
+      const until = (bytes: number) =>
+        page.waitForFunction(([path, least]) => cosSlice.hashedBytes(path) > least, [one.path, bytes] as const, {
+          polling: 5,
+        });
+      await page.evaluate((it) => cosSlice.start(it), one);
+      await until(0);
+      await page.evaluate((path) => cosSlice.pause(path), one.path);
+      const pausedBytes = await hashedBytes();
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      expect(await hashedBytes()).toBe(pausedBytes);
+      await page.evaluate((path) => cosSlice.resume(path), one.path);
+      await until(pausedBytes);
+      await page.evaluate((path) => cosSlice.cancel(path), one.path);
+      const outcome = await page.evaluate((path) => cosSlice.outcome(path), one.path);
+      expect(outcome.error?.code).toBe('AbortError');
+      expect(outcome.progress.requests).toBe(0);
+    });
+  });
+
+  describe('the store', () => {
+    const left = (...asked: Parameters<PageApi['recordsLeft']>) =>
+      page.evaluate(([options, records]) => cosSlice.recordsLeft(options, records), asked);
+
+    test('keeps the newest records, young ones, and a bounded amount of them', async () => {
+      expect(await left({ maxRecords: 2 }, [[30], [10], [20]])).toEqual([false, true, true]);
+      expect(await left({ maxAgeMs: 60_000 }, [[59_000], [61_000]])).toEqual([true, false]);
+      const large = 20 * MIB;
+      expect(await left({}, [[30, large], [20], [10, large]])).toEqual([false, true, true]);
+      expect(await left({}, [[10, 2 * large]])).toEqual([false]);
+    });
+
+    test('lets an application delete its database while it is in use, and remembers again', async () => {
+      const on = await open();
+      expect((await run(order('before-logout.bin', 3 * MIB), on)).error).toBeUndefined();
+      expect(await on.evaluate(() => cosSlice.deleteDatabase('cos-slice'))).toBe('deleted');
+      expect(await on.evaluate(() => cosSlice.recordsAroundDeletion())).toEqual([true, false, true]);
+      await on.context().close();
+    });
+  });
+
+  describe('the page stays free', () => {
+    test('no task above 50 ms while a gigabyte is hashed and sent', async () => {
+      const on = await open();
+      const one = order('gigabyte.bin', 1024 * MIB, { repeated: true, options: { integrity: 'sha1' } });
+      await browser.startTracing(on, { categories: ['-*', 'disabled-by-default-devtools.timeline'] });
+      const { longTasksMs, error } = await on.evaluate(async (it) => {
+        const longTasksMs: number[] = [];
+        new PerformanceObserver((list) => {
+          for (const entry of list.getEntries()) longTasksMs.push(entry.duration);
+        }).observe({ entryTypes: ['longtask'] });
+        const { error } = await cosSlice.upload(it);
+        await new Promise((resolve) => setTimeout(resolve, 200));
+        return { longTasksMs, error };
+      }, one);
+      // A machine that is busy with something else stretches tasks: what counts then is the time they had the processor.
+      const cpuMs = mainThreadTasksMs(JSON.parse((await browser.stopTracing()).toString()));
+      const longest = Math.max(...cpuMs);
+      console.log(
+        `long tasks while 1 GiB was hashed and sent: ${longTasksMs.length}; longest of ${cpuMs.length} tasks ${longest} ms of CPU`,
+      );
+      expect(error).toBeUndefined();
+      expect(cpuMs.length).toBeGreaterThan(1000);
+      expect(longest).toBeLessThan(50);
+      await on.context().close();
+    }, 180_000);
+
+    test('the heap stays small while 2 GiB are sent', async () => {
+      const on = await open();
+      const session = await on.context().newCDPSession(on);
+      await session.send('Performance.enable');
+      const heap = async (): Promise<number> => {
+        await session.send('HeapProfiler.collectGarbage');
+        const { metrics } = await session.send('Performance.getMetrics');
+        return metrics.find((metric) => metric.name === 'JSHeapUsedSize')?.value ?? 0;
+      };
+      const before = await heap();
+      const one = order('two-gigabytes.bin', 2048 * MIB, { repeated: true });
+      await on.evaluate((it) => cosSlice.start(it), one);
+      let most = 0;
+      const ended = on.evaluate((name) => cosSlice.outcome(name), one.path);
+      let over = false;
+      void ended.then(() => {
+        over = true;
+      });
+      while (!over) {
+        const { metrics } = await session.send('Performance.getMetrics');
+        most = Math.max(most, metrics.find((metric) => metric.name === 'JSHeapUsedSize')?.value ?? 0);
+        await new Promise((resolve) => setTimeout(resolve, 50));
+      }
+      const outcome = await ended;
+      expect(outcome.error).toBeUndefined();
+      console.log(`heap growth while 2 GiB were sent: ${((most - before) / MIB).toFixed(1)} MiB`);
+      expect(most - before).toBeLessThan(32 * MIB);
+      await on.context().close();
+    }, 240_000);
+  });
+});
+
+interface TraceEvent {
+  readonly name: string;
+  readonly pid: number;
+  readonly tid: number;
+  /** Microseconds of CPU time. */
+  readonly tdur?: number;
+  readonly args: { readonly name?: string };
+}
+
+function mainThreadTasksMs({ traceEvents }: { traceEvents: TraceEvent[] }): number[] {
+  const named = traceEvents.filter(({ name, args }) => name === 'thread_name' && args.name === 'CrRendererMain');
+  const mainThreads = new Set(named.map(({ pid, tid }) => `${pid}:${tid}`));
+  const tasks = traceEvents.filter(({ name, pid, tid }) => name === 'RunTask' && mainThreads.has(`${pid}:${tid}`));
+  return tasks.map(({ tdur = 0 }) => tdur / 1000);
+}
