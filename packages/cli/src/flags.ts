@@ -37,10 +37,8 @@ export interface Flag<T = unknown> {
 export type Flags = Readonly<Record<string, Flag>>;
 export type Values<F extends Flags> = { readonly [Name in keyof F]: F[Name] extends Flag<infer T> ? T : never };
 
-type Facts<T> = Omit<Flag<T>, 'usage' | 'doc' | 'read'>;
-
-export function textFlag(usage: string, doc: string, facts: Facts<string | undefined> = {}): Flag<string | undefined> {
-  return { usage, doc, ...facts, read: (given) => (given === undefined ? undefined : String(given)) };
+export function textFlag(usage: string, doc: string): Flag<string | undefined> {
+  return { usage, doc, read: (given) => (given === undefined ? undefined : String(given)) };
 }
 
 export function switchFlag(usage: string, doc: string): Flag<boolean> {

@@ -72,7 +72,8 @@ describe('the line', () => {
   test('says what it waits for, and what cannot be resumed', () => {
     const slices = { total: 256, stored: 120, inFlight: 0, retrying: 1 };
     const retry = snapshot({ slices }, { waitingFor: 'retry' });
-    expect(renderLine('f', retry, plain(120))).toContain('waiting to retry 50%  128/256 MiB');
+    expect(renderLine('f', retry, plain(120))).toContain('waiting to retry 50%  128/256 MiB  slices 120/256, 0 in');
+    expect(renderLine('f', snapshot({ slices }), plain(79))).toContain('waiting to retry 50%');
     expect(renderLine('f', { ...retry, online: false }, plain(79))).toContain('offline, waiting to retry 50%');
     expect(renderLine('f', snapshot({}, { waitingFor: 'place' }), plain(79))).toContain('sending 50%');
     expect(renderLine('f', snapshot({}, { resumable: false }), plain(120))).toMatch(/8 in flight {2}cannot resume$/);

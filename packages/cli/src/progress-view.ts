@@ -101,15 +101,17 @@ function renderBar(state: UploadSnapshot, columns: number, color: boolean): stri
 
 /** What is known, most important first. */
 function renderFacts(state: UploadSnapshot, terse = false): string[] {
-  const { progress, resumable } = state;
+  const { progress, resumable, online } = state;
+  const waits = waitOf(state);
   const { phase, sizeBytes, slices, resumedBytes, bytesPerSecond, etaMs } = progress;
   const share = shareOf(progress);
   // 100% is for what is done.
   const percent = phase === 'done' ? 100 : Math.min(99, Math.floor(share * 100));
-  const facts = [`${whatItDoes(state)} ${percent}%`, formatPart(share * sizeBytes, sizeBytes)];
+  const facts = [`${waits ?? (online ? phase : 'offline')} ${percent}%`, formatPart(share * sizeBytes, sizeBytes)];
   if (phase !== 'sending' && phase !== 'hashing') return facts;
-  if (bytesPerSecond > 0) facts.push(`${formatBytes(bytesPerSecond)}/s`);
-  if (etaMs !== undefined && bytesPerSecond > 0) facts.push(`${formatDuration(etaMs)} left`);
+  const moves = bytesPerSecond > 0 && waits === undefined;
+  if (moves) facts.push(`${formatBytes(bytesPerSecond)}/s`);
+  if (etaMs !== undefined && moves) facts.push(`${formatDuration(etaMs)} left`);
   if (phase === 'hashing') return facts;
   const { stored, total, inFlight, retrying } = slices;
   facts.push(
@@ -122,11 +124,12 @@ function renderFacts(state: UploadSnapshot, terse = false): string[] {
   return facts;
 }
 
-/** Its phase, or what it waits for. */
-function whatItDoes({ phase, online, waitingFor }: UploadSnapshot): string {
+/** What nothing moves for, or undefined. */
+function waitOf({ online, waitingFor, progress: { slices } }: UploadSnapshot): string | undefined {
   if (waitingFor === 'network') return 'offline, waiting';
-  if (waitingFor === 'retry') return online ? 'waiting to retry' : 'offline, waiting to retry';
-  return online ? phase : 'offline';
+  // Some may be due while there is no place for them: what people see is that nothing goes out.
+  if (waitingFor !== 'retry' && (slices.inFlight > 0 || slices.retrying === 0)) return undefined;
+  return online ? 'waiting to retry' : 'offline, waiting to retry';
 }
 
 function shareOf(progress: UploadProgress): number {

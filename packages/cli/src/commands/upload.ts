@@ -44,7 +44,18 @@ const OWN = {
   overwrite: switchFlag('--overwrite', optionDoc('overwrite')),
   onConflict: choiceOf<'error' | 'restart'>('--on-conflict <WHAT>', 'onConflict'),
   mayGrow: switchFlag('--may-grow', optionDoc('mayGrow')),
-  proxy: textFlag('--proxy <URL>', optionDoc('proxy'), { secret: 'in-url' }),
+  proxy: {
+    usage: '--proxy <URL>',
+    doc: optionDoc('proxy'),
+    secret: 'in-url',
+    read(given, name): string | undefined {
+      const text = given === undefined ? undefined : String(given);
+      if (text !== undefined && !(URL.canParse(text) && /^https?:/i.test(text))) {
+        throw new UsageError(`${name} must be the URL of a proxy, such as http://proxy.example:3128`);
+      }
+      return text;
+    },
+  },
   attributes: textFlag('--attributes <TEXT>', optionDoc('attributes')),
   resume: negatedFlag('--no-resume', 'neither remember this upload nor look for an earlier run of it'),
   quiet: switchFlag('--quiet', 'no progress'),
