@@ -47,6 +47,10 @@ export function foreignResponse(response: WireResponse): Failure {
       : 'to nowhere: check the endpoint';
     return failed(response, 'bad-reply', `HTTP ${status} redirects ${what}`, { remedy: 'none' });
   }
+  // As nginx, Apache and Go say it on a port of TLS.
+  if (status === 400 && /\b(HTTPS port|SSL-enabled server port|HTTPS server)\b/i.test(response.body)) {
+    return failed(response, 'bad-reply', 'the server speaks TLS: use an endpoint with https://', { remedy: 'none' });
+  }
   const what = `HTTP ${status} came with something else than this protocol: check the endpoint, or a proxy on the way`;
   return failed(response, 'bad-reply', what);
 }

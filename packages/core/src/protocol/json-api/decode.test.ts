@@ -183,3 +183,15 @@ describe('replies', () => {
     );
   });
 });
+
+test.each([
+  '<html><center>The plain HTTP request was sent to HTTPS port</center></html>',
+  "<p>Reason: You're speaking plain HTTP to an SSL-enabled server port.</p>",
+  'Client sent an HTTP request to an HTTPS server.\n',
+])('a port of TLS that answers %j says that the endpoint has to be https', (body) => {
+  for (const operation of OPERATIONS) {
+    expect(reply(operation, body, 400)).toMatchObject({
+      error: { code: 'bad-reply', remedy: 'none', message: expect.stringContaining('https://') },
+    });
+  }
+});
