@@ -269,7 +269,8 @@ describe('recorded operations on objects and directories', () => {
         if (request.op === 'delete') expect(await stored(path)).toBeUndefined();
       }
       const all = ['create/', 'stat', 'stat/', 'update', 'move', 'delete', 'delete/'];
-      const less = { 'python3-sdk-v4': ['update'], 'browser-cos-js-sdk-v4': ['stat/'], 'java-sdk-v4': ['stat/'] }[name] ?? [];
+      const less =
+        { 'python3-sdk-v4': ['update'], 'browser-cos-js-sdk-v4': ['stat/'], 'java-sdk-v4': ['stat/'] }[name] ?? [];
       expect([...seen]).toEqual(expect.arrayContaining(all.filter((op) => !less.includes(op))));
     },
   );

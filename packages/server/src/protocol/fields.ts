@@ -31,16 +31,16 @@ export function hexField(fields: Fields, name: string, sizeBytes: number): strin
 }
 
 /**
- * Whether an existing file may be replaced. `insertOnly` 0 overwrites and 1 refuses; the Node client sends the number
- * as one byte, or an empty value for 0. A request that does not say is refused, the vendor's documented default: a
- * field left out must not cost anyone a file.
+ * Whether an existing file may be replaced. `insertOnly` 0 overwrites and 1 refuses; the Node client makes of a number so many
+ * bytes without a meaning: nothing for 0, and a zero byte for 1. A request that does not say is refused, the vendor's documented
+ * default: a field left out must not cost anyone a file.
  *
  * @throws ProtocolError -5999 for any other value
  */
 export function mayOverwrite(fields: Fields): boolean {
   const text = fields.get('insertOnly');
   if (text === undefined) return false;
-  if (text === '' || text === '\0' || text.trim() === '0') return true;
-  if (text === '\u0001' || text.trim() === '1') return false;
+  if (text === '' || text.trim() === '0') return true;
+  if (text === '\0' || text === '\u0001' || text.trim() === '1') return false;
   throw new ProtocolError('badParameter', 'insertOnly is neither 0 nor 1');
 }
