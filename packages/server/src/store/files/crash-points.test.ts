@@ -50,6 +50,8 @@ interface Change {
   readonly at: Target;
   readonly old: Buffer | undefined;
   readonly mayGo?: boolean;
+  /** Where the old one is when it is not at `at`. */
+  readonly from?: Target;
 }
 
 /** What may change objects, from an old object at the target to a new one there or elsewhere. */
@@ -66,6 +68,23 @@ const CHANGES: Record<string, Change> = {
     run: async (store) => (await uploadSlices(store)).complete({ sha: sha1(NEW) }),
     at: target,
     old: OLD,
+  },
+  'a copy': {
+    run: (store) => store.copyObject(target, elsewhere, 'me', false),
+    at: elsewhere,
+    old: undefined,
+  },
+  'a move': {
+    run: (store) => store.moveObject(target, elsewhere, 'me', false),
+    at: elsewhere,
+    old: undefined,
+    from: target,
+  },
+  'a move of a directory': {
+    run: (store) => store.directories.move({ ...target, path: 'dir' }, { ...target, path: 'other/dir' }, 'me'),
+    at: { ...target, path: 'other/dir/file' },
+    old: undefined,
+    from: target,
   },
   'a delete': { run: (store) => store.deleteObject(target), at: target, old: OLD, mayGo: true },
 };
@@ -100,6 +119,7 @@ async function checkWhole(store: Store, root: string, change: Change): Promise<v
   if (bytes === undefined) {
     expect(info).toBeUndefined();
     expect(old === undefined || mayGo).toBe(true);
+    if (change.from) await checkWhole(store, root, { ...change, at: change.from, old: OLD });
     return;
   }
   expect(info).toMatchObject({ sizeBytes: bytes.length, sha: sha1(bytes) });
