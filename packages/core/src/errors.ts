@@ -26,10 +26,18 @@ export type ErrorCode =
   | 'signature-expired'
   | 'bucket-not-found'
   | 'not-found'
+  /** A directory is at the path where a file is wanted, or the reverse. */
+  | 'wrong-kind'
+  /** The directory is not empty. */
+  | 'not-empty'
   /** Something is at the path already, and `overwrite` is off. */
   | 'exists'
   /** Another content's unfinished upload is at the path. */
   | 'conflict'
+  /** The object changed while it was downloaded; nothing of it was put in place. */
+  | 'object-changed'
+  /** What is downloaded cannot be kept: the disk is full, the folder may not be written. */
+  | 'target-unwritable'
   /** Bytes arrived differently from how they were sent. */
   | 'integrity'
   /** The server lost the upload's session again and again. */

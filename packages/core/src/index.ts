@@ -4,13 +4,24 @@ export { type AdjustableSeats, createSeats } from './batch/seats.ts';
 export type { Bounds } from './batch/window.ts';
 export { systemClock } from './clock.ts';
 export * from './errors.ts';
+export {
+  type CallOptions,
+  type ClientCore,
+  type ClientOptions,
+  createObjectClient,
+  type ListOptions,
+  type ObjectClient,
+  type TransferOptions,
+} from './objects/client.ts';
 export { describeOptions, type OptionDefaults, type OptionRow } from './options/describe.ts';
 export type { Config, RetryOptions, TimeoutOptions, UploadOptions } from './options/options.ts';
 export { parseOptions } from './options/options.ts';
 export type { WholeRule } from './options/table.ts';
 export type * from './ports.ts';
+export type * from './protocol/entry.ts';
 export { jsonApi } from './protocol/json-api/index.ts';
 export { cosEndpoint } from './protocol/json-api/target.ts';
+export type * from './protocol/object-operations.ts';
 export type * from './protocol/operations.ts';
 export type { Integrity, Target, Traits, Wire } from './protocol/wire.ts';
 export { createSigner, type SignerOptions } from './signing/create-signer.ts';

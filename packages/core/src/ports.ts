@@ -104,10 +104,13 @@ export interface Transport<C> {
 export interface SignClaim {
   readonly appId: string;
   readonly bucket: string;
-  /** Object path without a leading slash, not encoded. */
+  /** Path without a leading slash, not encoded: of an object, of a directory (ends in a slash), or empty: the bucket's. */
   readonly path: string;
-  /** `multi`: any number of uses until it expires. `once`: one use, for deleting. */
-  readonly effect: 'multi' | 'once';
+  /**
+   * `multi`: any number of uses until it expires. `once`: one use, for deleting, changing, moving and copying. `download`: any
+   * number of downloads until it expires, and nothing else where the server tells them apart.
+   */
+  readonly effect: 'multi' | 'once' | 'download';
   /** Now in epoch seconds, corrected by the server's clock where a reply has shown that ours is wrong. */
   readonly nowSec: number;
   /** A signature that the server has just called expired: a signer that keeps signatures must not return it again. */

@@ -1,16 +1,22 @@
 import { isCosSliceError } from '../errors.ts';
 import type { TimeoutOptions } from '../options/options.ts';
 import type { Authorizer, Clock, Signer, Transport, WireResponse } from '../ports.ts';
-import { type Answer, mayTakeLong, type Operation, type OperationName } from '../protocol/operations.ts';
+import {
+  type Answer,
+  type AnyOperationName,
+  mayTakeLong,
+  type Operation,
+  type OperationName,
+} from '../protocol/operations.ts';
 import type { Target, Wire } from '../protocol/wire.ts';
 import { createAuthorizer } from '../signing/authorizer.ts';
 import { createAttempt } from './attempt.ts';
-import { createServerTime } from './server-time.ts';
+import { createServerTime, type ServerTime } from './server-time.ts';
 import type { Traffic } from './traffic.ts';
 import { createWatchdog } from './watchdog.ts';
 
-export interface ExchangeOptions<C> {
-  readonly wire: Wire;
+export interface ExchangeOptions<C, Name extends AnyOperationName = OperationName> {
+  readonly wire: Wire<Name>;
   readonly target: Target;
   readonly transport: Transport<C>;
   readonly signer: Signer | Authorizer;
@@ -18,6 +24,8 @@ export interface ExchangeOptions<C> {
   readonly timeouts: Required<TimeoutOptions>;
   /** Of all who share the line. */
   readonly traffic: Traffic;
+  /** Of all who talk to the server. Default: what this exchange learns. */
+  readonly serverTime?: ServerTime;
   /** Aborted when there will be no more attempts. */
   readonly life: AbortSignal;
 }
@@ -34,14 +42,14 @@ export interface AttemptContext {
 }
 
 /** What came of an attempt that was answered. */
-export interface Outcome<Op extends OperationName = OperationName> {
+export interface Outcome<Op extends AnyOperationName = OperationName> {
   readonly reply: Answer<Op>;
   /** The answer took so long after all had been sent that too much must be on the way. */
   readonly slow: boolean;
 }
 
 /** Requests about one object. */
-export interface Exchange<C> {
+export interface Exchange<C, Name extends AnyOperationName = OperationName> {
   /** The URL of the object. */
   readonly url: string;
   /**
@@ -49,22 +57,23 @@ export interface Exchange<C> {
    *
    * @throws CosSliceError what the server refused it with, `network`, `timeout`, `signing-failed`; `controller.signal.reason` when aborted
    */
-  run<Op extends OperationName>(operation: Operation<C, Op>, context: AttemptContext): Promise<Outcome<Op>>;
+  run<Op extends Name>(operation: Operation<C, Op>, context: AttemptContext): Promise<Outcome<Op>>;
   /** Requests answered or failed so far. */
   readonly requests: number;
   /** Signatures asked of the signer so far. */
   readonly signatures: number;
 }
 
-export function createExchange<C>(options: ExchangeOptions<C>): Exchange<C> {
-  const { wire, target, transport, clock, timeouts, traffic, life } = options;
+export function createExchange<C, Name extends AnyOperationName = OperationName>(
+  options: ExchangeOptions<C, Name>,
+): Exchange<C, Name> {
+  const { wire, target, transport, clock, timeouts, traffic, life, serverTime = createServerTime(clock) } = options;
   const { connectMs, noProgressMs, responseMs } = timeouts;
   const url = wire.locate(target);
   const authorizer = createAuthorizer(wire, options.signer, { clock, timeoutMs: connectMs + responseMs });
   const watchdog = createWatchdog(clock, Math.min(connectMs, noProgressMs, responseMs), life);
   let requests = 0;
   let answered = false;
-  const serverTime = createServerTime(clock);
   let refused: string | undefined;
 
   return {

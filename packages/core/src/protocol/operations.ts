@@ -1,5 +1,6 @@
 import type { CosSliceError } from '../errors.ts';
 import type { ByteRange, UploadPart } from '../ports.ts';
+import type { ObjectAnswers, ObjectQuestions } from './object-operations.ts';
 
 /** What is asked of a server, operation by operation, free of field names and codes. */
 interface Questions<C> {
@@ -64,15 +65,23 @@ interface Answers {
   discard: Discarded;
 }
 
+/** What uploads ask. */
 export type OperationName = keyof Answers;
+/** What is asked about objects that are there. */
+export type ObjectOperationName = keyof ObjectAnswers;
+export type AnyOperationName = OperationName | ObjectOperationName;
 
-export type Operation<C, Op extends OperationName = OperationName> = Question<C> & { readonly op: Op };
+export type Operation<C, Op extends AnyOperationName = OperationName> = Question<C> & { readonly op: Op };
 
-type Question<C> = { readonly [Op in OperationName]: { readonly op: Op } & Questions<C>[Op] }[OperationName];
+interface AllQuestions<C> extends Questions<C>, ObjectQuestions {}
+
+type Question<C> = { readonly [Op in AnyOperationName]: { readonly op: Op } & AllQuestions<C>[Op] }[AnyOperationName];
+
+interface AllAnswers extends Answers, ObjectAnswers {}
 
 /** What a server answered, as far as its client cares. */
-export type Answer<Op extends OperationName = OperationName> = Answers[Op] | Conflict;
-export type Reply<Op extends OperationName = OperationName> = Answer<Op> | Failure;
+export type Answer<Op extends AnyOperationName = OperationName> = AllAnswers[Op] | Conflict;
+export type Reply<Op extends AnyOperationName = OperationName> = Answer<Op> | Failure;
 
 export interface ObjectLocation {
   readonly accessUrl: string;
@@ -160,6 +169,6 @@ export interface Failure {
 }
 
 /** Whether a server may have to go through a whole object before it answers: content that it knows is copied. */
-export function mayTakeLong<C>(operation: Operation<C>): boolean {
-  return operation.op === 'init' && operation.sha !== undefined;
+export function mayTakeLong<C>(operation: Operation<C, AnyOperationName>): boolean {
+  return operation.op === 'copy' || (operation.op === 'init' && operation.sha !== undefined);
 }

@@ -1,6 +1,6 @@
 import type { OptionIssue } from '../errors.ts';
 import type { SignClaim, WireRequest, WireResponse } from '../ports.ts';
-import type { Operation, OperationName, Reply } from './operations.ts';
+import type { AnyOperationName, Operation, OperationName, Reply } from './operations.ts';
 
 /**
  * What is checked, and by whom, on the way:
@@ -43,8 +43,8 @@ export interface Traits {
   readonly signatureCovers: 'object' | 'request';
 }
 
-/** One wire: requests out of operations, replies out of responses. Pure. */
-export interface Wire {
+/** One wire: requests out of operations, replies out of responses. Pure. By default it is one that uploads go over. */
+export interface Wire<Name extends AnyOperationName = OperationName> {
   /** Names it in resume records. */
   readonly name: string;
   readonly traits: Traits;
@@ -53,12 +53,12 @@ export interface Wire {
   /** The URL of an object, which its requests go to. */
   locate(target: Target): string;
   /** The request for an operation, without its authorization. */
-  encode<C, Op extends OperationName>(operation: Operation<C, Op>, at: string): WireRequest<C>;
+  encode<C, Op extends Name>(operation: Operation<C, Op>, at: string): WireRequest<C>;
   /** Puts a signer's text where it belongs. */
   attach<C>(request: WireRequest<C>, signature: string): WireRequest<C>;
   /** How often a signature for this operation may be used. */
-  effectOf(op: OperationName): SignClaim['effect'];
-  decode<C, Op extends OperationName>(operation: Operation<C, Op>, response: WireResponse): Reply<Op>;
+  effectOf(op: Name): SignClaim['effect'];
+  decode<C, Op extends Name>(operation: Operation<C, Op>, response: WireResponse): Reply<Op>;
 }
 
 /** The slice size to ask for: what is wanted, or more where the file would have too many slices. */

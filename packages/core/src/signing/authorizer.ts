@@ -9,7 +9,7 @@ export interface CountingAuthorizer extends Authorizer {
 
 /** Makes what was given as `signer` into what lets requests through: signatures that are kept, or one signed request after another. */
 export function createAuthorizer(
-  wire: Wire,
+  wire: Pick<Wire, 'attach'>,
   given: Signer | Authorizer,
   options: { readonly clock: Clock; readonly timeoutMs: number },
 ): CountingAuthorizer {

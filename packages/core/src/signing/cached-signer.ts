@@ -81,7 +81,7 @@ export function cachedSigner(signer: Signer, { clock, timeoutMs }: CachedSignerO
     async sign(claim, signal) {
       signal.throwIfAborted();
       if (claim.effect === 'once') return ask(claim, signal);
-      const key = `${claim.appId}/${claim.bucket}/${claim.path}`;
+      const key = `${claim.effect}/${claim.appId}/${claim.bucket}/${claim.path}`;
       const known = kept.get(key);
       if (known && known.signature !== claim.refused && clock.monotonicMs() < known.renewAtMs) return known.signature;
       const flight = flights.get(key) ?? takeOff(key, claim);

@@ -12,9 +12,15 @@ export interface SignerOptions {
   readonly secretKey: string;
   /** How long a signature is good for, in seconds: 60 to 90 days. Default 3600. */
   readonly lifetimeSec?: number;
-  /** Bind each signature to its object's path (default), or let it cover the whole bucket. */
+  /**
+   * Bind each signature to its object's path (default), or let it cover the whole bucket. Those for one use and for downloads
+   * are bound in any case.
+   */
   readonly bound?: boolean;
-  /** Sign for a path that ends in a slash, too: that is for everything in the folder. Default false. */
+  /**
+   * Sign for a path that ends in a slash, too. Bound to one, a signature is for everything in the folder. Default: whether
+   * signatures cover the whole bucket anyway.
+   */
   readonly folders?: boolean;
 }
 
@@ -26,7 +32,7 @@ const NINETY_DAYS_SEC = 90 * 24 * 3600;
  * @throws CosSliceError `invalid-options`; `sign` throws `signing-failed` for another application or bucket
  */
 export function createSigner(options: SignerOptions): Signer {
-  const { bucket, secretId, secretKey, lifetimeSec = 3600, bound = true, folders = false } = options;
+  const { bucket, secretId, secretKey, lifetimeSec = 3600, bound = true, folders = !bound } = options;
   // NaN, and what is rounded, would be signed and refused.
   const appId = Number.isSafeInteger(options.appId) ? String(options.appId) : (options.appId as string);
   const issues: OptionIssue[] = [];
@@ -54,11 +60,14 @@ export function createSigner(options: SignerOptions): Signer {
         );
       }
       const once = claim.effect === 'once';
+      const download = claim.effect === 'download';
+      const isBound = bound || once || download;
       // An empty path would stand for the whole bucket, one that ends in a slash for all below it, and dots for something else.
-      const named = folders && !once ? claim.path.replace(/\/$/, '') : claim.path;
-      const [issue] = once || bound ? pathIssues(named) : [];
+      const named = folders && !download ? claim.path.replace(/\/$/, '') : claim.path;
+      const [issue] = isBound ? pathIssues(named) : [];
       if (issue) throw new CosSliceError('signing-failed', `the signer signs for one object: path ${issue.message}`);
-      const fileId = once || bound ? `/${appId}/${bucket}/${encodePath(claim.path)}` : '';
+      // Downloads come from the bucket's own address, which has only the path (protocol section 2).
+      const fileId = isBound ? `${download ? '' : `/${appId}/${bucket}`}/${encodePath(claim.path)}` : '';
       const text = signatureText({
         appId,
         bucket,

@@ -135,15 +135,29 @@ describe('createSigner', () => {
     },
   );
 
-  test('signs for a folder only where that is allowed, and never once', async () => {
-    const signer = createSigner({ ...keys, folders: true });
+  test.each([{ folders: true }, { bound: false }])('signs for a folder where that is allowed: %j', async (allowed) => {
+    const signer = createSigner({ ...keys, ...allowed });
     for (const path of ['dir/', 'a/b/']) {
-      const text = await signer.sign({ ...claim, path, effect: 'multi' }, never);
-      expect(Buffer.from(text, 'base64').subarray(20).toString()).toContain(`/${claim.bucket}/${path}`);
-      await expect(signer.sign({ ...claim, path, effect: 'once' }, never)).rejects.toThrow(/signs for one object/);
+      const multi = await signer.sign({ ...claim, path, effect: 'multi' }, never);
+      expect(textOf(multi)).toMatch(allowed.folders ? new RegExp(`&f=/.*/${claim.bucket}/${path}$`) : /&f=$/);
+      const once = textOf(await signer.sign({ ...claim, path, effect: 'once' }, never));
+      expect(once).toMatch(/&e=0&/);
+      expect(once).toMatch(new RegExp(`&f=/.*/${claim.bucket}/${path}$`));
+      await expect(signer.sign({ ...claim, path, effect: 'download' }, never)).rejects.toThrow(/signs for one object/);
     }
     for (const path of ['', '/', 'a/../', 'a//', '../']) {
+      await expect(signer.sign({ ...claim, path, effect: 'once' }, never)).rejects.toThrow(/signs for one object/);
+      if (!allowed.folders) continue;
       await expect(signer.sign({ ...claim, path, effect: 'multi' }, never)).rejects.toThrow(/signs for one object/);
+    }
+  });
+
+  test('signs for downloads of one object, without application and bucket, also where others cover the bucket', async () => {
+    for (const bound of [true, false]) {
+      const signer = createSigner({ ...keys, bound });
+      const text = textOf(await signer.sign({ ...claim, path: 'a b/ü', effect: 'download' }, never));
+      expect(text).toMatch(/&f=\/a%20b\/%C3%BC$/);
+      expect(text).toContain(`&e=${claim.nowSec + 3600}&`);
     }
   });
 
@@ -166,6 +180,8 @@ describe('createSigner', () => {
     if (option === 'secretKey') expect(String(error)).not.toContain(String(value).trim());
   });
 });
+
+const textOf = (signature: string): string => Buffer.from(signature, 'base64').subarray(20).toString();
 
 function captured(act: () => unknown): unknown {
   try {

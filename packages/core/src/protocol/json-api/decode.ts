@@ -2,6 +2,7 @@ import type { CosSliceError } from '../../errors.ts';
 import type { ByteRange, WireResponse } from '../../ports.ts';
 import type {
   Answer,
+  AnyOperationName,
   Failure,
   ObjectLocation,
   Operation,
@@ -24,7 +25,7 @@ import {
   UNFINISHED,
 } from './codes.ts';
 
-type Json = { readonly [name: string]: unknown };
+export type Json = { readonly [name: string]: unknown };
 
 const MAX_SLICE_BYTES = 1024 * 1024 * 1024;
 
@@ -95,7 +96,7 @@ function readLocation(data: Json): ObjectLocation | undefined {
   return location.accessUrl || location.sourceUrl || location.url ? location : undefined;
 }
 
-function locationOf(data: Json): ObjectLocation {
+export function locationOf(data: Json): ObjectLocation {
   return {
     accessUrl: toText(data.access_url),
     sourceUrl: toText(data.source_url),
@@ -104,7 +105,7 @@ function locationOf(data: Json): ObjectLocation {
   };
 }
 
-function unusable(field: string, op: OperationName, response: WireResponse): Failure {
+export function unusable(field: string, op: AnyOperationName, response: WireResponse): Failure {
   return failed(response, 'bad-reply', `the server's reply to ${op} has no usable ${field}`);
 }
 
@@ -158,7 +159,7 @@ function toRanges(value: unknown): readonly ByteRange[] | undefined {
   return ranges.every(({ offset, length }) => offset >= 0 && length >= 0) ? ranges : undefined;
 }
 
-function parseJson(text: string): unknown {
+export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
@@ -167,17 +168,17 @@ function parseJson(text: string): unknown {
 }
 
 /** Anything else is as good as an empty object. */
-function toObject(value: unknown): Json {
+export function toObject(value: unknown): Json {
   return typeof value === 'object' && value !== null ? (value as Json) : {};
 }
 
 /** Numbers or numeric strings (protocol section 1). */
-function toInteger(value: unknown): number | undefined {
+export function toInteger(value: unknown): number | undefined {
   const number = typeof value === 'string' && /^-?\d+$/.test(value) ? Number(value) : value;
   return Number.isSafeInteger(number) ? (number as number) : undefined;
 }
 
 /** Empty when there is none. */
-function toText(value: unknown): string {
+export function toText(value: unknown): string {
   return typeof value === 'string' ? value : '';
 }

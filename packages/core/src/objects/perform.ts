@@ -1,0 +1,65 @@
+import { createExchange } from '../exchange/exchange.ts';
+import { createServerTime } from '../exchange/server-time.ts';
+import { trafficOf } from '../exchange/traffic.ts';
+import type { Config } from '../options/options.ts';
+import type { Clock, Transport, WireRequest } from '../ports.ts';
+import { jsonObjects } from '../protocol/json-api/objects.ts';
+import type { ObjectAnswers } from '../protocol/object-operations.ts';
+import type { ObjectOperationName, Operation } from '../protocol/operations.ts';
+import { createAuthorizer } from '../signing/authorizer.ts';
+import { linked, type Persist, type PersistContext } from './persist.ts';
+
+export interface PerformerOptions<C> {
+  readonly config: Config;
+  readonly transport: Transport<C>;
+  readonly clock: Clock;
+  readonly persist: Persist;
+}
+
+export interface Performer<C> {
+  /** Carries out one operation. @throws CosSliceError; `signal.reason` when aborted */
+  perform<Op extends ObjectOperationName>(
+    path: string,
+    operation: Operation<C, Op>,
+    context: PersistContext<ObjectAnswers[Op]>,
+  ): Promise<ObjectAnswers[Op]>;
+  /** Lets a request through that downloads what is at the path. @throws CosSliceError `signing-failed`; `signal.reason` when aborted */
+  authorizeDownload(path: string, url: string, signal: AbortSignal, refused?: string): Promise<WireRequest<C>>;
+}
+
+/** What a client's operations share: signatures and the server's clock. */
+export function createPerformer<C>({ config, transport, clock, persist }: PerformerOptions<C>): Performer<C> {
+  const { limiter, timeouts, appId, bucket } = config;
+  const timeoutMs = timeouts.connectMs + timeouts.responseMs;
+  const signer = createAuthorizer(jsonObjects, config.signer, { clock, timeoutMs });
+  const serverTime = createServerTime(clock);
+
+  return {
+    perform: (path, operation, context) =>
+      linked(context.signal, async (life) => {
+        const exchange = createExchange<C, ObjectOperationName>({
+          wire: jsonObjects,
+          target: { ...config, path },
+          transport,
+          signer,
+          clock,
+          timeouts,
+          traffic: trafficOf(limiter),
+          serverTime,
+          life: life.signal,
+        });
+        try {
+          return await persist(async (one) => {
+            // No server has conflicts here.
+            return (await exchange.run(operation, one)).reply as ObjectAnswers[typeof operation.op];
+          }, context);
+        } finally {
+          life.abort();
+        }
+      }),
+    authorizeDownload(path, url, signal, refused) {
+      const claim = { appId, bucket, path, effect: 'download', nowSec: serverTime.nowSec(), refused } as const;
+      return signer.authorize({ method: 'GET', url }, claim, signal);
+    },
+  };
+}
