@@ -1,13 +1,21 @@
 export {
   type AdaptiveLimiter,
+  type Authority,
   type Bounds,
+  type CallOptions,
+  type Changes,
   CosSliceError,
   cosEndpoint,
   createLimiter,
+  type DirectoryEntry,
+  type Entry,
   type ErrorCode,
+  type FileEntry,
   type Integrity,
   isCosSliceError,
   type Limiter,
+  type ListOptions,
+  type ObjectClient,
   type OptionIssue,
   parseOptions,
   type Remedy,
@@ -25,6 +33,7 @@ export {
   SLICE_STORED,
   SLICE_WAITING,
   type TimeoutOptions,
+  type TransferOptions,
   type Upload,
   type UploadOptions,
   type UploadPhase,
@@ -32,5 +41,6 @@ export {
   type UploadResult,
   type UploadSnapshot,
 } from '@cos-slice/core';
+export { type Client, type ClientOptions, createClient, type UploadToOptions } from './client.ts';
 export type { StartHashWorker } from './hash/hasher.ts';
 export { type UploadBlobOptions, uploadBlob } from './upload-blob.ts';

@@ -5,6 +5,7 @@ import {
   type Integrity,
   isCosSliceError,
   type Limiter,
+  type Platform,
   type ResumeStore,
   type Transport,
   type Upload,
@@ -95,6 +96,18 @@ function watching(transport: Transport<Blob>, source: BlobSource): Transport<Blo
         if (request.content && isCosSliceError(error, 'network')) await source.verify?.();
         throw error;
       }),
+  };
+}
+
+/** What requests about objects go through: a request that shows no progress needs no preflight. */
+export function reach(
+  endpoint: string,
+  concurrency: UploadBlobOptions['concurrency'],
+): Omit<Platform<Blob>, 'hasher'> & Pick<Required<UploadBlobOptions>, 'concurrency'> {
+  return {
+    transport: transports.fetch,
+    concurrency: concurrency ?? sharedLimiter(endpoint),
+    ...(NEAR.test(endpoint) ? {} : { network }),
   };
 }
 

@@ -1,14 +1,22 @@
 export {
   type AdaptiveLimiter,
+  type Authority,
   type Bounds,
+  type CallOptions,
+  type Changes,
   CosSliceError,
   cosEndpoint,
   createLimiter,
   createSigner,
   createUpload,
+  type DirectoryEntry,
+  type Entry,
   type ErrorCode,
+  type FileEntry,
   type Integrity,
   isCosSliceError,
+  type ListOptions,
+  type ObjectClient,
   type OptionIssue,
   type OptionRow,
   type Remedy,
@@ -26,6 +34,7 @@ export {
   SLICE_STORED,
   SLICE_WAITING,
   type TimeoutOptions,
+  type TransferOptions,
   type Upload,
   type UploadOptions,
   type UploadPhase,
@@ -33,6 +42,7 @@ export {
   type UploadResult,
   type UploadSnapshot,
 } from '@cos-slice/core';
+export { type Client, type ClientOptions, createClient, type UploadToOptions } from './client.ts';
 export { createDispatcherTransport, type DispatcherTransportOptions } from './dispatcher-transport.ts';
 export { createHasher } from './hasher.ts';
 export { createNetwork, type EndpointNetwork } from './network.ts';

@@ -67,24 +67,42 @@ export function uploadFile(source: UploadSource, options: UploadFileOptions): Up
   const { dispatcher, proxy, mayGrow = false, ...rest } = checked(options);
   const integrity = rest.integrity ?? INTEGRITY;
   refuseIssues(sourceIssues(source, { integrity, mayGrow }));
+  const { hasher, resume } = sharedParts();
+  const open = (signal: AbortSignal): ReturnType<typeof openSource> =>
+    openSource(source, { integrity, mayGrow }, signal);
+  const filled = { ...rest, integrity, concurrency: rest.concurrency ?? CONCURRENCY, resume: rest.resume ?? resume };
+  return createUpload(
+    open,
+    filled,
+    { hasher, ...reach({ endpoint: rest.endpoint, dispatcher, proxy }) },
+    sizeOf(source),
+  );
+}
+
+/** What all requests of this process to an endpoint, with these settings, go through. */
+export function reach({ endpoint, dispatcher, proxy }: ReachOptions): Omit<Platform<Uint8Array>, 'hasher'> {
+  if (dispatcher) return { transport: createDispatcherTransport(dispatcher) };
+  // A proxy may be reachable where the network interfaces say that nothing is.
+  const { transport, proxied } = sharedParts();
+  const through = proxiedTransport(proxied, String(endpoint), proxy);
+  if (through) return { transport: through };
+  const network = createNetwork(endpoint);
+  return { transport: watched(transport, network), network };
+}
+
+export type ReachOptions = Pick<UploadFileOptions, 'endpoint'> & {
+  readonly dispatcher: Dispatcher | undefined;
+  readonly proxy: string | false | undefined;
+};
+
+function sharedParts(): Shared {
   shared ??= {
     transport: createHttpTransport(),
     hasher: createHasher(),
     resume: createFileResumeStore(),
     proxied: new Map(),
   };
-  const { hasher, resume } = shared;
-  const open = (signal: AbortSignal): ReturnType<typeof openSource> =>
-    openSource(source, { integrity, mayGrow }, signal);
-  const filled = { ...rest, integrity, concurrency: rest.concurrency ?? CONCURRENCY, resume: rest.resume ?? resume };
-  // A proxy may be reachable where the network interfaces say that nothing is.
-  const start = (platform: Omit<Platform<Uint8Array>, 'hasher'>): Upload =>
-    createUpload(open, filled, { hasher, ...platform }, sizeOf(source));
-  if (dispatcher) return start({ transport: createDispatcherTransport(dispatcher) });
-  const through = proxiedTransport(shared, String(rest.endpoint), proxy);
-  if (through) return start({ transport: through });
-  const network = createNetwork(rest.endpoint);
-  return start({ transport: watched(shared.transport, network), network });
+  return shared;
 }
 
 /** Of what is not a file: files are looked at when their turn comes. */
@@ -94,9 +112,14 @@ function sizeOf(source: UploadSource): number | undefined {
 }
 
 /** Where JavaScript lets through what TypeScript does not. */
-function checked(options: UploadFileOptions): UploadFileOptions {
+export function checked<O extends Partial<UploadFileOptions>>(options: O): O {
   if (typeof options !== 'object' || options === null) {
-    refuseIssues([{ option: 'options', message: 'must be an object with endpoint, appId, bucket, path and signer' }]);
+    refuseIssues([
+      {
+        option: 'options',
+        message: 'must be an object with endpoint, appId, bucket and signer, for an upload also path',
+      },
+    ]);
   }
   const { dispatcher, proxy, mayGrow } = options;
   const issues: OptionIssue[] = [];
@@ -114,7 +137,7 @@ function checked(options: UploadFileOptions): UploadFileOptions {
 }
 
 function proxiedTransport(
-  { proxied }: Shared,
+  proxied: Shared['proxied'],
   endpoint: string,
   proxy: string | false | undefined,
 ): Transport<Uint8Array> | undefined {

@@ -1,5 +1,7 @@
-import type { Authority } from './object-operations.ts';
-import type { ObjectLocation } from './operations.ts';
+import type { ObjectLocation } from './location.ts';
+
+/** Who may read an object: everybody, whoever has a signature, or whoever may read its bucket. */
+export type Authority = 'public-read' | 'private' | 'inherit';
 
 interface EntryFacts {
   /** From the bucket, without a leading slash; a directory's ends in one. */

@@ -1,5 +1,5 @@
-import type { Entry } from './entry.ts';
-import type { Absent, ObjectLocation } from './operations.ts';
+import type { Authority, Entry } from './entry.ts';
+import type { Absent, ObjectLocation } from './location.ts';
 
 /** What is asked about objects and directories. A path that ends in a slash is a directory's, the empty one the bucket's. */
 export interface ObjectQuestions {
@@ -40,9 +40,6 @@ export interface ObjectAnswers {
 export type ListPattern = 'both' | 'files' | 'directories';
 /** Of names: their bytes in UTF-8. */
 export type ListOrder = 'ascending' | 'descending';
-
-/** Who may read an object: everybody, whoever has a signature, or whoever may read its bucket. */
-export type Authority = 'public-read' | 'private' | 'inherit';
 
 /** What may be changed of an object; of a directory only `attributes`. What is not given stays as it is. */
 export interface Changes {

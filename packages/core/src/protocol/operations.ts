@@ -1,6 +1,9 @@
 import type { CosSliceError } from '../errors.ts';
 import type { ByteRange, UploadPart } from '../ports.ts';
+import type { Absent, ObjectLocation } from './location.ts';
 import type { ObjectAnswers, ObjectQuestions } from './object-operations.ts';
+
+export type { Absent, ObjectLocation };
 
 /** What is asked of a server, operation by operation, free of field names and codes. */
 interface Questions<C> {
@@ -83,13 +86,6 @@ interface AllAnswers extends Answers, ObjectAnswers {}
 export type Answer<Op extends AnyOperationName = OperationName> = AllAnswers[Op] | Conflict;
 export type Reply<Op extends AnyOperationName = OperationName> = Answer<Op> | Failure;
 
-export interface ObjectLocation {
-  readonly accessUrl: string;
-  readonly sourceUrl: string;
-  readonly url: string;
-  readonly resourcePath: string;
-}
-
 /** A session, new or found. */
 export interface SessionFacts {
   readonly session: string;
@@ -141,11 +137,6 @@ export interface Unfinished {
 export interface Conflict {
   readonly kind: 'conflict';
   readonly error: CosSliceError;
-}
-
-/** Nothing at the path. */
-export interface Absent {
-  readonly kind: 'absent';
 }
 
 export interface SessionGone {

@@ -1,7 +1,6 @@
 import type { ErrorCode } from '../../errors.ts';
 import type { WireResponse } from '../../ports.ts';
-import type { Entry } from '../entry.ts';
-import type { Authority } from '../object-operations.ts';
+import type { Authority, Entry } from '../entry.ts';
 import type { AnyOperationName, ObjectOperationName, Operation, Reply } from '../operations.ts';
 import { failed, foreignResponse, isPassing, quote } from '../responses.ts';
 import { xmlFailure } from '../xml-error.ts';

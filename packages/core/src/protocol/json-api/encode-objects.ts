@@ -1,5 +1,6 @@
 import type { WireRequest } from '../../ports.ts';
-import type { Authority, Changes, Place } from '../object-operations.ts';
+import type { Authority } from '../entry.ts';
+import type { Changes, Place } from '../object-operations.ts';
 import type { ObjectOperationName, Operation } from '../operations.ts';
 
 const PATTERNS = { both: 'eListBoth', files: 'eListFileOnly', directories: 'eListDirOnly' } as const;

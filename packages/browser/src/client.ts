@@ -1,0 +1,38 @@
+import { createObjectClient, type ObjectClient, type Upload } from '@cos-slice/core';
+import { reach, type UploadBlobOptions, uploadBlob } from './upload-blob.ts';
+
+/** What an upload wants, without what is one file's. What uploads go by, such as `integrity`, are their defaults. */
+export type ClientOptions = Omit<UploadBlobOptions, OfOneFile>;
+
+type OfOneFile = 'path' | 'attributes' | 'signal' | 'onProgress';
+
+/** What is one upload's, and what it does differently from the client's other ones. */
+export type UploadToOptions = Pick<UploadBlobOptions, Exclude<OfOneFile, 'path'>> &
+  Partial<
+    Pick<UploadBlobOptions, 'integrity' | 'overwrite' | 'onConflict' | 'resume' | 'sliceSize' | 'singleRequestMax'>
+  >;
+
+export interface Client extends ObjectClient {
+  /** Uploads as `uploadBlob` does; all uploads of a client share its places for requests. */
+  upload(blob: Blob, path: string, options?: UploadToOptions): Upload;
+}
+
+/**
+ * Works with what is in a bucket, from a page or a worker. The signing endpoint sees what each signature is for, in `effect`
+ * and `path`: `once` for what changes or removes something, `download`, and `multi`, where a path that ends in a slash is a
+ * directory.
+ *
+ * @throws CosSliceError `invalid-options`, at once, with every issue
+ * @example
+ * const client = createClient({ endpoint: cosEndpoint('sh'), appId: '10055004', bucket: 'films', signer: remoteSigner('/sign') });
+ * for await (const { path, kind } of client.list('2024/')) show(kind, path);
+ */
+export function createClient(options: ClientOptions): Client {
+  const { transport: _kind, hashWorker: _worker, ...rest } = options;
+  const { concurrency, ...platform } = reach(options.endpoint, rest.concurrency);
+  const { config, limiter, ...objects } = createObjectClient({ ...rest, concurrency }, platform);
+  return {
+    ...objects,
+    upload: (blob, path, more = {}) => uploadBlob(blob, { ...options, ...more, path, concurrency: limiter }),
+  };
+}
