@@ -418,9 +418,9 @@ describe('input that cannot work is refused before anything is sent', () => {
     ],
   ])('%s', async (_what, act, option) => {
     const { client, transport } = setUp(() => done);
-    const error = await act(client).catch((cause) => cause);
+    const error = await act(client).catch((cause: unknown) => cause);
     expect(error).toMatchObject({ code: 'invalid-options', issues: [{ option }] });
-    expect(error.message).not.toContain('\n');
+    expect((error as Error).message).not.toContain('\n');
     expect(transport.requests).toHaveLength(0);
   });
 
