@@ -1,4 +1,4 @@
-import type { ObjectInfo, Origin, Target } from './store.ts';
+import type { ObjectInfo, Origin, Target } from './object.ts';
 
 /** What is said of a directory. */
 export interface DirectoryLabels {

@@ -1,3 +1,4 @@
 export { type Cloud, type CloudEntry, createCloud } from './cloud.ts';
 export { cloudStore } from './cloud-store.ts';
-export { describeStore, type StorePlace } from './store-contract.ts';
+export { describeStore } from './store-contract.ts';
+export type { StorePlace } from './store-place.ts';

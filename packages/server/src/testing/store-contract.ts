@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { Session, SessionInit, SliceMark, Store, Target } from '../store/store.ts';
 import { distinctBytes, md5, sha1 } from './content.ts';
 import { describeObjects } from './store-objects-contract.ts';
+import { content, put, type StorePlace, target } from './store-place.ts';
 import { checkpointsOf } from './upload.ts';
 
 const SLICE_BYTES = 65536;
@@ -10,7 +11,6 @@ const BYTES = distinctBytes(FILE_BYTES);
 const NOW_MS = 1_800_000_000_000;
 const MARK: SliceMark = { atMs: NOW_MS };
 
-export const target = (path = 'dir/file.bin'): Target => ({ appId: '1', bucket: 'b', path });
 const init = (parts: Partial<SessionInit> = {}): SessionInit => ({
   target: target(),
   sizeBytes: FILE_BYTES,
@@ -50,45 +50,10 @@ async function expectGone(session: Session): Promise<void> {
   await session.discard();
 }
 
-export async function put(
-  store: Store,
-  path: string,
-  bytes: Uint8Array,
-  overwrite = false,
-  sha?: string,
-): Promise<void> {
-  const spool = await store.createSpool();
-  await spool.write(bytes);
-  await store.putObject(target(path), spool, { sha }, overwrite);
-}
-
-export async function content(store: Store, at: Target = target()): Promise<Buffer | undefined> {
-  const object = await store.openObject(at);
-  if (!object) return undefined;
-  if (object.info.sizeBytes === 0) {
-    await object.close();
-    return Buffer.alloc(0);
-  }
-  const chunks: Buffer[] = [];
-  for await (const chunk of object.stream(0, object.info.sizeBytes - 1)) chunks.push(chunk as Buffer);
-  return Buffer.concat(chunks);
-}
-
 async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
   const all: T[] = [];
   for await (const item of items) all.push(item);
   return all;
-}
-
-/** A place that keeps what stores put there. */
-export interface StorePlace {
-  /**
-   * Opens the place's store. More than once stands for another process: a second one beside the first, or one after another
-   * that ended without closing it.
-   */
-  open(): Store;
-  /** Whether a path may be an object and lead to others, too. */
-  readonly isFlat?: boolean;
 }
 
 /** What every {@link Store} must do. `createPlace` is called once per test. */

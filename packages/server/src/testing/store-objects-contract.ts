@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { type Entry, keyOf, type ListRequest } from '../store/directory-store.ts';
 import type { Store, Target } from '../store/store.ts';
-import { content, put, type StorePlace, target } from './store-contract.ts';
+import { content, put, type StorePlace, target } from './store-place.ts';
 
 const ALL: ListRequest = { prefix: '', order: 'ascending', limit: 1000 };
 
