@@ -27,6 +27,7 @@ interface URL {
 declare const URL: { new (input: string): URL };
 
 declare const TextEncoder: { new (): { encode(text: string): Uint8Array<ArrayBuffer> } };
+declare const TextDecoder: { new (): { decode(bytes: Uint8Array): string } };
 declare function btoa(binary: string): string;
 declare function atob(base64: string): string;
 interface Timer {

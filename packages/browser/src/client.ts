@@ -1,4 +1,13 @@
-import { createObjectClient, type ObjectClient, type Upload } from '@cos-slice/core';
+import {
+  createObjectClient,
+  type Download,
+  type DownloadOptions,
+  type DownloadResult,
+  type ObjectClient,
+  type Upload,
+} from '@cos-slice/core';
+import { createBlobSink, createWritableSink } from './blob-sink.ts';
+import { receive } from './transport/receive.ts';
 import { reach, type UploadBlobOptions, uploadBlob } from './upload-blob.ts';
 
 /** What an upload wants, without what is one file's. What uploads go by, such as `integrity`, are their defaults. */
@@ -12,7 +21,15 @@ export type UploadToOptions = Pick<UploadBlobOptions, Exclude<OfOneFile, 'path'>
     Pick<UploadBlobOptions, 'integrity' | 'overwrite' | 'onConflict' | 'resume' | 'sliceSize' | 'singleRequestMax'>
   >;
 
+export interface BlobDownloadResult extends DownloadResult {
+  readonly blob: Blob;
+}
+
 export interface Client extends ObjectClient {
+  /** Downloads a file to a `Blob`. */
+  download(path: string, options?: DownloadOptions & { readonly type?: string }): Download<BlobDownloadResult>;
+  /** Downloads a file to a stream, such as one to a file of the File System Access API. It is closed when all has come, or else aborted. */
+  downloadTo(stream: WritableStream<Uint8Array>, path: string, options?: DownloadOptions): Download;
   /** Uploads as `uploadBlob` does; all uploads of a client share its places for requests. */
   upload(blob: Blob, path: string, options?: UploadToOptions): Upload;
 }
@@ -30,9 +47,28 @@ export interface Client extends ObjectClient {
 export function createClient(options: ClientOptions): Client {
   const { transport: _kind, hashWorker: _worker, ...rest } = options;
   const { concurrency, ...platform } = reach(options.endpoint, rest.concurrency);
-  const { config, limiter, ...objects } = createObjectClient({ ...rest, concurrency }, platform);
+  const { config, limiter, downloadTo, ...objects } = createObjectClient(
+    { ...rest, concurrency },
+    { ...platform, transport: { ...platform.transport, receive } },
+  );
   return {
     ...objects,
+    download(path, { type = '', ...more } = {}) {
+      const sink = createBlobSink();
+      const download = downloadTo(sink, path, more);
+      const done = download.done.then((result) => ({ ...result, blob: sink.blob(type) }));
+      done.catch(() => {});
+      return {
+        done,
+        get state() {
+          return download.state;
+        },
+        subscribe: download.subscribe,
+        pause: download.pause,
+        resume: download.resume,
+      };
+    },
+    downloadTo: (stream, path, more) => downloadTo(createWritableSink(stream), path, more),
     upload: (blob, path, more = {}) => uploadBlob(blob, { ...options, ...more, path, concurrency: limiter }),
   };
 }

@@ -8,6 +8,11 @@ export {
   cosEndpoint,
   createLimiter,
   type DirectoryEntry,
+  type Download,
+  type DownloadOptions,
+  type DownloadProgress,
+  type DownloadResult,
+  type DownloadSnapshot,
   type Entry,
   type ErrorCode,
   type FileEntry,
@@ -41,6 +46,12 @@ export {
   type UploadResult,
   type UploadSnapshot,
 } from '@cos-slice/core';
-export { type Client, type ClientOptions, createClient, type UploadToOptions } from './client.ts';
+export {
+  type BlobDownloadResult,
+  type Client,
+  type ClientOptions,
+  createClient,
+  type UploadToOptions,
+} from './client.ts';
 export type { StartHashWorker } from './hash/hasher.ts';
 export { type UploadBlobOptions, uploadBlob } from './upload-blob.ts';

@@ -13,6 +13,15 @@ export {
   type ObjectClient,
   type TransferOptions,
 } from './objects/client.ts';
+export type {
+  Download,
+  DownloadOptions,
+  DownloadProgress,
+  DownloadResult,
+  DownloadSnapshot,
+  ObjectFacts,
+  Sink,
+} from './objects/download.ts';
 export { describeOptions, type OptionDefaults, type OptionRow } from './options/describe.ts';
 export type { Config, RetryOptions, TimeoutOptions, UploadOptions } from './options/options.ts';
 export { parseOptions } from './options/options.ts';

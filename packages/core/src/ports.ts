@@ -87,6 +87,21 @@ export interface SendContext {
   onSent(totalBytes: number): void;
 }
 
+export interface ReceiveContext {
+  /** Ends the request, and the reading of its body. */
+  readonly signal: AbortSignal;
+  /** As in `SendContext`. */
+  readonly connectMs: number;
+}
+
+/** A response whose body is read as it comes. */
+export interface StreamedResponse {
+  readonly status: number;
+  header(name: string): string | undefined;
+  /** To be read once. @throws CosSliceError `network`; `signal.reason` when aborted */
+  readonly body: AsyncIterable<Uint8Array>;
+}
+
 export interface Transport<C> {
   /** False when the platform cannot tell how much has been sent (fetch): timeouts are then for the whole attempt. */
   readonly reportsProgress: boolean;
@@ -98,6 +113,12 @@ export interface Transport<C> {
    * @throws CosSliceError `network`; `signal.reason` when aborted.
    */
   send(request: WireRequest<C>, context: SendContext): Promise<WireResponse>;
+  /**
+   * Sends a request without a body and resolves with the head of its response, whatever its status. For downloads.
+   *
+   * @throws CosSliceError `network`; `signal.reason` when aborted
+   */
+  receive?(request: WireRequest<C>, context: ReceiveContext): Promise<StreamedResponse>;
 }
 
 /** What a signature must allow (protocol section 2). */

@@ -1,6 +1,18 @@
-import { createObjectClient, type ObjectClient, type Upload } from '@cos-slice/core';
+import type { Writable } from 'node:stream';
+import { fileURLToPath } from 'node:url';
+import {
+  CosSliceError,
+  createObjectClient,
+  type Download,
+  type DownloadOptions,
+  type ObjectClient,
+  type Sink,
+  type Upload,
+} from '@cos-slice/core';
+import { createFileSink } from './file-sink.ts';
 import { CONCURRENCY } from './options.ts';
 import type { UploadSource } from './sources.ts';
+import { createStreamSink } from './stream-sink.ts';
 import { checked, reach, type UploadFileOptions, uploadFile } from './upload-file.ts';
 
 /** What an upload wants, without what is one file's. What uploads go by, such as `integrity`, are their defaults. */
@@ -14,7 +26,21 @@ export type UploadToOptions = Pick<UploadFileOptions, Exclude<OfOneFile, 'path'>
     Pick<UploadFileOptions, 'integrity' | 'overwrite' | 'onConflict' | 'resume' | 'sliceSize' | 'singleRequestMax'>
   >;
 
+export interface DownloadFileOptions extends DownloadOptions {
+  /** Replace a file of that name. Default false: error `exists`. */
+  readonly overwrite?: boolean;
+}
+
 export interface Client extends ObjectClient {
+  /**
+   * Downloads a file, several parts of a large one at once. It is written to `<file>.part`, checked, and then given its name; a
+   * download that ends early goes on from there, as long as it is the same object. A stream gets the bytes in order.
+   *
+   * @param to path or `file:` URL of the file to be, or a stream
+   * @throws CosSliceError `invalid-options`, at once. `done` rejects with `not-found`, `wrong-kind`, `exists`, `object-changed`,
+   *   `integrity`, `target-unwritable` and with what requests may fail with.
+   */
+  download(path: string, to: string | URL | Writable, options?: DownloadFileOptions): Download;
   /** Uploads as `uploadFile` does; all uploads of a client share its places for requests. */
   upload(source: UploadSource, path: string, options?: UploadToOptions): Upload;
 }
@@ -34,9 +60,18 @@ export function createClient(options: ClientOptions): Client {
   const { dispatcher, proxy, ...rest } = checked(options);
   const concurrency = rest.concurrency ?? CONCURRENCY;
   const platform = reach({ endpoint: rest.endpoint, dispatcher, proxy });
-  const { config, limiter, ...objects } = createObjectClient({ ...rest, concurrency }, platform);
+  const { config, limiter, downloadTo, ...objects } = createObjectClient({ ...rest, concurrency }, platform);
   return {
     ...objects,
+    download: (path, to, more = {}) => downloadTo(sinkFor(to, more), path, more),
     upload: (source, path, more = {}) => uploadFile(source, { ...options, ...more, path, concurrency: limiter }),
   };
+}
+
+function sinkFor(to: string | URL | Writable, { overwrite = false }: DownloadFileOptions): Sink {
+  if (typeof to === 'string' && to !== '' && !to.includes('\0')) return createFileSink(to, overwrite);
+  if (to instanceof URL && to.protocol === 'file:') return createFileSink(fileURLToPath(to), overwrite);
+  if (typeof (to as Writable | undefined)?.write === 'function') return createStreamSink(to as Writable);
+  const issue = { option: 'to', message: 'must be the path of a file, a file: URL or a writable stream' };
+  throw new CosSliceError('invalid-options', `invalid options: to ${issue.message}`, { issues: [issue] });
 }

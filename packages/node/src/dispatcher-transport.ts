@@ -1,6 +1,7 @@
 import { CosSliceError, type SendContext, type Transport, type WireRequest, type WireResponse } from '@cos-slice/core';
 import type { Dispatcher } from 'undici';
 import { type Body, encodeBody } from './body.ts';
+import { receiveThrough } from './receive-response.ts';
 import { isBroken, toTransportError } from './transport-errors.ts';
 import { isOutOfFiles, RETRY_MS } from './waiting.ts';
 
@@ -24,6 +25,11 @@ export function createDispatcherTransport(
 ): Transport<Uint8Array> {
   return {
     reportsProgress: true,
+    async receive(request, context) {
+      context.signal.throwIfAborted();
+      const url = new URL(request.url);
+      return receiveThrough(dispatcher, url, headersOf(request, undefined), context, options.via);
+    },
     async send(request, context) {
       context.signal.throwIfAborted();
       return exchange(dispatcher, request, context, options);

@@ -10,6 +10,11 @@ export {
   createSigner,
   createUpload,
   type DirectoryEntry,
+  type Download,
+  type DownloadOptions,
+  type DownloadProgress,
+  type DownloadResult,
+  type DownloadSnapshot,
   type Entry,
   type ErrorCode,
   type FileEntry,
@@ -42,7 +47,13 @@ export {
   type UploadResult,
   type UploadSnapshot,
 } from '@cos-slice/core';
-export { type Client, type ClientOptions, createClient, type UploadToOptions } from './client.ts';
+export {
+  type Client,
+  type ClientOptions,
+  createClient,
+  type DownloadFileOptions,
+  type UploadToOptions,
+} from './client.ts';
 export { createDispatcherTransport, type DispatcherTransportOptions } from './dispatcher-transport.ts';
 export { createHasher } from './hasher.ts';
 export { createNetwork, type EndpointNetwork } from './network.ts';

@@ -45,15 +45,20 @@ export function createProxyTransport(settings: ProxySettings, url: string): Tran
   let made: Promise<Transport<Uint8Array>> | undefined;
   const make = async (): Promise<Transport<Uint8Array>> =>
     createDispatcherTransport(await createProxyDispatcher(settings), { via });
+  const transport = (): Promise<Transport<Uint8Array>> => {
+    made ??= make().catch((error) => {
+      made = undefined;
+      throw error;
+    });
+    return made;
+  };
   return {
     reportsProgress: true,
-    async send(request, context) {
-      made ??= make();
-      const transport = await made.catch((error) => {
-        made = undefined;
-        throw error;
-      });
-      return transport.send(request, context);
+    send: async (request, context) => (await transport()).send(request, context),
+    async receive(request, context) {
+      const { receive } = await transport();
+      if (!receive) throw refused('its transport cannot receive', undefined);
+      return receive(request, context);
     },
   };
 }

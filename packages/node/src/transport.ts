@@ -5,6 +5,7 @@ import { TLSSocket } from 'node:tls';
 import { urlToHttpOptions } from 'node:url';
 import { CosSliceError, type SendContext, type Transport, type WireRequest, type WireResponse } from '@cos-slice/core';
 import { type Body, encodeBody } from './body.ts';
+import { receiveResponse } from './receive-response.ts';
 import { createSteps, type Steps } from './steps.ts';
 import { connectTimeout, isBroken, isTooFar, toTransportError } from './transport-errors.ts';
 import { isOutOfFiles, RETRY_MS, untilAborted } from './waiting.ts';
@@ -47,6 +48,12 @@ export function createHttpTransport(options: HttpTransportOptions = {}): Transpo
   });
   return {
     reportsProgress: true,
+    async receive(request, context) {
+      context.signal.throwIfAborted();
+      const { url, open, where } = locate(request.url);
+      const headers = headersOf(url, request, undefined, false);
+      return receiveResponse(() => open({ ...where, method: request.method, headers }), url, context);
+    },
     async send(request, context) {
       context.signal.throwIfAborted();
       const { url, open, where } = locate(request.url);

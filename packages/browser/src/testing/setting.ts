@@ -31,7 +31,7 @@ export async function createSetting(): Promise<Setting> {
     instantFrom: 'bucket',
     onRequest: ({ method, op }) => void requests.push({ method, op }),
   });
-  const signer = createSigner({ ...ACCOUNT, bucket: 'demobucket' });
+  const signer = createSigner({ ...ACCOUNT, bucket: 'demobucket', folders: true });
   const site = await startSite({
     scripts,
     slices: (req, res) => store.handle(req, res),

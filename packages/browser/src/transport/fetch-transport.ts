@@ -17,7 +17,7 @@ export function createFetchTransport(): Transport<Blob> {
 }
 
 /** Where there are no pages there are neither caches nor cookies, and some runtimes refuse to hear of them. */
-const PAGE_OPTIONS: RequestInit =
+export const PAGE_OPTIONS: RequestInit =
   typeof location === 'undefined' ? {} : { cache: 'no-store', credentials: 'omit', referrerPolicy: 'no-referrer' };
 
 async function send(request: WireRequest<Blob>, { signal, onConnected, onSent }: SendContext): Promise<WireResponse> {
@@ -49,7 +49,7 @@ async function send(request: WireRequest<Blob>, { signal, onConnected, onSent }:
 }
 
 /** Runtimes that do not know an option say so by its name, and always will. */
-function refusedOption(cause: unknown): CosSliceError | undefined {
+export function refusedOption(cause: unknown): CosSliceError | undefined {
   const said = String(cause);
   if (!/redirect|cache|credential|referrer|keepalive|duplex|\bmode\b|not (implemented|supported)/i.test(said)) return;
   return new CosSliceError('network', `the fetch of this runtime refuses the request: ${said}`, { cause });

@@ -7,6 +7,7 @@ import type { Authority, Entry, FileEntry } from '../protocol/entry.ts';
 import { jsonObjects } from '../protocol/json-api/objects.ts';
 import type { Changes, Done, ListOrder, ListPattern, Page } from '../protocol/object-operations.ts';
 import type { ObjectLocation } from '../protocol/operations.ts';
+import { createDownload, type Download, type DownloadOptions, type Sink } from './download.ts';
 import { createPerformer } from './perform.ts';
 import { createPersist } from './persist.ts';
 
@@ -69,6 +70,8 @@ export interface ObjectClient {
 
 /** What a platform builds its own client on. */
 export interface ClientCore extends ObjectClient {
+  /** Downloads a file. @throws CosSliceError `invalid-options` */
+  downloadTo(sink: Sink, path: string, options?: DownloadOptions): Download;
   readonly config: Config;
   /** Shared by all that the client does. */
   readonly limiter: Limiter;
@@ -84,7 +87,7 @@ export function createObjectClient<C>(options: ClientOptions, platform: Omit<Pla
   const { transport, network, clock = systemClock, random = Math.random } = platform;
   const config = parseOptions({ ...options, path: 'any' });
   const persist = createPersist({ config, clock, network, random });
-  const { perform, authorizeDownload } = createPerformer({ config, transport, clock, persist });
+  const { perform, authorizeDownload, learn } = createPerformer({ config, transport, clock, persist });
   const { appId, bucket } = config;
 
   /** The path as it is asked for. @throws CosSliceError `invalid-options` */
@@ -168,6 +171,12 @@ export function createObjectClient<C>(options: ClientOptions, platform: Omit<Pla
     return page;
   };
 
+  const find = async (path: string, signal?: AbortSignal): Promise<{ entry: FileEntry; address: string }> => {
+    const entry = await look(path, signal);
+    if (entry?.kind !== 'file') throw await nothingAt(path, signal);
+    return { entry, address: addressOf(entry) };
+  };
+
   return {
     config,
     limiter: config.limiter,
@@ -199,6 +208,11 @@ export function createObjectClient<C>(options: ClientOptions, platform: Omit<Pla
       const settle = async (): Promise<Done | undefined> => ((await look(asked, signal)) ? undefined : DONE);
       await run(asked, { op: 'remove' }, { signal, settle });
     },
+    downloadTo(sink, path, options = {}) {
+      const asked = checked(path, 'file');
+      const parts = { config, transport, clock, persist, authorizeDownload, learn };
+      return createDownload(sink, options, { ...parts, find: (signal) => find(asked, signal) });
+    },
     move: (from, to, options = {}) => transfer('move', from, to, options),
     copy: (from, to, options = {}) => transfer('copy', from, to, options),
     async update(path, changes, { signal } = {}) {
@@ -209,9 +223,7 @@ export function createObjectClient<C>(options: ClientOptions, platform: Omit<Pla
     },
     async downloadUrl(path, { signal, signed = true } = {}) {
       const asked = checked(path, 'file');
-      const entry = await look(asked, signal);
-      if (!entry) throw await nothingAt(asked, signal);
-      const url = addressOf(entry as FileEntry);
+      const { address: url } = await find(asked, signal);
       if (!signed) return url;
       const { authorization } = await persist(({ controller }) => authorizeDownload(asked, url, controller.signal), {
         signal,

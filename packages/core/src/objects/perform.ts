@@ -1,3 +1,4 @@
+import type { CosSliceError } from '../errors.ts';
 import { createExchange } from '../exchange/exchange.ts';
 import { createServerTime } from '../exchange/server-time.ts';
 import { trafficOf } from '../exchange/traffic.ts';
@@ -25,6 +26,8 @@ export interface Performer<C> {
   ): Promise<ObjectAnswers[Op]>;
   /** Lets a request through that downloads what is at the path. @throws CosSliceError `signing-failed`; `signal.reason` when aborted */
   authorizeDownload(path: string, url: string, signal: AbortSignal, refused?: string): Promise<WireRequest<C>>;
+  /** What a refusal says of the server's clock. @returns the error to go on with */
+  learn(error: CosSliceError): CosSliceError;
 }
 
 /** What a client's operations share: signatures and the server's clock. */
@@ -57,6 +60,7 @@ export function createPerformer<C>({ config, transport, clock, persist }: Perfor
           life.abort();
         }
       }),
+    learn: (error) => serverTime.learn(error),
     authorizeDownload(path, url, signal, refused) {
       const claim = { appId, bucket, path, effect: 'download', nowSec: serverTime.nowSec(), refused } as const;
       return signer.authorize({ method: 'GET', url }, claim, signal);

@@ -25,8 +25,8 @@ export interface Try {
   /** Failed attempts before this one. */
   readonly attempt: number;
   readonly controller: AbortController;
-  /** There was progress: attempts are counted from here. */
-  moved(): void;
+  /** There was progress, of so many bytes: attempts are counted from here. */
+  moved(bytes: number): void;
 }
 
 /**
@@ -49,11 +49,15 @@ export function createPersist({ config, clock, network, random }: PersistOptions
     const attempt = async (controller: AbortController): ReturnType<typeof run> => {
       const leave = await limiter.acquire(controller.signal, owner);
       let report: AttemptReport = { outcome: 'neutral', bytes: 0 };
-      const moved = (): void => {
+      let movedBytes = 0;
+      const moved = (bytes: number): void => {
+        movedBytes += bytes;
         tries = { attempt: 0, resigns: 0 };
       };
       try {
-        return await run({ attempt: tries.attempt, controller, moved });
+        const outcome = await run({ attempt: tries.attempt, controller, moved });
+        if (movedBytes > 0) report = { outcome: 'ok', bytes: movedBytes };
+        return outcome;
       } catch (error) {
         if (isCosSliceError(error, 'unavailable')) report = { outcome: 'busy', bytes: 0 };
         throw error;

@@ -1,0 +1,51 @@
+import { CHROMIUMS, launchChromium } from '@cos-slice/testkit/chromium';
+import type { Browser } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createClient } from './index.ts';
+import { createSetting, type Setting } from './testing/setting.ts';
+
+describe.each(CHROMIUMS)('in $name', (chromium) => {
+  let setting: Setting;
+  let browser: Browser;
+  beforeAll(async () => {
+    setting = await createSetting();
+    browser = await launchChromium(chromium);
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await setting?.close();
+  });
+
+  test.each([0, 5_000_000])(
+    'a page makes, lists, changes, copies, downloads, moves and removes what is there, of %i bytes',
+    async (sizeBytes) => {
+      const page = await browser.newPage();
+      await page.goto(setting.pageUrl);
+      const { endpoint, signUrl } = setting;
+      const seen = await page.evaluate(([one, size]) => cosSlice.client(one, size), [
+        { endpoint, signUrl },
+        sizeBytes,
+      ] as const);
+      expect(seen).toEqual({
+        paths: ['of client/copy', 'of client/\u00fc.bin'],
+        result: expect.objectContaining({ sizeBytes, resumedBytes: 0 }),
+        type: 'video/mp4',
+        same: [true, true, true],
+        gone: 'not-found',
+      });
+      await page.evaluate(
+        async (one) => {
+          await cosSlice.forget(one, 'moved/');
+        },
+        { endpoint, signUrl },
+      );
+      await page.close();
+    },
+  );
+});
+
+test('options of a client are checked at once', () => {
+  expect(() => createClient({ endpoint: 'ftp://host', appId: '1', bucket: 'b', signer: () => '' })).toThrow(
+    /endpoint must be a URL/,
+  );
+});

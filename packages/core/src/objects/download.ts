@@ -1,0 +1,368 @@
+import { CosSliceError, isCosSliceError } from '../errors.ts';
+import { createWatchdog } from '../exchange/watchdog.ts';
+import { oneLine } from '../one-line.ts';
+import type { Config } from '../options/options.ts';
+import type { ByteRange, Clock, StreamedResponse, Transport } from '../ports.ts';
+import type { FileEntry } from '../protocol/entry.ts';
+import { decodeObjects } from '../protocol/json-api/decode-objects.ts';
+import { createNotifier } from '../upload/notifier.ts';
+import type { Performer } from './perform.ts';
+import { linked, type Persist } from './persist.ts';
+import { receive } from './receive.ts';
+
+/** What is downloaded, as far as anybody can tell one object from another that comes to its path. */
+export interface ObjectFacts {
+  readonly path: string;
+  readonly sizeBytes: number;
+  readonly sha1?: string | undefined;
+  /** Epoch ms. */
+  readonly modifiedAtMs?: number | undefined;
+}
+
+/** Where a download goes. */
+export interface Sink {
+  /** It takes bytes from the first to the last only. */
+  readonly ordered: boolean;
+  /**
+   * Makes ready for an object.
+   *
+   * @returns what an earlier run has kept of this very object, and its ETag then
+   */
+  open(facts: ObjectFacts): Promise<{ readonly kept: readonly ByteRange[]; readonly etag?: string | undefined }>;
+  write(offset: number, bytes: Uint8Array): Promise<void>;
+  /** A range has been written: it may be kept for another run. */
+  keep?(range: ByteRange, etag: string | undefined): void;
+  /** Nothing of what is kept is of use. */
+  discard(): Promise<void>;
+  /** All has come: checks it and puts it in place. @throws CosSliceError `integrity`, `exists`, `target-unwritable` */
+  finish(signal: AbortSignal): Promise<void>;
+  /** Ends without having finished. What is kept stays. */
+  leave(reason: unknown): Promise<void>;
+}
+
+export interface DownloadProgress {
+  readonly sizeBytes: number;
+  /** What an earlier run had kept counts. */
+  readonly receivedBytes: number;
+  readonly resumedBytes: number;
+  /** From 0 to 1. */
+  readonly fraction: number;
+}
+
+export interface DownloadSnapshot {
+  readonly phase: 'opening' | 'receiving' | 'finishing' | 'done' | 'failed' | 'cancelled';
+  readonly paused: boolean;
+  readonly progress: DownloadProgress;
+  readonly error?: CosSliceError | undefined;
+}
+
+export interface DownloadResult {
+  readonly sizeBytes: number;
+  /** Bytes that an earlier run had kept. */
+  readonly resumedBytes: number;
+  /** In lowercase hex, where the server told it. */
+  readonly sha1?: string | undefined;
+}
+
+/** A running download. Starts by itself. */
+export interface Download<R extends DownloadResult = DownloadResult> {
+  /** Settles once, when nothing runs any more. Rejects with a CosSliceError, or with `signal.reason` when cancelled. */
+  readonly done: Promise<R>;
+  readonly state: DownloadSnapshot;
+  /** @returns the unsubscribe function. Called at most every 100 ms, and at every change of phase or pause. */
+  subscribe(listener: (state: DownloadSnapshot) => void): () => void;
+  /** Breaks off what is on its way; `resume` goes on from there. */
+  pause(): void;
+  resume(): void;
+}
+
+export interface DownloadOptions {
+  /** Cancels. What can be kept for another run is. */
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: DownloadProgress) => void;
+  /** Without a signature, for what everybody may read. Default true: signed. */
+  readonly signed?: boolean;
+}
+
+export interface DownloadParts<C> {
+  readonly config: Config;
+  readonly transport: Transport<C>;
+  readonly clock: Clock;
+  readonly persist: Persist;
+  readonly authorizeDownload: Performer<C>['authorizeDownload'];
+  readonly learn: Performer<C>['learn'];
+  /** @throws CosSliceError `not-found`, `wrong-kind` */
+  find(signal: AbortSignal): Promise<{ readonly entry: FileEntry; readonly address: string }>;
+}
+
+/** One request carries that much, where several are under way. */
+const RANGE_BYTES = 8 * 1024 * 1024;
+/** Ranges under way at once, where the limiter has places. */
+const WORKERS = 8;
+/** What is received is noted in steps of that many bytes. */
+const KEEP_BYTES = 1024 * 1024;
+const PAUSED = Symbol('paused');
+
+export function createDownload<C>(sink: Sink, options: DownloadOptions, parts: DownloadParts<C>): Download {
+  const { config, transport, clock, persist, authorizeDownload, learn, find } = parts;
+  const { signal, signed = true, onProgress } = options;
+  const life = new AbortController();
+  const watchdog = createWatchdog(clock, Math.min(...Object.values(config.timeouts)), life.signal);
+  let running = new AbortController();
+  let paused = false;
+  const waiting = new Set<() => void>();
+  let phase: DownloadSnapshot['phase'] = 'opening';
+  let error: CosSliceError | undefined;
+  let sizeBytes = 0;
+  let resumedBytes = 0;
+  let receivedBytes = 0;
+  let etag: string | undefined;
+
+  const look = (): DownloadSnapshot => {
+    const fraction = phase === 'done' ? 1 : sizeBytes > 0 ? receivedBytes / sizeBytes : 0;
+    return { phase, paused, progress: { sizeBytes, receivedBytes, resumedBytes, fraction }, error };
+  };
+  const { notify, subscribe } = createNotifier(() => clock.monotonicMs(), look);
+  if (onProgress) subscribe(({ progress }) => onProgress(progress));
+  const enter = (next: typeof phase): void => {
+    phase = next;
+    notify(true);
+  };
+
+  const wake = (): void => {
+    for (const resolve of waiting) resolve();
+    waiting.clear();
+  };
+  /** Does something again for as long as it is interrupted by pauses only. */
+  const throughPauses = async <T>(run: (signal: AbortSignal) => Promise<T>): Promise<T> => {
+    for (;;) {
+      signal?.throwIfAborted();
+      while (paused) {
+        await new Promise<void>((resolve) => waiting.add(resolve));
+        signal?.throwIfAborted();
+      }
+      try {
+        return await run(running.signal);
+      } catch (cause) {
+        if (cause !== PAUSED) throw cause;
+      }
+    }
+  };
+
+  const isSame = (one: FileEntry, other: FileEntry): boolean =>
+    one.sizeBytes === other.sizeBytes &&
+    one.sha1 === other.sha1 &&
+    one.modifiedAt?.getTime() === other.modifiedAt?.getTime();
+
+  /** @throws CosSliceError `object-changed`, or what the response stands for when it is none of a download */
+  const checkHead = async (response: StreamedResponse, from: number, to: number): Promise<void> => {
+    const { status } = response;
+    const isPart = status === 206;
+    if (!isPart && status !== 200) throw learn(await refusalOf(response));
+    const seen = response.header('etag');
+    const [, first, total] = /^bytes (\d+)-\d+\/(\d+)$/.exec(response.header('content-range') ?? '') ?? [];
+    if (etag !== undefined && seen !== undefined && seen !== etag) throw changed();
+    if (isPart && total !== undefined && Number(total) !== sizeBytes) throw changed();
+    if (!isPart && (from > 0 || to < sizeBytes)) {
+      throw new CosSliceError(
+        'bad-reply',
+        'the server does not send parts of objects: it cannot be downloaded in parts',
+      );
+    }
+    if (isPart && first !== undefined && Number(first) !== from) {
+      throw new CosSliceError('bad-reply', 'the server sends another part than the one that was asked for');
+    }
+    etag ??= seen;
+  };
+
+  const receiveRange = async (range: ByteRange, entry: FileEntry, address: string): Promise<void> => {
+    const end = range.offset + range.length;
+    let at = range.offset;
+    let keptTo = range.offset;
+    let refused: string | undefined;
+    let isInterrupted = false;
+    const keep = (leastBytes: number): void => {
+      if (at - keptTo < leastBytes) return;
+      sink.keep?.({ offset: keptTo, length: at - keptTo }, etag);
+      keptTo = at;
+    };
+    await throughPauses((pausable) =>
+      persist(
+        async ({ controller, moved }) => {
+          if (at === end) return;
+          // Without an ETag, only asking tells whether it still is the same.
+          if (isInterrupted && etag === undefined) {
+            const { entry: now } = await find(controller.signal);
+            if (!isSame(entry, now)) throw changed();
+          }
+          isInterrupted = true;
+          const isWhole = at === 0 && end === sizeBytes;
+          const request = signed
+            ? await authorizeDownload(entry.path, address, controller.signal, refused)
+            : ({ method: 'GET', url: address } as const);
+          // It would cost pages a preflight, which show no progress of what they send this way.
+          const strong = etag !== undefined && !etag.startsWith('W/') && transport.reportsProgress;
+          const headers = {
+            ...(!isWhole && { Range: `bytes=${at}-${end - 1}` }),
+            ...(!isWhole && strong && { 'If-Range': etag ?? '' }),
+          };
+          try {
+            await receive({
+              transport,
+              request: { ...request, headers },
+              clock,
+              watchdog,
+              timeouts: config.timeouts,
+              controller,
+              check: (response) => checkHead(response, at, end),
+              async take(bytes) {
+                if (bytes.length > end - at) throw changed();
+                await sink.write(at, bytes);
+                at += bytes.length;
+                keep(KEEP_BYTES);
+                receivedBytes += bytes.length;
+                moved(bytes.length);
+                notify(false);
+              },
+            });
+          } catch (cause) {
+            if (isCosSliceError(cause) && cause.remedy === 'resign') refused = request.authorization?.value;
+            throw cause;
+          }
+          if (at < end) {
+            throw new CosSliceError('network', 'the download ended early', { remedy: 'backoff' });
+          }
+        },
+        { signal: pausable },
+      ),
+    ).finally(() => keep(1));
+  };
+
+  const run = async (): Promise<string | undefined> => {
+    const { entry, address } = await throughPauses((pausable) => find(pausable));
+    ({ sizeBytes } = entry);
+    const opened = await sink.open({
+      path: entry.path,
+      sizeBytes,
+      sha1: entry.sha1,
+      modifiedAtMs: entry.modifiedAt?.getTime(),
+    });
+    etag = opened.etag;
+    resumedBytes = receivedBytes = opened.kept.reduce((sum, { length }) => sum + length, 0);
+    enter('receiving');
+    const missing = gapsOf(opened.kept, sizeBytes, sink.ordered ? Number.POSITIVE_INFINITY : RANGE_BYTES);
+    const worker = async (): Promise<void> => {
+      for (let next = missing.shift(); next; next = missing.shift()) await receiveRange(next, entry, address);
+    };
+    // The first one tells the ETag by which the others are known to be of the same object.
+    const [first] = missing;
+    if (first && etag === undefined) await receiveRange(missing.shift() ?? first, entry, address);
+    const several = etag !== undefined || entry.sha1 !== undefined;
+    const outcomes = await Promise.allSettled(
+      Array.from({ length: several ? WORKERS : 1 }, () =>
+        worker().catch((cause) => {
+          // What the others do is of no use any more.
+          missing.length = 0;
+          running.abort(cause);
+          throw cause;
+        }),
+      ),
+    );
+    const failed = outcomes.find((one) => one.status === 'rejected');
+    if (failed) throw failed.reason;
+    enter('finishing');
+    await linked(signal, ({ signal: finishing }) => sink.finish(finishing));
+    return entry.sha1;
+  };
+
+  const done = (async (): Promise<DownloadResult> => {
+    // Nothing happens before the caller holds the handle.
+    await Promise.resolve();
+    const cancel = (): void => {
+      running.abort(signal?.reason);
+      wake();
+    };
+    signal?.addEventListener('abort', cancel);
+    if (signal?.aborted) cancel();
+    try {
+      const sha1 = await run();
+      enter('done');
+      return { sizeBytes, resumedBytes, sha1 };
+    } catch (cause) {
+      running.abort(cause);
+      if (isCosSliceError(cause, 'object-changed') || isCosSliceError(cause, 'integrity')) await sink.discard();
+      await sink.leave(cause).catch(() => {});
+      if (signal?.aborted) {
+        enter('cancelled');
+        throw signal.reason;
+      }
+      error = isCosSliceError(cause)
+        ? cause
+        : new CosSliceError('target-unwritable', `what is downloaded cannot be kept: ${oneLine(cause)}`, { cause });
+      enter('failed');
+      throw error;
+    } finally {
+      signal?.removeEventListener('abort', cancel);
+      life.abort();
+    }
+  })();
+  // Whoever does not look at `done` must not lose the process to it.
+  done.catch(() => {});
+
+  const isOver = (): boolean => phase === 'done' || phase === 'failed' || phase === 'cancelled';
+  return {
+    done,
+    get state() {
+      return look();
+    },
+    subscribe,
+    pause() {
+      if (paused || isOver()) return;
+      paused = true;
+      running.abort(PAUSED);
+      notify(true);
+    },
+    resume() {
+      if (!paused || isOver()) return;
+      paused = false;
+      running = new AbortController();
+      wake();
+      notify(true);
+    },
+  };
+}
+
+const MAX_REFUSAL_BYTES = 64 * 1024;
+
+/** What a response that brings no object says. */
+async function refusalOf({ status, header, body: chunks }: StreamedResponse): Promise<CosSliceError> {
+  if (status === 416) return changed();
+  let body = '';
+  for await (const bytes of chunks) {
+    body += new TextDecoder().decode(bytes);
+    if (body.length > MAX_REFUSAL_BYTES) break;
+  }
+  const reply = decodeObjects({ op: 'remove' }, { status, header, body });
+  return reply.kind === 'failed' ? reply.error : new CosSliceError('bad-reply', `HTTP ${status} brings no object`);
+}
+
+function changed(): CosSliceError {
+  return new CosSliceError('object-changed', 'the object has changed since the download began: download it again');
+}
+
+/** What is missing between ranges, in pieces. */
+export function gapsOf(kept: readonly ByteRange[], sizeBytes: number, pieceBytes: number): ByteRange[] {
+  const gaps: ByteRange[] = [];
+  const fill = (from: number, to: number): void => {
+    for (let offset = from; offset < to; offset += pieceBytes) {
+      gaps.push({ offset, length: Math.min(pieceBytes, to - offset) });
+    }
+  };
+  let at = 0;
+  for (const { offset, length } of [...kept].sort((one, other) => one.offset - other.offset)) {
+    fill(at, offset);
+    at = Math.max(at, offset + length);
+  }
+  fill(at, sizeBytes);
+  return gaps;
+}

@@ -1,0 +1,191 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { type FileHandle, link, lstat, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { pipeline } from 'node:stream/promises';
+import { type ByteRange, CosSliceError, type ObjectFacts, type Sink } from '@cos-slice/core';
+
+/** What is kept beside a download that is not complete, of whose object which bytes are there. */
+interface PartRecord {
+  readonly version: 1;
+  readonly facts: ObjectFacts;
+  readonly etag?: string | undefined;
+  readonly kept: readonly ByteRange[];
+}
+
+const SAVE_EVERY_MS = 500;
+
+/**
+ * Writes a download to `<file>.part`, with `<file>.part.json` beside it, which says what of it is there; when all is there and
+ * is what the server has, it gets its name.
+ */
+export function createFileSink(file: string, overwrite: boolean): Sink {
+  const part = `${file}.part`;
+  const note = `${part}.json`;
+  let handle: FileHandle | undefined;
+  let facts: ObjectFacts | undefined;
+  let etag: string | undefined;
+  let kept: ByteRange[] = [];
+  let saving: Promise<void> = Promise.resolve();
+  let savedAtMs = 0;
+
+  const failing = <T>(act: Promise<T>): Promise<T> =>
+    act.catch((error) => {
+      throw error instanceof CosSliceError ? error : unwritable(file, error);
+    });
+  const close = async (): Promise<void> => {
+    const open = handle;
+    handle = undefined;
+    await open?.close();
+  };
+  const save = (): Promise<void> => {
+    savedAtMs = performance.now();
+    saving = saving.then(async () => {
+      // What is said to be there must not be lost when the machine stops; where there is a SHA-1, that would be found out.
+      if (facts?.sha1 === undefined) await handle?.datasync();
+      const record: PartRecord = { version: 1, facts: facts as ObjectFacts, etag, kept };
+      await writeFile(`${note}.new`, JSON.stringify(record));
+      await rename(`${note}.new`, note);
+    });
+    return saving;
+  };
+
+  return {
+    ordered: false,
+    async open(given) {
+      facts = given;
+      await refuseTarget(file, overwrite);
+      const earlier = await readRecord(note, part, given);
+      handle = await failing(open(part, earlier ? 'r+' : 'w'));
+      kept = [...(earlier?.kept ?? [])];
+      etag = earlier?.etag;
+      // A `.part` without its note, which may be of anything, has been emptied.
+      if (!earlier) await rm(note, { force: true });
+      return { kept, etag };
+    },
+    async write(offset, bytes) {
+      let at = 0;
+      while (at < bytes.length) {
+        if (!handle) throw new CosSliceError('target-unwritable', `${part} is closed`);
+        const { bytesWritten } = await failing(handle.write(bytes, at, bytes.length - at, offset + at));
+        at += bytesWritten;
+      }
+    },
+    keep(range, seen) {
+      etag = seen;
+      kept = joined([...kept, range]);
+      // It is kept, or not: what cannot be noted is downloaded again.
+      if (performance.now() - savedAtMs > SAVE_EVERY_MS) save().catch(() => {});
+    },
+    async discard() {
+      await close();
+      await saving.catch(() => {});
+      await Promise.all([part, note].map((one) => rm(one, { force: true })));
+    },
+    async finish(signal) {
+      const { sizeBytes, sha1 } = facts as ObjectFacts;
+      await saving.catch(() => {});
+      await failing(handle?.datasync() ?? Promise.resolve());
+      await failing(close());
+      const size = (await failing(stat(part))).size;
+      if (size !== sizeBytes) {
+        throw new CosSliceError('integrity', `${part} has ${size} bytes and not ${sizeBytes}: download it again`);
+      }
+      if (sha1 !== undefined && (await sha1Of(part, signal)) !== sha1) {
+        throw new CosSliceError('integrity', `what came to ${part} is not what the server has: download it again`);
+      }
+      await failing(overwrite ? rename(part, file) : linkTo(part, file));
+      await rm(note, { force: true });
+    },
+    async leave() {
+      if (!handle) return;
+      await save().catch(() => {});
+      await close();
+    },
+  };
+}
+
+/** @throws CosSliceError `exists` */
+async function refuseTarget(file: string, overwrite: boolean): Promise<void> {
+  const there = await lstat(file).catch(() => undefined);
+  if (there?.isDirectory()) {
+    throw new CosSliceError('target-unwritable', `${file} is a directory: give the path of a file in it`);
+  }
+  if (there && !overwrite) throw exists(file);
+}
+
+/** Gives a file its name, and never takes it from another one that has come there. */
+async function linkTo(part: string, file: string): Promise<void> {
+  try {
+    await link(part, file);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EEXIST') throw exists(file);
+    // Not every file system has links.
+    await refuseTarget(file, false);
+    return rename(part, file);
+  }
+  await rm(part);
+}
+
+function exists(file: string): CosSliceError {
+  return new CosSliceError('exists', `${file} is there already: choose another name, or turn overwrite on`);
+}
+
+async function readRecord(note: string, part: string, facts: ObjectFacts): Promise<PartRecord | undefined> {
+  try {
+    const record: PartRecord = JSON.parse(await readFile(note, 'utf8'));
+    const { size } = await stat(part);
+    const isSame =
+      record.version === 1 &&
+      (['path', 'sizeBytes', 'sha1', 'modifiedAtMs'] as const).every((name) => record.facts[name] === facts[name]) &&
+      (record.etag !== undefined || facts.sha1 !== undefined) &&
+      record.kept.every(
+        ({ offset, length }) =>
+          Number.isSafeInteger(offset) &&
+          Number.isSafeInteger(length) &&
+          offset >= 0 &&
+          length > 0 &&
+          offset + length <= size,
+      );
+    return isSame && size <= facts.sizeBytes ? record : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Ranges in order, those that touch made one. */
+function joined(ranges: readonly ByteRange[]): ByteRange[] {
+  const result: ByteRange[] = [];
+  for (const { offset, length } of [...ranges].sort((one, other) => one.offset - other.offset)) {
+    const last = result.at(-1);
+    if (last && last.offset + last.length >= offset) {
+      const end = Math.max(last.offset + last.length, offset + length);
+      result[result.length - 1] = { offset: last.offset, length: end - last.offset };
+    } else result.push({ offset, length });
+  }
+  return result;
+}
+
+async function sha1Of(file: string, signal: AbortSignal): Promise<string> {
+  const hash = createHash('sha1');
+  await pipeline(createReadStream(file, { highWaterMark: 1024 * 1024 }), hash, { signal }).catch((error) => {
+    signal.throwIfAborted();
+    throw unwritable(file, error);
+  });
+  return hash.digest('hex');
+}
+
+function unwritable(file: string, cause: unknown): CosSliceError {
+  const { code = 'unknown error' } = cause as NodeJS.ErrnoException;
+  const kept = `what has come is kept in ${file}.part`;
+  const advice: Record<string, string> = {
+    ENOSPC: `the disk is full (ENOSPC): ${kept}; make room and download it again`,
+    EDQUOT: `the quota is used up (EDQUOT): ${kept}; make room and download it again`,
+    EFBIG: `${file}.part would become larger than files may be here (EFBIG): choose another place`,
+    ENOENT: `there is no folder for ${file} (ENOENT): make it first`,
+    EACCES: `${file}.part may not be written (EACCES): check the permissions of the folder`,
+    EROFS: `${file} is on a file system that is read only (EROFS): choose another place`,
+  };
+  const message = advice[code] ?? `${file}.part cannot be written (${code}): check the disk`;
+  return new CosSliceError('target-unwritable', message, { cause });
+}
