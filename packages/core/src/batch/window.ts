@@ -74,9 +74,19 @@ function nextRound(
   limit: number,
   change: Partial<Window> = {},
 ): Window {
-  const count = { startedAtMs, answers: 0, bytes: 0, cut: false };
-  const pace = { climbing: false, probing: false, settledRounds: 0 };
-  return { bounds, rateBefore, ...count, ...pace, ...change, limit: clamp(limit, bounds) };
+  return {
+    bounds,
+    rateBefore,
+    startedAtMs,
+    answers: 0,
+    bytes: 0,
+    cut: false,
+    climbing: false,
+    probing: false,
+    settledRounds: 0,
+    ...change,
+    limit: clamp(limit, bounds),
+  };
 }
 
 function clamp(limit: number, bounds: Bounds): number {

@@ -34,13 +34,7 @@ function wrongClock(cause: CosSliceError, skewMs: number): CosSliceError {
   const days = Math.round(Math.abs(skewMs) / MAX_SKEW_MS);
   const what = `the clock of this machine is ${days} ${days === 1 ? 'day' : 'days'} ${skewMs < 0 ? 'ahead of' : 'behind'} the server's: set it right`;
   // A signer with a clock of its own may yet do better: what is tried again stays so.
-  const { code, remedy, wireCode, httpStatus, requestId, serverDateMs } = cause;
-  return new CosSliceError(code, wireCode === undefined ? what : `${what} (server: ${wireCode})`, {
-    cause,
-    remedy,
-    wireCode,
-    httpStatus,
-    requestId,
-    serverDateMs,
-  });
+  const { code, wireCode } = cause;
+  const said = wireCode === undefined ? '' : ` (server: ${wireCode})`;
+  return new CosSliceError(code, what + said, { ...cause, cause });
 }

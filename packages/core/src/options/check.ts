@@ -1,5 +1,10 @@
 import { CosSliceError, type OptionIssue } from '../errors.ts';
-import type { WholeRule } from './table.ts';
+import type { OptionRules, WholeName, WholeRule } from './table.ts';
+
+/** What an option with members comes to: `attempts` and its like for `retry`. */
+export type Members<P extends string> = {
+  readonly [Name in WholeName as Name extends `${P}.${infer Rest}` ? Rest : never]: number;
+};
 
 /** Checks options one by one and remembers every issue. */
 export interface Checker {
@@ -8,8 +13,8 @@ export interface Checker {
   /** Undefined counts as not given, as everywhere. @returns what is given, or the default where that is not valid */
   whole(option: string, value: unknown, rule: WholeRule): number;
   choice<T>(option: string, value: unknown, allowed: readonly T[]): T;
-  /** An object of whole numbers that has no other members. */
-  wholes<K extends string>(option: string, value: unknown, rules: Readonly<Record<K, WholeRule>>): Record<K, number>;
+  /** An object of whole numbers, for each of which there is a rule (`retry.attempts`), and of nothing else. */
+  wholes<P extends string>(option: P, value: unknown, rules: OptionRules['wholes']): Members<P>;
   /** @throws CosSliceError `invalid-options` with every issue, when there is one */
   done(): void;
 }
@@ -34,16 +39,19 @@ export function createChecker(): Checker {
       check(option, chosen !== undefined || value === undefined, `be ${allowed.join(' or ')}`, value);
       return chosen ?? (allowed[0] as (typeof allowed)[number]);
     },
-    wholes<K extends string>(option: string, value: unknown, rules: Readonly<Record<K, WholeRule>>) {
+    wholes<P extends string>(option: P, value: unknown, rules: OptionRules['wholes']) {
       const given = isPlainObject(value) ? value : {};
       check(option, value === undefined || isPlainObject(value), 'be an object', value);
-      const names = Object.keys(rules) as K[];
+      const start = `${option}.`;
+      const members = Object.entries(rules).flatMap(([name, rule]) =>
+        name.startsWith(start) ? [[name.slice(start.length), rule] as const] : [],
+      );
+      const names = members.map(([name]) => name);
       for (const name of Object.keys(given)) {
-        check(`${option}.${name}`, name in rules, `not be given: there are ${names.join(', ')}`, given[name]);
+        check(start + name, names.includes(name), `not be given: there are ${names.join(', ')}`, given[name]);
       }
-      return Object.fromEntries(
-        names.map((name) => [name, whole(`${option}.${name}`, given[name], rules[name])]),
-      ) as Record<K, number>;
+      const chosen = members.map(([name, rule]) => [name, whole(start + name, given[name], rule)]);
+      return Object.fromEntries(chosen) as Members<P>;
     },
     done() {
       if (issues.length === 0) return;

@@ -5,7 +5,7 @@ import { jsonApi } from '../protocol/json-api/index.ts';
 import type { Integrity, Target, Traits, Wire } from '../protocol/wire.ts';
 import type { UploadProgress } from '../upload/progress.ts';
 import { type Checker, createChecker } from './check.ts';
-import { type OptionRules, optionRules, type WholeName, type WholeRule } from './table.ts';
+import { type OptionRules, optionRules } from './table.ts';
 
 export interface RetryOptions {
   /** Attempts for one request before the upload fails. Default 10. */
@@ -139,8 +139,8 @@ export function parseOptions(given: UploadOptions): Config {
     attributes: attributes as string | undefined,
     onConflict: choice('onConflict', options.onConflict, rules.choices.onConflict),
     resume: resume as ResumeStore | false,
-    retry: wholes('retry', options.retry, partOf(rules.wholes, 'retry')),
-    timeouts: wholes('timeouts', options.timeouts, partOf(rules.wholes, 'timeouts')),
+    retry: wholes('retry', options.retry, rules.wholes),
+    timeouts: wholes('timeouts', options.timeouts, rules.wholes),
     signal: signal as AbortSignal | undefined,
     onProgress: onProgress as Config['onProgress'],
   };
@@ -161,7 +161,7 @@ function toLimiter(concurrency: unknown, wholes: OptionRules['wholes'], checker:
   }
   let bounds: number | Bounds;
   if (concurrency === undefined || typeof concurrency === 'object') {
-    bounds = checker.wholes('concurrency', concurrency, partOf(wholes, 'concurrency'));
+    bounds = checker.wholes('concurrency', concurrency, wholes);
     checker.check('concurrency', !(bounds.min > bounds.max), 'have min up to max', `${bounds.min} and ${bounds.max}`);
   } else {
     bounds = checker.whole('concurrency', concurrency, wholes['concurrency.min']);
@@ -169,17 +169,6 @@ function toLimiter(concurrency: unknown, wholes: OptionRules['wholes'], checker:
   // With an issue there will be no upload.
   return createLimiter(checker.issues.length > 0 ? 1 : bounds);
 }
-
-/** The rules of an option's members: of `retry.attempts` and its like for `retry`. */
-function partOf<P extends string>(wholes: OptionRules['wholes'], prefix: P): Part<P> {
-  const start = `${prefix}.`;
-  const rows = Object.entries(wholes).filter(([name]) => name.startsWith(start));
-  return Object.fromEntries(rows.map(([name, rule]) => [name.slice(start.length), rule])) as Part<P>;
-}
-
-type Part<P extends string> = {
-  readonly [Name in WholeName as Name extends `${P}.${infer Rest}` ? Rest : never]: WholeRule;
-};
 
 function text(value: unknown): string {
   return typeof value === 'string' || typeof value === 'number' ? String(value) : '';

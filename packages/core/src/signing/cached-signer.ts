@@ -44,33 +44,43 @@ export function cachedSigner(signer: Signer, { clock, timeoutMs }: CachedSignerO
   const flights = new Map<string, Flight>();
   let asked = 0;
 
-  const ask = async (claim: SignClaim, signal: AbortSignal): Promise<string> => {
+  const ask = async (claim: SignClaim, attempt: AbortController): Promise<string> => {
+    const { signal } = attempt;
     asked += 1;
-    const signature = await inTime(clock, timeoutMs, signal, async (attempt) => signer.sign(claim, attempt));
-    // What goes into a header must not be able to end it.
-    if (typeof signature !== 'string' || !/^[\w+/=-]{4,8192}$/.test(signature)) {
-      throw new CosSliceError('signing-failed', 'the signer must return the signature as base64 text');
+    // Whoever is late is told so: a signer that hangs must not be waited for by everybody who asks after it.
+    const late = async (): Promise<never> => {
+      await clock.sleep(timeoutMs, signal);
+      throw new CosSliceError('signing-failed', 'the signer did not answer in time', { remedy: 'backoff' });
+    };
+    const sign = async (): Promise<string> => signer.sign(claim, signal);
+    try {
+      const signature = await Promise.race([sign(), late()]);
+      // What goes into a header must not be able to end it.
+      if (typeof signature === 'string' && /^[\w+/=-]{4,8192}$/.test(signature)) return signature;
+    } catch (cause) {
+      if (signal.aborted || isCosSliceError(cause)) throw cause;
+      throw new CosSliceError('signing-failed', `the signer failed: ${oneLine(cause)}`, { cause, remedy: 'backoff' });
+    } finally {
+      attempt.abort();
     }
-    return signature;
+    throw new CosSliceError('signing-failed', 'the signer must return the signature as base64 text');
   };
-
+  const keep = (key: string, signature: string): void => {
+    const lifeMs = signatureLifeMs(signature);
+    for (const oldest of kept.keys()) if (kept.size >= MAX_KEPT) kept.delete(oldest);
+    kept.set(key, { signature, renewAtMs: clock.monotonicMs() + lifeMs - Math.min(MARGIN_MS, lifeMs / 10) });
+  };
   const takeOff = (key: string, claim: SignClaim): Flight => {
     const controller = new AbortController();
-    const flight: Flight = {
-      controller,
-      waiting: 0,
-      signature: ask(claim, controller.signal)
-        .then((signature) => {
-          const lifeMs = signatureLifeMs(signature);
-          for (const oldest of kept.keys()) if (kept.size >= MAX_KEPT) kept.delete(oldest);
-          kept.set(key, { signature, renewAtMs: clock.monotonicMs() + lifeMs - Math.min(MARGIN_MS, lifeMs / 10) });
-          return signature;
-        })
-        .finally(() => {
-          if (flights.get(key) === flight) flights.delete(key);
-        }),
-    };
+    const flight: Flight = { controller, waiting: 0, signature: ask(claim, controller) };
+    if (claim.effect === 'once') return flight;
     flights.set(key, flight);
+    // Before those who wait for it go on.
+    const land = (signature?: string): void => {
+      if (signature) keep(key, signature);
+      if (flights.get(key) === flight) flights.delete(key);
+    };
+    flight.signature.then(land, () => land());
     return flight;
   };
 
@@ -80,49 +90,24 @@ export function cachedSigner(signer: Signer, { clock, timeoutMs }: CachedSignerO
     },
     async sign(claim, signal) {
       signal.throwIfAborted();
-      if (claim.effect === 'once') return ask(claim, signal);
-      const key = `${claim.effect}/${claim.appId}/${claim.bucket}/${claim.path}`;
-      const known = kept.get(key);
-      if (known && known.signature !== claim.refused && clock.monotonicMs() < known.renewAtMs) return known.signature;
-      const flight = flights.get(key) ?? takeOff(key, claim);
+      const { appId, bucket, path, effect, refused } = claim;
+      const key = `${effect}/${appId}/${bucket}/${path}`;
+      const shared = effect !== 'once';
+      const known = shared && kept.get(key);
+      if (known && known.signature !== refused && clock.monotonicMs() < known.renewAtMs) return known.signature;
+      const flight = (shared && flights.get(key)) || takeOff(key, claim);
       flight.waiting += 1;
       try {
         return await untilAborted(flight.signature, signal);
       } finally {
         flight.waiting -= 1;
         if (flight.waiting === 0 && signal.aborted) {
-          flights.delete(key);
+          if (shared) flights.delete(key);
           flight.controller.abort(signal.reason);
         }
       }
     },
   };
-}
-
-/** Whoever is late is told so: a signer that hangs must not be waited for by everybody who asks after it. */
-async function inTime(
-  clock: Clock,
-  timeoutMs: number,
-  signal: AbortSignal,
-  sign: (signal: AbortSignal) => Promise<string>,
-): Promise<string> {
-  signal.throwIfAborted();
-  const attempt = new AbortController();
-  const stop = (): void => attempt.abort(signal.reason);
-  signal.addEventListener('abort', stop);
-  const late = clock.sleep(timeoutMs, attempt.signal).then((): never => {
-    throw new CosSliceError('signing-failed', 'the signer did not answer in time', { remedy: 'backoff' });
-  });
-  try {
-    return await Promise.race([sign(attempt.signal), late]);
-  } catch (cause) {
-    signal.throwIfAborted();
-    if (isCosSliceError(cause)) throw cause;
-    throw new CosSliceError('signing-failed', `the signer failed: ${oneLine(cause)}`, { cause, remedy: 'backoff' });
-  } finally {
-    signal.removeEventListener('abort', stop);
-    attempt.abort();
-  }
 }
 
 function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {

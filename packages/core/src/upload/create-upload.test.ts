@@ -226,7 +226,7 @@ describe('the source', () => {
     const error = await clock.runUntil(upload.done.catch((failure) => failure));
     expect(error).toMatchObject({
       code: 'source-unreadable',
-      message: 'the source cannot be opened: ENOENT: no such file',
+      message: 'opening the source failed: ENOENT: no such file',
     });
     expect(phases.filter((phase) => phase === 'failed').length).toBeGreaterThan(0);
   });

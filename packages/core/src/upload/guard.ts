@@ -1,9 +1,12 @@
-import { CosSliceError, type ErrorCode } from '../errors.ts';
+import { CosSliceError, type ErrorCode, isCosSliceError } from '../errors.ts';
 import { createWatchdog } from '../exchange/watchdog.ts';
+import { oneLine } from '../one-line.ts';
 import type { Clock } from '../ports.ts';
 
 /** What a piece of work that is no request is called when nothing comes of it, and with which code that fails. */
 export type WorkName = readonly [code: ErrorCode, what: string];
+
+export const READING: WorkName = ['source-unreadable', 'reading the source'];
 
 export interface GuardedWork<T> {
   /** @param moved to be called when there was progress: the time counts from then */
@@ -18,7 +21,7 @@ export interface GuardedWork<T> {
  * Sees to it that work which may hang (files, hashing, storage, locks) comes to an end: when it makes no progress in time,
  * `controller` is aborted with an error that names it.
  *
- * @throws what the work throws; the controller's reason when it was aborted
+ * @throws CosSliceError what the work throws, or its failure by name; the controller's reason when it was aborted
  */
 export type Guard = <T>(name: WorkName, controller: AbortController, work: GuardedWork<T>) => Promise<T>;
 
@@ -49,7 +52,9 @@ export function createGuard(clock: Clock, limitMs: number, life: AbortSignal): G
         },
         (cause) => {
           watchdog.forget(watched);
-          reject(cause);
+          reject(
+            isCosSliceError(cause) ? cause : new CosSliceError(code, `${what} failed: ${oneLine(cause)}`, { cause }),
+          );
         },
       );
     });

@@ -2,14 +2,13 @@ import { isCosSliceError } from '../errors.ts';
 import type { Config } from '../options/options.ts';
 import type { Clock, HashCheckpoint, ResumeRecord, Source } from '../ports.ts';
 import { jsonApi } from '../protocol/json-api/index.ts';
-import type { Guard, WorkName } from './guard.ts';
+import { type Guard, READING, type WorkName } from './guard.ts';
 import { isOver, type Job, type Recalled, type UploadState } from './state.ts';
 
 /** Between two hash checkpoints put into the store. */
 const CHECKPOINT_EVERY_MS = 2000;
 
 const STORAGE: WorkName = ['source-unreadable', 'the resume store'];
-const READING: WorkName = ['source-unreadable', 'reading the source'];
 
 /** What is remembered of an upload, for a later run to go on with. */
 export interface Recorder {

@@ -46,7 +46,7 @@ interface Switches {
 }
 
 /** What every phase before the end carries; the tries are those of the step's own work (hash, list, init, finish, ...). */
-interface Underway extends Tries, Switches {
+export interface Underway extends Tries, Switches {
   readonly job: Job;
   /** Counts steps: outcomes of an earlier step's work say nothing about this one. */
   readonly run: number;
@@ -252,10 +252,23 @@ export function initialState(
   job: Job,
   { online = true, seated = true }: { readonly online?: boolean; readonly seated?: boolean } = {},
 ): UploadState {
-  const history = { failures: 0, contacted: false, resumedBytes: 0, initCalled: false };
-  const counts = { lostAtBytes: -1, cleared: false, refusals: 0, rounds: 0, run: 0 };
-  const switches = { seated, probeAtMs: online ? undefined : 0 };
-  return { phase: 'opening', step: 'source', job, ...UNTRIED, ...switches, ...history, ...counts };
+  return {
+    phase: 'opening',
+    step: 'source',
+    job,
+    ...UNTRIED,
+    run: 0,
+    seated,
+    probeAtMs: online ? undefined : 0,
+    failures: 0,
+    contacted: false,
+    resumedBytes: 0,
+    initCalled: false,
+    lostAtBytes: -1,
+    cleared: false,
+    refusals: 0,
+    rounds: 0,
+  };
 }
 
 export function isOver(state: UploadState): state is Over {

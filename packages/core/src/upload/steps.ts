@@ -10,6 +10,7 @@ import {
   type Sending,
   type Session,
   UNTRIED,
+  type Underway,
   type UploadState,
   type Why,
 } from './state.ts';
@@ -18,13 +19,16 @@ import { addTag, type Tags } from './tags.ts';
 /** Of the opening, in a row. */
 const MAX_ROUNDS = 8;
 
-/** The state in another step, or in the same one anew: what is not named here was the old step's own. */
+/** What only some steps have. */
+type Own<State> = State extends unknown ? Exclude<keyof State, keyof Underway | 'phase' | 'step'> : never;
+type Anything = Underway & { readonly [Name in Own<ActiveState>]?: unknown };
+
+/** The state in another step, or in the same one anew: what is named here is the old step's own. */
 function enter<Step extends Pick<ActiveState, 'phase' | 'step'>>(state: ActiveState, step: Step) {
-  const { job, pausedAtMs, probeAtMs, seated, failures, contacted, hash, sha, rounds } = state;
-  const { resumedBytes, resumed, initCalled, foreignSession, lostAtBytes, cleared, refusals } = state;
-  const upload = { job, pausedAtMs, probeAtMs, seated, failures, contacted, hash, sha, rounds };
-  const history = { resumedBytes, resumed, initCalled, foreignSession, lostAtBytes, cleared, refusals };
-  return { ...upload, ...history, ...UNTRIED, run: state.run + 1, ...step };
+  const { checkpoint, inTheWay, why, exact, layout, stored, tags, session, active, cursor, ...rest }: Anything = state;
+  // Does not compile while something that only some steps have is not named above.
+  const upload: Underway & { readonly [Name in Own<ActiveState>]?: never } = rest;
+  return { ...upload, ...UNTRIED, run: state.run + 1, ...step };
 }
 
 // --- the opening

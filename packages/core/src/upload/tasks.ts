@@ -1,11 +1,11 @@
-import { CosSliceError, type ErrorCode, isCosSliceError } from '../errors.ts';
+import { CosSliceError, isCosSliceError } from '../errors.ts';
 import type { AttemptContext, Exchange, Outcome } from '../exchange/exchange.ts';
 import { oneLine } from '../one-line.ts';
 import type { Config } from '../options/options.ts';
 import type { AttemptReport, ByteRange, Clock, Hasher, Source } from '../ports.ts';
 import type { Operation, OperationName } from '../protocol/operations.ts';
 import { sliceSizeFor } from '../protocol/wire.ts';
-import type { Guard, WorkName } from './guard.ts';
+import { type Guard, READING, type WorkName } from './guard.ts';
 import type { Command, Task } from './plan.ts';
 import { NOT_PLANNED } from './reconciler.ts';
 import type { Recorder } from './recorder.ts';
@@ -46,7 +46,6 @@ type Send = Extract<Task, { readonly type: 'send' }>;
 
 /** What local work is called when nothing comes of it. */
 const OPENING: WorkName = ['source-unreadable', 'opening the source'];
-const READING: WorkName = ['source-unreadable', 'reading the source'];
 const HASHING: WorkName = ['hashing-failed', 'hashing'];
 
 /** A source that is read more slowly is taken to hang. */
@@ -124,10 +123,12 @@ export function createTasks<C>(options: TasksOptions<C>): Tasks<C> {
     { onSent, beforeSend }: Pick<AttemptContext, 'onSent' | 'beforeSend'> = {},
   ): Promise<Outcome<Op>> => exchange.run(operation, { attempt, controller, onSent, beforeSend });
 
-  const read = (content: Source<C>, range: ByteRange, controller: AbortController): Promise<C> => {
-    const run = (): Promise<C> => content.slice(range, controller.signal);
-    return content.unhurried ? run() : guard(READING, controller, { run, late: (slice) => content.release?.(slice) });
-  };
+  const read = (content: Source<C>, range: ByteRange, controller: AbortController): Promise<C> =>
+    guard(READING, controller, {
+      run: () => content.slice(range, controller.signal),
+      late: (slice) => content.release?.(slice),
+      extraMs: content.unhurried ? Number.POSITIVE_INFINITY : 0,
+    });
 
   const send = async (task: Send, controller: AbortController): Promise<Outcome> => {
     const { range, session, run, slice: index } = task;
@@ -199,10 +200,8 @@ export function createTasks<C>(options: TasksOptions<C>): Tasks<C> {
           attributes,
           ...task.hash,
         });
-      case 'list': {
-        const { session, sliceSizeBytes: knownBytes } = task;
-        return exchangeOf(task, controller, { op: 'list', session, sliceSizeBytes: knownBytes });
-      }
+      case 'list':
+        return exchangeOf(task, controller, { op: 'list', session: task.session, sliceSizeBytes: task.sliceSizeBytes });
       case 'finish': {
         const { tags } = task;
         const { id, sha } = task.session;
@@ -260,7 +259,10 @@ export function createTasks<C>(options: TasksOptions<C>): Tasks<C> {
       const { run } = command;
       const slice = sliceOf(command);
       if (cause === NOT_PLANNED) return { type: 'stopped', run, slice };
-      const error = toError(cause, command.type);
+      const what = `the ${command.type} request failed`;
+      const error = isCosSliceError(cause)
+        ? cause
+        : new CosSliceError('bad-reply', `${what}: ${oneLine(cause)}`, { cause });
       const nowMs = clock.monotonicMs();
       return { type: 'failed', run, slice, error, nowMs, random: options.random(), online: options.online() };
     },
@@ -276,18 +278,4 @@ function outcomeOf({ code, stale }: CosSliceError): AttemptReport['outcome'] {
   // A signature that expires on the way is a sign that too much is on the way.
   if (code === 'unavailable' || code === 'signature-expired') return 'busy';
   return code === 'network' || code === 'timeout' ? 'failed' : 'neutral';
-}
-
-/** Where an error that has no code of its own came from. */
-const BLAME: { readonly [step in Task['type']]?: readonly [ErrorCode, string] } = {
-  source: ['source-unreadable', 'the source cannot be opened'],
-  recall: ['source-unreadable', 'the source cannot be read'],
-  hash: ['hashing-failed', 'hashing failed'],
-  send: ['source-unreadable', 'the slice cannot be read and sent'],
-};
-
-function toError(cause: unknown, step: Task['type']): CosSliceError {
-  if (isCosSliceError(cause)) return cause;
-  const [code, what] = BLAME[step] ?? ['bad-reply', `the ${step} request failed`];
-  return new CosSliceError(code, `${what}: ${oneLine(cause)}`, { cause });
 }

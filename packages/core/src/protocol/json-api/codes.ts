@@ -1,7 +1,7 @@
 import { CONFLICT_HINT, type ErrorCode, type Remedy } from '../../errors.ts';
 import { TOO_LARGE_HINT } from '../responses.ts';
 
-type Meaning = readonly [code: ErrorCode, hint: string, remedy?: Remedy];
+export type Meaning = readonly [code: ErrorCode, hint: string, remedy?: Remedy];
 
 const EXPIRED: Meaning = ['signature-expired', "the signature has expired: check the signer's clock", 'resign'];
 // What arrived is not what was sent: worth sending again.
@@ -20,9 +20,9 @@ export const MEANINGS: Readonly<Record<number, Meaning>> = {
   [-70]: ['unauthorized', 'the application id is unknown: check it'],
   [-71]: ['unavailable', 'the server asks for fewer requests', 'backoff'],
   [-96]: EXPIRED,
-  [-97]: ['unauthorized', 'the signature is wrong: check application id, bucket, secret id and secret key'],
+  [-97]: ['unauthorized', 'the signature is refused: check application id, bucket, secret id and secret key'],
   [-121]: ['unauthorized', "the bucket's CORS rules refuse this page"],
-  [-133]: ['bucket-not-found', 'the bucket does not exist: check its name'],
+  [-133]: ['bucket-not-found', 'the bucket does not exist: check its name, the application id and the region'],
   [-168]: CORRUPTED,
   [-174]: CORRUPTED,
   [-177]: ['exists', 'an object is at this path: choose another path or turn overwrite on'],

@@ -12,7 +12,6 @@ import type {
   SessionFacts,
 } from '../operations.ts';
 import { failed, foreignResponse, isPassing, quote } from '../responses.ts';
-import { xmlFailure } from '../xml-error.ts';
 import {
   BUCKET_NOT_FOUND,
   CONFLICT,
@@ -24,6 +23,7 @@ import {
   TOO_LARGE,
   UNFINISHED,
 } from './codes.ts';
+import { xmlFailure } from './xml-error.ts';
 
 export type Json = { readonly [name: string]: unknown };
 
