@@ -18,7 +18,7 @@ import type { Ground, Objects } from './objects.ts';
 import { asConflict } from './reach.ts';
 import { syncDirectories } from './sync.ts';
 
-/** How many entries of a page are looked at side by side. */
+/** How many entries are looked at side by side. */
 const AT_ONCE = 16;
 
 /**
@@ -107,11 +107,11 @@ export function createFolders({ layout, labels, directories, reach, fsync }: Gro
     if (await ifPresent(lstat(to))) throw new StoreError('path-conflict');
     const moved = ({ path }: Target) => ({ ...target, path: target.path + path.slice(source.path.length) });
     // What is known of everything is at both places while it is at either.
-    for await (const each of below(source)) {
+    await eachOf(below(source), async (each) => {
       const marker = each.isDirectory ? await readMarker(each.target) : undefined;
       if (marker) await writeMarker(moved(each.target), marker);
       else if (!each.isDirectory) await labels.share(each.target, moved(each.target));
-    }
+    });
     const attributes = (await readMarker(source))?.attributes;
     await writeMarker(target, { attributes, signedBy, origin: { path: source.path, revision: '' } });
     try {
@@ -123,9 +123,9 @@ export function createFolders({ layout, labels, directories, reach, fsync }: Gro
     await directories.sync(dirname(to));
     await removeMarker(source);
     const left = ({ path }: Target) => ({ ...source, path: source.path + path.slice(target.path.length) });
-    for await (const each of below(target)) {
-      await (each.isDirectory ? removeMarker(left(each.target)) : labels.forget(left(each.target)));
-    }
+    await eachOf(below(target), (each) =>
+      each.isDirectory ? removeMarker(left(each.target)) : labels.forget(left(each.target)),
+    );
     await directories.prune(dirname(from.path), layout.bucketDir(source));
     return true;
   }
@@ -170,6 +170,18 @@ export function createFolders({ layout, labels, directories, reach, fsync }: Gro
       return true;
     },
   };
+}
+
+/** A few at a time. */
+async function eachOf<T>(items: AsyncIterable<T>, act: (item: T) => Promise<void>): Promise<void> {
+  let some: T[] = [];
+  for await (const item of items) {
+    some.push(item);
+    if (some.length < AT_ONCE) continue;
+    await Promise.all(some.map(act));
+    some = [];
+  }
+  await Promise.all(some.map(act));
 }
 
 /** The keys that a request asks for, in its order. */
