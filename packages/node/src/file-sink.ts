@@ -1,7 +1,5 @@
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { type FileHandle, link, lstat, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
-import { pipeline } from 'node:stream/promises';
 import { type ByteRange, CosSliceError, type ObjectFacts, type Sink } from '@cos-slice/core';
 
 /** What is kept beside a download that is not complete, of whose object which bytes are there. */
@@ -13,6 +11,7 @@ interface PartRecord {
 }
 
 const SAVE_EVERY_MS = 500;
+const HASH_BYTES = 1024 * 1024;
 
 /**
  * Writes a download to `<file>.part`, with `<file>.part.json` beside it, which says what of it is there; when all is there and
@@ -27,10 +26,13 @@ export function createFileSink(file: string, overwrite: boolean): Sink {
   let kept: ByteRange[] = [];
   let saving: Promise<void> = Promise.resolve();
   let savedAtMs = 0;
+  const hash = createHash('sha1');
+  let hashedBytes = 0;
+  let following: Promise<void> | undefined;
 
   const failing = <T>(act: Promise<T>): Promise<T> =>
     act.catch((error) => {
-      throw error instanceof CosSliceError ? error : unwritable(file, error);
+      throw (error as NodeJS.ErrnoException).syscall === undefined ? error : unwritable(file, error);
     });
   const close = async (): Promise<void> => {
     const open = handle;
@@ -49,13 +51,28 @@ export function createFileSink(file: string, overwrite: boolean): Sink {
     return saving;
   };
 
+  /** Hashes what is there from the start on, while the rest comes. */
+  const follow = async (signal?: AbortSignal): Promise<void> => {
+    const buffer = Buffer.allocUnsafe(HASH_BYTES);
+    const [first] = kept;
+    for (let end = first?.offset === 0 ? first.length : 0; handle && hashedBytes < end; ) {
+      signal?.throwIfAborted();
+      const wanted = Math.min(buffer.length, end - hashedBytes);
+      const { bytesRead } = await handle.read(buffer, 0, wanted, hashedBytes);
+      if (bytesRead === 0) return;
+      hash.update(buffer.subarray(0, bytesRead));
+      hashedBytes += bytesRead;
+      end = kept[0]?.length ?? 0;
+    }
+  };
+
   return {
     ordered: false,
     async open(given) {
       facts = given;
       await refuseTarget(file, overwrite);
       const earlier = await readRecord(note, part, given);
-      handle = await failing(open(part, earlier ? 'r+' : 'w'));
+      handle = await failing(open(part, earlier ? 'r+' : 'w+'));
       kept = [...(earlier?.kept ?? [])];
       etag = earlier?.etag;
       // A `.part` without its note, which may be of anything, has been emptied.
@@ -73,6 +90,14 @@ export function createFileSink(file: string, overwrite: boolean): Sink {
     keep(range, seen) {
       etag = seen;
       kept = joined([...kept, range]);
+      if (facts?.sha1 !== undefined) {
+        // What cannot be read is told at the end.
+        following ??= follow()
+          .catch(() => {})
+          .finally(() => {
+            following = undefined;
+          });
+      }
       // It is kept, or not: what cannot be noted is downloaded again.
       if (performance.now() - savedAtMs > SAVE_EVERY_MS) save().catch(() => {});
     },
@@ -85,12 +110,16 @@ export function createFileSink(file: string, overwrite: boolean): Sink {
       const { sizeBytes, sha1 } = facts as ObjectFacts;
       await saving.catch(() => {});
       await failing(handle?.datasync() ?? Promise.resolve());
+      if (sha1 !== undefined) {
+        await following;
+        await failing(follow(signal));
+      }
       await failing(close());
       const size = (await failing(stat(part))).size;
       if (size !== sizeBytes) {
         throw new CosSliceError('integrity', `${part} has ${size} bytes and not ${sizeBytes}: download it again`);
       }
-      if (sha1 !== undefined && (await sha1Of(part, signal)) !== sha1) {
+      if (sha1 !== undefined && (hashedBytes !== sizeBytes || hash.digest('hex') !== sha1)) {
         throw new CosSliceError('integrity', `what came to ${part} is not what the server has: download it again`);
       }
       await failing(overwrite ? rename(part, file) : linkTo(part, file));
@@ -164,15 +193,6 @@ function joined(ranges: readonly ByteRange[]): ByteRange[] {
     } else result.push({ offset, length });
   }
   return result;
-}
-
-async function sha1Of(file: string, signal: AbortSignal): Promise<string> {
-  const hash = createHash('sha1');
-  await pipeline(createReadStream(file, { highWaterMark: 1024 * 1024 }), hash, { signal }).catch((error) => {
-    signal.throwIfAborted();
-    throw unwritable(file, error);
-  });
-  return hash.digest('hex');
 }
 
 function unwritable(file: string, cause: unknown): CosSliceError {
