@@ -84,7 +84,7 @@ describe('createSigner', () => {
 
   test('signs for many uses, bound to the path', async () => {
     const text = open(await createSigner(keys).sign({ ...claim, effect: 'multi' }, never));
-    expect(text).toMatch(/^a=10055004&b=demobucket&k=id&e=1600003600&t=1600000000&r=\d+&f=/);
+    expect(text).toMatch(/^a=10055004&k=id&b=demobucket&e=1600003600&t=1600000000&r=\d+&f=/);
     expect(text.endsWith(`&f=${encoded}`)).toBe(true);
   });
 

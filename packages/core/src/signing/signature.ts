@@ -14,7 +14,8 @@ export interface SignatureFields {
 /** Servers read the text by key, but clients differ in the order they write it. */
 export type SignatureKey = 'a' | 'b' | 'k' | 'e' | 't' | 'r' | 'f';
 
-const ORDER: readonly SignatureKey[] = ['a', 'b', 'k', 'e', 't', 'r', 'f'];
+/** Any order is good but PHP's (a, b, k, ...): servers may decode the paths of that twice (protocol section 2). */
+const ORDER: readonly SignatureKey[] = ['a', 'k', 'b', 'e', 't', 'r', 'f'];
 
 export function signatureText(fields: SignatureFields, order: readonly SignatureKey[] = ORDER): string {
   const values = {
