@@ -1,5 +1,5 @@
 import { connect } from 'node:net';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { grantOf, verify } from './signature/signature.ts';
 import {
   CAPTURES,
@@ -80,7 +80,7 @@ async function prepareSession(test: TestServer, requests: RecordedRequest[], ini
 }
 
 describe('recorded signatures', () => {
-  it.each(CAPTURES)('%s: every one is genuine at its time', async (name) => {
+  test.each(CAPTURES)('%s: every one is genuine at its time', async (name) => {
     const accounts = new Map(ACCOUNTS.map((account) => [account.secretId, account]));
     const target = { appId: ACCOUNT.appId, bucket: 'demobucket', path: '' };
     for (const request of await readCapture(name)) {
@@ -92,32 +92,36 @@ describe('recorded signatures', () => {
 });
 
 describe('recorded uploads', () => {
-  it.each(['browser-cos-js-sdk-v4', 'java-sdk-v4', 'java-slice2m', 'py3-con4', 'python3-sdk-v4', 'node-qcloud_cos_v4'])(
-    '%s: stores what the client sent',
-    async (name) => {
-      const requests = await readCapture(name);
-      const test = await startAt(requests);
-      let session: string | undefined;
-      let uploaded = 0;
-      for (const request of requests) {
-        const { status, json } = await replay(test.origin, request, session);
-        if (request.method === 'OPTIONS') expect(status).toBe(204);
-        else if (request.op === 'upload_slice_list') expect([status, json.code]).toEqual([404, -197]);
-        else if (UPLOADS.test(request.op ?? '')) {
-          expect([json.code, json.message]).toEqual([0, 'SUCCESS']);
-          session ??= json.data.session;
-          uploaded++;
-        }
+  test.each([
+    'browser-cos-js-sdk-v4',
+    'java-sdk-v4',
+    'java-slice2m',
+    'py3-con4',
+    'python3-sdk-v4',
+    'node-qcloud_cos_v4',
+  ])('%s: stores what the client sent', async (name) => {
+    const requests = await readCapture(name);
+    const test = await startAt(requests);
+    let session: string | undefined;
+    let uploaded = 0;
+    for (const request of requests) {
+      const { status, json } = await replay(test.origin, request, session);
+      if (request.method === 'OPTIONS') expect(status).toBe(204);
+      else if (request.op === 'upload_slice_list') expect([status, json.code]).toEqual([404, -197]);
+      else if (UPLOADS.test(request.op ?? '')) {
+        expect([json.code, json.message]).toEqual([0, 'SUCCESS']);
+        session ??= json.data.session;
+        uploaded++;
       }
-      expect(uploaded).toBeGreaterThan(4);
-      if (requests.some((request) => request.op === 'upload')) {
-        expect((await test.stored('test folder/small 中.bin')).equals(small)).toBe(true);
-      }
-      expect((await test.stored('testfolder/big.bin')).equals(big)).toBe(true);
-    },
-  );
+    }
+    expect(uploaded).toBeGreaterThan(4);
+    if (requests.some((request) => request.op === 'upload')) {
+      expect((await test.stored('test folder/small 中.bin')).equals(small)).toBe(true);
+    }
+    expect((await test.stored('testfolder/big.bin')).equals(big)).toBe(true);
+  });
 
-  it('node-qcloud_cos_v4: ends with URLs and without finish', async () => {
+  test('node-qcloud_cos_v4: ends with URLs and without finish', async () => {
     const requests = (await readCapture('node-qcloud_cos_v4')).filter((request) => request.op === 'upload_slice');
     const test = await startAt(requests);
     const replies: ReplyJson[] = [];
@@ -126,7 +130,7 @@ describe('recorded uploads', () => {
     expect(replies.at(-1)?.data).toMatchObject({ offset: 5242880, datalen: 314159, access_url: expect.any(String) });
   });
 
-  it('browser-resume: goes on where a listed session stands', async () => {
+  test('browser-resume: goes on where a listed session stands', async () => {
     const requests = await readCapture('browser-resume');
     const init = (await readCapture('browser-cos-js-sdk-v4')).find(({ op }) => op === 'upload_slice_init');
     const test = await startServer({ accounts: ACCOUNTS, nowMs: () => signedAtMs(init as RecordedRequest) + 1000 });
@@ -152,7 +156,7 @@ describe('recorded uploads', () => {
     expect((await test.stored('testfolder/big.bin')).equals(big)).toBe(true);
   });
 
-  it('java-init-4019: is told that the upload is unfinished, lists, and completes it', async () => {
+  test('java-init-4019: is told that the upload is unfinished, lists, and completes it', async () => {
     const requests = await readCapture('java-init-4019');
     const test = await startAt(requests);
     const session = await prepareSession(test, requests, requests[0] as RecordedRequest);
@@ -162,7 +166,7 @@ describe('recorded uploads', () => {
     expect((await test.stored('testfolder/big.bin')).equals(big)).toBe(true);
   });
 
-  it('browser-instant: is spared the upload of content that the bucket has', async () => {
+  test('browser-instant: is spared the upload of content that the bucket has', async () => {
     const requests = await readCapture('browser-instant');
     const test = await startAt(requests);
     const nowSec = Math.floor(signedAtMs(requests[0] as RecordedRequest) / 1000);
@@ -181,7 +185,7 @@ describe('recorded uploads', () => {
     expect((await test.stored('testfolder/big.bin')).equals(big)).toBe(true);
   });
 
-  it('node4-insertonly: an empty value overwrites, 1 refuses', async () => {
+  test('node4-insertonly: an empty value overwrites, 1 refuses', async () => {
     const requests = await readCapture('node4-insertonly');
     const test = await startAt(requests);
     const [first, second] = requests as [RecordedRequest, RecordedRequest];
@@ -191,7 +195,7 @@ describe('recorded uploads', () => {
     expect((await test.stored('a.bin')).equals(small)).toBe(true);
   });
 
-  it('bodies are rebuilt to the byte', async () => {
+  test('bodies are rebuilt to the byte', async () => {
     for (const name of CAPTURES) {
       for (const request of await readCapture(name)) {
         expect(rebuildBody(request).length, `${name} ${request.seq}`).toBe(request.body_length);
@@ -206,7 +210,7 @@ describe('recorded operations on objects and directories', () => {
   const OLD = 'what a b.txt holds';
   const OBJECT_OPS = /^(create|list|stat|update|copy|move|delete)$/;
 
-  it.each(['browser-cos-js-sdk-v4', 'node-qcloud_cos_v4', 'java-sdk-v4', 'python3-sdk-v4'])(
+  test.each(['browser-cos-js-sdk-v4', 'node-qcloud_cos_v4', 'java-sdk-v4', 'python3-sdk-v4'])(
     '%s: do what they say, and are answered with the fields that the client reads',
     async (name) => {
       const requests = (await readCapture(name)).filter((request) => request.method !== 'OPTIONS');

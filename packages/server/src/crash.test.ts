@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { patternBytes, sha1 } from './testing/content.ts';
 import { temporaryDir } from './testing/server.ts';
 import { ACCOUNT } from './testing/sign.ts';
@@ -33,7 +33,7 @@ async function kill(child: ChildProcess): Promise<void> {
 }
 
 describe('a killed server', () => {
-  it('has lost no slice that it acknowledged', async () => {
+  test('has lost no slice that it acknowledged', async () => {
     const dir = await temporaryDir();
     const bytes = patternBytes(0, 64 * SLICE_BYTES + 1);
     const acknowledged = new Set<number>();
@@ -69,7 +69,7 @@ describe('a killed server', () => {
     expect((await readFile(join(dir, ACCOUNT.appId, 'demobucket/file.bin'))).equals(bytes)).toBe(true);
   });
 
-  it('can be asked to finish again', async () => {
+  test('can be asked to finish again', async () => {
     for (const delayMs of [0, 1, 2, 4]) {
       const dir = await temporaryDir();
       const bytes = patternBytes(0, 16 * SLICE_BYTES);

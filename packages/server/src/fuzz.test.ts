@@ -2,7 +2,7 @@ import { readdir, readlink } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { expect, it } from 'vitest';
+import { expect, test } from 'vitest';
 import { BOUNDARY, formBody, post } from './testing/client.ts';
 import { startServer } from './testing/server.ts';
 import { sign } from './testing/sign.ts';
@@ -52,7 +52,7 @@ const mutations = fc.array(
   { maxLength: 6 },
 );
 
-it('keeps answering whatever it is sent, and leaves nothing behind', async () => {
+test('keeps answering whatever it is sent, and leaves nothing behind', async () => {
   const test = await startServer();
   const port = Number(new URL(test.origin).port);
   const upload = createUploader(test.urlOf('fuzzed'));

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { createSliceServer } from './server.ts';
 import { fileStore } from './store/files/file-store.ts';
 import { BOUNDARY, formBody, formHeaders, post, send } from './testing/client.ts';
@@ -30,14 +30,14 @@ async function talk(origin: string, pieces: (string | Buffer)[], replies = 1): P
 }
 
 describe('createSliceServer', () => {
-  it('does not start without a store, an account, or with a key that is none', async () => {
+  test('does not start without a store, an account, or with a key that is none', async () => {
     const store = fileStore(await temporaryDir());
     const secretKey = undefined as unknown as string;
     expect(() => createSliceServer({ store, accounts: [{ ...ACCOUNT, secretKey }] })).toThrow(/secretKey must be text/);
     expect(() => createSliceServer({} as never)).toThrow(/store: .*accounts: /);
   });
 
-  it('outlives a listener that throws', async () => {
+  test('outlives a listener that throws', async () => {
     const warned = once(process, 'warning');
     const test = await startServer({
       onRequest: () => {
@@ -49,7 +49,7 @@ describe('createSliceServer', () => {
     expect((await warned)[0]).toMatchObject({ message: 'a fault of the listener' });
   });
 
-  it('names every option that cannot be used', async () => {
+  test('names every option that cannot be used', async () => {
     const store = fileStore(await temporaryDir());
     expect(() => createSliceServer({ store, accounts: [], prefix: 'x', sessionTtlMs: 0 })).toThrow(
       /accounts.*prefix.*sessionTtlMs/,
@@ -60,13 +60,13 @@ describe('createSliceServer', () => {
     }
   });
 
-  it('answers at addresses without a prefix, and announces the origin it is told', async () => {
+  test('answers at addresses without a prefix, and announces the origin it is told', async () => {
     const test = await startServer({ prefix: '', publicUrl: 'https://files.example/' });
     const upload = createUploader(test.urlOf('a b'));
     expect((await upload.all()).json().data.access_url).toBe('https://files.example/10055004/demobucket/a%20b');
   });
 
-  it('works inside another server', async () => {
+  test('works inside another server', async () => {
     const slices = createSliceServer({ store: fileStore(await temporaryDir()), accounts: [ACCOUNT] });
     const outer = createServer((req, res) => void slices.handle(req, res));
     await new Promise<void>((resolve) => outer.listen(0, '127.0.0.1', resolve));
@@ -79,7 +79,7 @@ describe('createSliceServer', () => {
     expect((await upload.all()).json().code).toBe(0);
   });
 
-  it('reports requests without their signatures', async () => {
+  test('reports requests without their signatures', async () => {
     const test = await startServer();
     const signature = sign();
     await post(
@@ -118,7 +118,7 @@ describe('createSliceServer', () => {
 });
 
 describe('every reply', () => {
-  it('can be read by a page, and tells the time', async () => {
+  test('can be read by a page, and tells the time', async () => {
     const test = await startServer({ nowMs: () => 1_472_647_600_000 });
     const signed = sign({ t: 1_472_647_600, e: 1_472_647_700 });
     for (const reply of [
@@ -140,7 +140,7 @@ describe('every reply', () => {
     }
   });
 
-  it('to a preflight needs no signature', async () => {
+  test('to a preflight needs no signature', async () => {
     const test = await startServer();
     const reply = await send(test.urlOf('a'), {
       method: 'OPTIONS',
@@ -152,7 +152,7 @@ describe('every reply', () => {
     expect(Number(reply.headers['access-control-max-age'])).toBeGreaterThan(600);
   });
 
-  it('to what this server does not do says so', async () => {
+  test('to what this server does not do says so', async () => {
     const test = await startServer();
     for (const op of ['listing', 'xyz', 'toString']) {
       const reply = await post(test.urlOf('a'), { op });
@@ -168,7 +168,7 @@ describe('every reply', () => {
 });
 
 describe('the signature', () => {
-  it('is checked before the body is read', async () => {
+  test('is checked before the body is read', async () => {
     const test = await startServer();
     const body = formBody({ op: 'upload', filecontent: Buffer.alloc(100_000) });
     const reply = await send(test.urlOf('a'), { headers: formHeaders('nonsense'), body });
@@ -176,7 +176,7 @@ describe('the signature', () => {
     expect(test.requests[0]?.bytes).toBe(0);
   });
 
-  it('that is refused does not spoil the connection', async () => {
+  test('that is refused does not spoil the connection', async () => {
     const test = await startServer();
     const request = (signature: string) => {
       const body = formBody({ op: 'upload', filecontent: Buffer.alloc(300_000), insertOnly: 0 });
@@ -191,7 +191,7 @@ describe('the signature', () => {
     expect(text.match(/HTTP\/1\.1 \d+/g)).toEqual(['HTTP/1.1 403', 'HTTP/1.1 200', 'HTTP/1.1 403', 'HTTP/1.1 200']);
   });
 
-  it('may be in the query, where a plus may be left as it is', async () => {
+  test('may be in the query, where a plus may be left as it is', async () => {
     const test = await startServer();
     for (let i = 0; i < 20; i++) {
       const reply = await send(`${test.urlOf(`f${i}`)}?sign=${sign()}`, {
@@ -202,7 +202,7 @@ describe('the signature', () => {
     }
   });
 
-  it('decides whether a client that asks may go on', async () => {
+  test('decides whether a client that asks may go on', async () => {
     const test = await startServer();
     const body = formBody({ op: 'upload', filecontent: 'x' });
     const head = (signature: string) =>
@@ -217,7 +217,7 @@ describe('the signature', () => {
 });
 
 describe('paths', () => {
-  it('that could lead astray are refused', async () => {
+  test('that could lead astray are refused', async () => {
     const test = await startServer();
     const base = `${test.origin}/files/v2/10055004/demobucket/`;
     for (const path of [
@@ -274,7 +274,7 @@ describe('paths', () => {
     }
   });
 
-  it('of every other kind come back as they went in', async () => {
+  test('of every other kind come back as they went in', async () => {
     const test = await startServer({ publicRead: true });
     for (const path of [
       'a b',

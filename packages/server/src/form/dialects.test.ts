@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { BOUNDARY, formBody, formHeaders, post, send } from '../testing/client.ts';
 import { patternBytes } from '../testing/content.ts';
 import { startServer } from '../testing/server.ts';
@@ -6,7 +6,7 @@ import { sign } from '../testing/sign.ts';
 import { createUploader, integrityFields, SLICE_BYTES } from '../testing/upload.ts';
 
 describe('bodies', () => {
-  it('may be JSON or urlencoded where there is no content', async () => {
+  test('may be JSON or urlencoded where there is no content', async () => {
     const test = await startServer();
     const bytes = patternBytes(0, 1000);
     const fields = { op: 'upload_slice_init', filesize: 1000, insertOnly: 0, ...(await integrityFields(bytes, 640)) };
@@ -34,13 +34,13 @@ describe('bodies', () => {
     }
   });
 
-  it('may be empty, with the fields in the query', async () => {
+  test('may be empty, with the fields in the query', async () => {
     const test = await startServer();
     const headers = { Authorization: sign() };
     expect((await send(`${test.urlOf('a')}?op=upload_slice_list`, { headers })).json().code).toBe(-197);
   });
 
-  it('may come in chunks of unknown number', async () => {
+  test('may come in chunks of unknown number', async () => {
     const test = await startServer();
     const body = formBody({ op: 'upload', filecontent: patternBytes(0, 300_000) });
     const headers = { ...formHeaders(), 'Transfer-Encoding': 'chunked' };
@@ -48,7 +48,7 @@ describe('bodies', () => {
     expect((await test.stored('a')).equals(patternBytes(0, 300_000))).toBe(true);
   });
 
-  it('may lack the closing boundary', async () => {
+  test('may lack the closing boundary', async () => {
     const test = await startServer();
     const upload = createUploader(test.urlOf('a'));
     await upload.init();
@@ -69,7 +69,7 @@ describe('bodies', () => {
     expect((await test.stored('a')).equals(upload.bytes)).toBe(true);
   });
 
-  it('may repeat a field, but not contradict it, and not repeat the content', async () => {
+  test('may repeat a field, but not contradict it, and not repeat the content', async () => {
     const test = await startServer();
     const twice = (fields: [string, string][]) => post(test.urlOf('a'), [['op', 'upload'], ...fields]);
     expect(
@@ -99,7 +99,7 @@ describe('bodies', () => {
     ).toBe(0);
   });
 
-  it('that are too large or no form are refused', async () => {
+  test('that are too large or no form are refused', async () => {
     const test = await startServer();
     const json = { Authorization: sign(), 'Content-Type': 'application/json' };
     const deep = `{"op":${'['.repeat(100_000)}${']'.repeat(100_000)}}`;
@@ -116,7 +116,7 @@ describe('bodies', () => {
     ).toBe(-5999);
   });
 
-  it('that would keep everybody else waiting are refused, and quickly', async () => {
+  test('that would keep everybody else waiting are refused, and quickly', async () => {
     const test = await startServer();
     const types = { json: 'application/json', urlencoded: 'application/x-www-form-urlencoded' };
     const many = Array.from({ length: 80_000 }, (_, index) => `k${index}`);
@@ -139,7 +139,7 @@ describe('bodies', () => {
     }
   });
 
-  it('may be JSON as deep as attributes are', async () => {
+  test('may be JSON as deep as attributes are', async () => {
     const test = await startServer();
     const attributes = { a: [{ b: ['{[{[{[{[{[{[{[{[{[{[{[{[{[{[{[{[{[', '\\"]'] }] };
     const body = JSON.stringify({ op: 'upload_slice_init', filesize: 1, biz_attr: attributes });

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { formBody } from '../testing/client.ts';
 import { boundaryOf, createMultipartParser } from './multipart.ts';
 
@@ -30,7 +30,7 @@ const nasty = fc
   .filter((text) => !/\r\n--b(--|[ \t]*\r\n)/.test(`${text}\r\n`));
 
 describe('multipart parser', () => {
-  it('gives back every part whatever it holds and however it is cut', async () => {
+  test('gives back every part whatever it holds and however it is cut', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(fc.tuple(fc.constantFrom('op', 'filecontent', 'x'), nasty), { minLength: 1, maxLength: 4 }),
@@ -47,7 +47,7 @@ describe('multipart parser', () => {
     );
   });
 
-  it('does without a closing boundary, wherever the body stops', async () => {
+  test('does without a closing boundary, wherever the body stops', async () => {
     const whole = formBody({ op: 'upload', filecontent: 'content' }, 'b').toString('latin1');
     const unclosed = whole.slice(0, whole.lastIndexOf('\r\n--b--'));
     for (const end of ['', '\r\n--b', '\r\n--b-', '\r\n--b--', '\r\n--b\r\n']) {
@@ -58,18 +58,18 @@ describe('multipart parser', () => {
     }
   });
 
-  it('skips a preamble and an epilogue, and padding after a boundary', async () => {
+  test('skips a preamble and an epilogue, and padding after a boundary', async () => {
     const body = 'hello\r\n--b  \r\nContent-Disposition: form-data; name=op\r\n\r\nlist\r\n--b--\r\ngoodbye\r\n--b\r\n';
     expect(await parse(Buffer.from(body), [3, 9])).toEqual([['op', 'list']]);
   });
 
-  it('takes the name, not a filename that looks like one', async () => {
+  test('takes the name, not a filename that looks like one', async () => {
     const body =
       '--b\r\ncontent-disposition: form-data; filename="x; name=\\"evil\\".bin"; name="good"\r\nX: y\r\n\r\n1\r\n--b--';
     expect(await parse(Buffer.from(body), [])).toEqual([['good', '1']]);
   });
 
-  it('refuses what is no form', async () => {
+  test('refuses what is no form', async () => {
     const header = 'Content-Disposition: form-data; name="x"';
     for (const body of [
       '',
@@ -84,14 +84,14 @@ describe('multipart parser', () => {
     }
   });
 
-  it('reads boundaries as headers spell them', () => {
+  test('reads boundaries as headers spell them', () => {
     expect(boundaryOf('multipart/form-data; boundary=--abc')).toBe('--abc');
     expect(boundaryOf('multipart/form-data; charset=utf-8; boundary="a b;c"; x=y')).toBe('a b;c');
     expect(() => boundaryOf('multipart/form-data')).toThrow(expect.objectContaining({ code: -5999 }));
     expect(() => boundaryOf(`multipart/form-data; boundary=${'x'.repeat(300)}`)).toThrow();
   });
 
-  it('passes content full of look-alikes on in few pieces', async () => {
+  test('passes content full of look-alikes on in few pieces', async () => {
     for (const lookalike of ['\r\n--bb', '\r\n--b\n', '\r', '\r\n-', '\r\n--b x']) {
       const body = formBody({ filecontent: lookalike.repeat(20_000) }, 'b');
       let pieces = 0;

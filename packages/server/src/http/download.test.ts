@@ -4,7 +4,7 @@ import { createServer } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { fileStore } from '../store/files/file-store.ts';
 import { post, type SendOptions, send } from '../testing/client.ts';
 import { patternBytes, sha1 } from '../testing/content.ts';
@@ -17,7 +17,7 @@ import { readRangeHeader } from './range.ts';
 const BYTES = patternBytes(0, 1000);
 
 describe('downloads', () => {
-  it('send the file, its head, and its ranges', async () => {
+  test('send the file, its head, and its ranges', async () => {
     const test = await startServer({ publicRead: true });
     await post(test.urlOf('a.bin'), { op: 'upload', filecontent: BYTES });
     const get = (headers: Record<string, string> = {}, method = 'GET') =>
@@ -49,7 +49,7 @@ describe('downloads', () => {
     expect((await get({ Range: 'bytes=0-1', 'If-Range': '"other"' })).status).toBe(200);
   });
 
-  it('send empty files', async () => {
+  test('send empty files', async () => {
     const test = await startServer({ publicRead: true });
     await post(test.urlOf('empty'), { op: 'upload', filecontent: '' });
     const reply = await send(test.urlOf('empty'), { method: 'GET' });
@@ -57,7 +57,7 @@ describe('downloads', () => {
     expect((await send(test.urlOf('empty'), { method: 'GET', headers: { Range: 'bytes=0-0' } })).status).toBe(416);
   });
 
-  it('show pictures and offer everything that could run as a file to save', async () => {
+  test('show pictures and offer everything that could run as a file to save', async () => {
     const test = await startServer({ publicRead: true });
     for (const [name, type, disposition] of [
       ['a.PNG', 'image/png', 'inline'],
@@ -73,7 +73,7 @@ describe('downloads', () => {
     }
   });
 
-  it('need a signature that covers the path unless reading is public', async () => {
+  test('need a signature that covers the path unless reading is public', async () => {
     const test = await startServer();
     await post(test.urlOf('a/b c.bin'), { op: 'upload', filecontent: BYTES });
     const get = async (signature?: string, options: SendOptions = {}) => {
@@ -89,7 +89,7 @@ describe('downloads', () => {
     expect(await get(sign({ e: 1 }))).toBe(403);
   });
 
-  it('end when nobody takes them any more, and not while somebody does', async () => {
+  test('end when nobody takes them any more, and not while somebody does', async () => {
     const dir = await temporaryDir();
     const target = { appId: '1', bucket: 'b', path: 'big' };
     const sizeBytes = 64 * 1024 * 1024;
@@ -130,7 +130,7 @@ describe('downloads', () => {
     expect(await Promise.race([Promise.all(sent), sleep(30_000)])).toEqual(['all', 'cut']);
   });
 
-  it.each([
+  test.each([
     ['the whole file', ''],
     ['a range', 'Range: bytes=10-29999999\r\n'],
   ])('of %s that becomes shorter meanwhile break the connection', async (_, range) => {
@@ -155,7 +155,7 @@ describe('downloads', () => {
     expect(bytes).toBeLessThan(30_000_000);
   });
 
-  it('say 404 in JSON for what is not there', async () => {
+  test('say 404 in JSON for what is not there', async () => {
     const test = await startServer({ publicRead: true });
     for (const path of ['missing', 'missing/', 'a/b']) {
       const reply = await send(test.urlOf(path), { method: 'GET' });
@@ -167,7 +167,7 @@ describe('downloads', () => {
 });
 
 describe('Range', () => {
-  it.each([
+  test.each([
     [undefined, undefined],
     ['bytes=0-', { start: 0, end: 9 }],
     ['bytes=0-0', { start: 0, end: 0 }],

@@ -1,11 +1,11 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { expect, it, onTestFinished } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { dial } from '../testing/dial.ts';
 import { createHttpServer, startListening } from './listener.ts';
 
-it.each([
+test.each([
   ['sends nothing', '', ''],
   ['sends its headers a byte at a time', 'GET / HTTP/1.1\r\nX-Long: ', 'x'],
 ])('a connection that %s comes to an end', async (_, first, next) => {
@@ -21,7 +21,7 @@ it.each([
   expect(result).toBe('closed');
 });
 
-it('a request may take longer than its headers', async () => {
+test('a request may take longer than its headers', async () => {
   const server = createHttpServer({ headersMs: 100 }).listen(0, '127.0.0.1');
   onTestFinished(() => void server.close());
   await once(server, 'listening');
@@ -34,7 +34,7 @@ it('a request may take longer than its headers', async () => {
   expect(String((await once(socket, 'data'))[0])).toMatch(/^HTTP\/1\.1 200 /);
 });
 
-it.each<[name: string, text: string | Buffer, status: number, message: RegExp]>([
+test.each<[name: string, text: string | Buffer, status: number, message: RegExp]>([
   ['a TLS handshake', Buffer.from('16030100a5010000a10303', 'hex'), 400, /TLS handshake.*use http:/],
   ['something else', 'SSH-2.0-OpenSSH_9.6\r\n', 400, /no HTTP request/],
   ['headers without end', `GET / HTTP/1.1\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`, 431, /headers are too long/],
@@ -51,7 +51,7 @@ it.each<[name: string, text: string | Buffer, status: number, message: RegExp]>(
   expect(reports).toEqual([[expect.stringMatching(message), status]]);
 });
 
-it('connections beyond the limit are closed, and one that ends makes room', async () => {
+test('connections beyond the limit are closed, and one that ends makes room', async () => {
   const server = createHttpServer({ maxConnections: 2 });
   server.on('request', (_, res) => res.end('here'));
   await startListening(server, 0, '127.0.0.1');

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { writeSync } from 'node:fs';
 import { open, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
 import { readVectors, type Sha1Vector } from '../testing/captures.ts';
 import { patternBytes } from '../testing/content.ts';
 import { temporaryDir } from '../testing/server.ts';
@@ -32,7 +32,7 @@ afterAll(() => checker.close());
 describe.each(vectors)('$size bytes in slices of $slice_size', (vector) => {
   const bytes = patternBytes(0, vector.size);
 
-  it.each([vector.slice_size, 65536, 1048576, 1572864, 3145728])(
+  test.each([vector.slice_size, 65536, 1048576, 1572864, 3145728])(
     'is checked slice by slice in steps of %i',
     async (slice) => {
       const parts = readParts(vector);
@@ -71,7 +71,7 @@ describe.each([
   ['in threads', checker],
   ['on this thread', here],
 ])('a checker %s', (_, checker) => {
-  it('fails when the file cannot be read, and works on', async () => {
+  test('fails when the file cannot be read, and works on', async () => {
     const path = join(await temporaryDir(), 'file');
     await writeFile(path, 'abc');
     const { fd, close } = await openFile(path);
@@ -92,7 +92,7 @@ describe('uploadparts', () => {
     return reader.end();
   };
 
-  it('is read in any pieces, with spaces and a trailing newline', () => {
+  test('is read in any pieces, with spaces and a trailing newline', () => {
     const text = ` [ {"offset": 0, "datalen": 64, "datasha": "${sha}"} , {"offset":64,"datalen":9,"datasha":"${sha}"} ]\n`;
     for (let at = 0; at < text.length; at++) {
       expect(read(text.slice(0, at), text.slice(at))).toMatchObject({
@@ -103,12 +103,12 @@ describe('uploadparts', () => {
     }
   });
 
-  it('may be empty', () => {
+  test('may be empty', () => {
     expect(read('')).toBeUndefined();
     expect(read(' [ ] ')).toBeUndefined();
   });
 
-  it('refuses what is no JSON with -5965 and what is no tiling with -5999', () => {
+  test('refuses what is no JSON with -5965 and what is no tiling with -5999', () => {
     const part = (offset: number, datalen: number) => JSON.stringify({ offset, datalen, datasha: sha });
     for (const text of [
       '{',
@@ -130,7 +130,7 @@ describe('uploadparts', () => {
     }
   });
 
-  it('gives no checkpoints when its steps are uneven or cut blocks', () => {
+  test('gives no checkpoints when its steps are uneven or cut blocks', () => {
     const uneven = readParts({
       parts: [64, 128, 64].map((datalen, i) => ({
         offset: [0, 64, 192][i] as number,

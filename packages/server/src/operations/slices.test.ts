@@ -3,7 +3,7 @@ import { readdir, rm, utimes, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { formBody, post, send } from '../testing/client.ts';
 import { patternBytes, sha1 } from '../testing/content.ts';
 import { startServer } from '../testing/server.ts';
@@ -18,7 +18,7 @@ const damaged = (bytes: Buffer) => {
 };
 
 describe('upload_slice_init', () => {
-  it('answers with numbers, and keeps the slice size within bounds', async () => {
+  test('answers with numbers, and keeps the slice size within bounds', async () => {
     const test = await startServer();
     const cases: [Record<string, string | number>, number][] = [
       [{}, 1048576],
@@ -39,13 +39,13 @@ describe('upload_slice_init', () => {
     }
   });
 
-  it('can force one slice size on everybody', async () => {
+  test('can force one slice size on everybody', async () => {
     const test = await startServer({ sliceSize: { forcedBytes: 4194304 } });
     const reply = await post(test.urlOf(PATH), { op: 'upload_slice_init', filesize: 5e6, slice_size: 1048576 });
     expect(reply.json().data.slice_size).toBe(4194304);
   });
 
-  it('refuses what makes no sense', async () => {
+  test('refuses what makes no sense', async () => {
     const test = await startServer();
     const sha = 'ab'.repeat(20);
     const part = JSON.stringify([{ offset: 0, datalen: 10, datasha: sha }]);
@@ -71,7 +71,7 @@ describe('upload_slice_init', () => {
     expect(await readdir(join(test.dir, '.cos-slice/sessions'))).toEqual([]);
   });
 
-  it('tells an unfinished upload of the same content (-4019) from one of another (-4020)', async () => {
+  test('tells an unfinished upload of the same content (-4019) from one of another (-4020)', async () => {
     const test = await startServer();
     const sha = 'ab'.repeat(20);
     const init = async (path: string, fields: Record<string, string | number>) => {
@@ -86,7 +86,7 @@ describe('upload_slice_init', () => {
     expect(await init('b', { filesize: 11, sha })).toEqual([-4020, 409]);
   });
 
-  it.each([
+  test.each([
     ['neither has a sha', false, false],
     ['the first has a sha', true, false],
     ['the second has a sha', false, true],
@@ -102,7 +102,7 @@ describe('upload_slice_init', () => {
     expect((await one.init(first ? { sha } : {})).json().code).toBe(-4020);
   });
 
-  it('begins anew where the upload that it would go on with ends just then', async () => {
+  test('begins anew where the upload that it would go on with ends just then', async () => {
     const test = await startServer();
     for (let round = 0; round < 10; round++) {
       const upload = createUploader(test.urlOf(`f${round}`), patternBytes(round, SLICE_BYTES));
@@ -117,7 +117,7 @@ describe('upload_slice_init', () => {
     }
   });
 
-  it('does not let a slice into a session that is not its own', async () => {
+  test('does not let a slice into a session that is not its own', async () => {
     const test = await startServer();
     const [one, other] = [createUploader(test.urlOf(PATH)), createUploader(test.urlOf(PATH))];
     await one.init();
@@ -148,7 +148,7 @@ describe('upload_slice_init', () => {
     expect((await test.stored(PATH)).equals(other.bytes)).toBe(true);
   });
 
-  it('does not vouch for bytes that it has not kept', async () => {
+  test('does not vouch for bytes that it has not kept', async () => {
     const test = await startServer();
     const upload = createUploader(test.urlOf(PATH));
     await upload.init();
@@ -162,7 +162,7 @@ describe('upload_slice_init', () => {
     expect(right.json().data.datamd5).toBe(datamd5(stored));
   });
 
-  it('checks a repeated slice by uploadparts, too', async () => {
+  test('checks a repeated slice by uploadparts, too', async () => {
     const test = await startServer();
     const upload = createUploader(test.urlOf(PATH));
     await upload.init(await integrityFields(upload.bytes, SLICE_BYTES));
@@ -173,7 +173,7 @@ describe('upload_slice_init', () => {
     expect((await upload.data(0)).json().code).toBe(-4016);
   });
 
-  it('is over when its file is in place, though its content could not be put on record', async () => {
+  test('is over when its file is in place, though its content could not be put on record', async () => {
     const test = await startServer();
     const upload = createUploader(test.urlOf(PATH));
     const sha = sha1(upload.bytes);
@@ -186,7 +186,7 @@ describe('upload_slice_init', () => {
     expect(await readdir(join(test.dir, '.cos-slice/sessions'))).toEqual([]);
   });
 
-  it('takes the terms of the init that finds it unfinished', async () => {
+  test('takes the terms of the init that finds it unfinished', async () => {
     const test = await startServer();
     const upload = createUploader(test.urlOf(PATH));
     const sha = sha1(upload.bytes);
@@ -201,7 +201,7 @@ describe('upload_slice_init', () => {
 });
 
 describe('upload_slice_data and upload_slice_list', () => {
-  it('store slices in any order and report them in theirs', async () => {
+  test('store slices in any order and report them in theirs', async () => {
     const test = await startServer();
     const upload = createUploader(test.urlOf(PATH));
     await upload.init({ sha: sha1(upload.bytes) });
@@ -227,7 +227,7 @@ describe('upload_slice_data and upload_slice_list', () => {
     });
   });
 
-  it('accept content before the fields that say where it belongs', async () => {
+  test('accept content before the fields that say where it belongs', async () => {
     const test = await startServer();
     const upload = createUploader(test.urlOf(PATH));
     await upload.init();
@@ -248,7 +248,7 @@ describe('upload_slice_data and upload_slice_list', () => {
     expect(await readdir(join(test.dir, '.cos-slice/spool'))).toEqual([]);
   });
 
-  it('refuse slices that are not on the grid or not whole', async () => {
+  test('refuse slices that are not on the grid or not whole', async () => {
     const test = await startServer();
     const upload = createUploader(test.urlOf(PATH));
     await upload.init();
@@ -274,7 +274,7 @@ describe('upload_slice_data and upload_slice_list', () => {
     expect((await test.stored(PATH)).equals(upload.bytes)).toBe(true);
   });
 
-  it('notice a damaged slice by datamd5, whether it comes before the content or after', async () => {
+  test('notice a damaged slice by datamd5, whether it comes before the content or after', async () => {
     const test = await startServer();
     const upload = createUploader(test.urlOf(PATH));
     await upload.init();
@@ -294,7 +294,7 @@ describe('upload_slice_data and upload_slice_list', () => {
     ).toBe(0);
   });
 
-  it.each([
+  test.each([
     [SLICE_BYTES, SLICE_BYTES],
     [2 * SLICE_BYTES, SLICE_BYTES],
     [SLICE_BYTES, 2 * SLICE_BYTES],
@@ -333,7 +333,7 @@ describe('upload_slice_data and upload_slice_list', () => {
     },
   );
 
-  it('answer a repeated slice with success when it is the same, and keep what they have', async () => {
+  test('answer a repeated slice with success when it is the same, and keep what they have', async () => {
     const test = await startServer();
     const upload = createUploader(test.urlOf(PATH));
     await upload.init();
@@ -348,7 +348,7 @@ describe('upload_slice_data and upload_slice_list', () => {
     expect(late.data.access_url).toBe(test.urlOf(PATH));
   });
 
-  it('store the same slice once when it comes many times at once', async () => {
+  test('store the same slice once when it comes many times at once', async () => {
     const test = await startServer();
     const upload = createUploader(test.urlOf(PATH), patternBytes(0, 2 * 1048576));
     upload.sliceSize = 1048576;
@@ -361,7 +361,7 @@ describe('upload_slice_data and upload_slice_list', () => {
     expect((await test.stored(PATH)).equals(upload.bytes)).toBe(true);
   });
 
-  it('do not store a slice whose sender vanished, and take it from the next', async () => {
+  test('do not store a slice whose sender vanished, and take it from the next', async () => {
     const test = await startServer();
     const upload = createUploader(test.urlOf(PATH));
     await upload.init();
@@ -392,7 +392,7 @@ describe('upload_slice_data and upload_slice_list', () => {
     expect(test.requests.filter(({ status }) => status === 0)).toHaveLength(4);
   });
 
-  it.each([
+  test.each([
     ['can be compared by its datamd5', true, 'SUCCESS'],
     ['cannot be compared', false, 'ERROR_BUSY'],
   ])('are not held up by a connection that hangs in the same slice and %s', async (_, hasDigest, message) => {
@@ -426,7 +426,7 @@ describe('upload_slice_data and upload_slice_list', () => {
     expect((await test.stored(PATH)).equals(upload.bytes)).toBe(true);
   });
 
-  it('say -197 when the session is not one of this path', async () => {
+  test('say -197 when the session is not one of this path', async () => {
     const test = await startServer();
     const upload = createUploader(test.urlOf(PATH));
     await upload.init();
@@ -439,7 +439,7 @@ describe('upload_slice_data and upload_slice_list', () => {
     expect((await upload.data(0)).json().code).toBe(-197);
   });
 
-  it('keep the order in a serial upload', async () => {
+  test('keep the order in a serial upload', async () => {
     const test = await startServer({ serialUpload: true });
     const upload = createUploader(test.urlOf(PATH));
     expect((await upload.init()).json().data.serial_upload).toBe(1);
@@ -450,7 +450,7 @@ describe('upload_slice_data and upload_slice_list', () => {
 });
 
 describe('upload_slice_finish', () => {
-  it('answers with URLs that work, again and again', async () => {
+  test('answers with URLs that work, again and again', async () => {
     const test = await startServer({ publicRead: true });
     const path = '目录/a b+c%d#e&f=g😀.bin';
     const upload = createUploader(test.urlOf(path));
@@ -471,7 +471,7 @@ describe('upload_slice_finish', () => {
     });
   });
 
-  it('is refused until everything is there and right', async () => {
+  test('is refused until everything is there and right', async () => {
     const test = await startServer();
     const upload = createUploader(test.urlOf(PATH));
     const sha = sha1(upload.bytes);
@@ -490,7 +490,7 @@ describe('upload_slice_finish', () => {
     expect((await test.stored(PATH)).equals(upload.bytes)).toBe(true);
   });
 
-  it('gives several that come at once the same answer', async () => {
+  test('gives several that come at once the same answer', async () => {
     const test = await startServer();
     const upload = createUploader(test.urlOf(PATH));
     await upload.init({ sha: sha1(upload.bytes) });
@@ -499,7 +499,7 @@ describe('upload_slice_finish', () => {
     expect(replies.map((reply) => reply.json().code)).toEqual([0, 0, 0, 0]);
   });
 
-  it('serves files of 0 bytes, of one byte, and of whole slices', async () => {
+  test('serves files of 0 bytes, of one byte, and of whole slices', async () => {
     const test = await startServer();
     for (const size of [0, 1, SLICE_BYTES, 2 * SLICE_BYTES]) {
       const upload = createUploader(test.urlOf(`size-${size}`), patternBytes(0, size));
@@ -515,7 +515,7 @@ describe('upload_slice_finish', () => {
 });
 
 describe('insertOnly', () => {
-  it('decides at init and again at finish', async () => {
+  test('decides at init and again at finish', async () => {
     const test = await startServer();
     const first = createUploader(test.urlOf(PATH));
     const second = createUploader(test.urlOf(PATH), patternBytes(5, 100));
@@ -542,7 +542,7 @@ describe('insertOnly', () => {
 });
 
 describe('instant upload', () => {
-  it('copies content the bucket has, also after a restart', async () => {
+  test('copies content the bucket has, also after a restart', async () => {
     const before = await startServer();
     const source = createUploader(before.urlOf('source'));
     const sha = sha1(source.bytes);
@@ -570,7 +570,7 @@ describe('instant upload', () => {
     ).toBeTruthy();
   });
 
-  it('does not serve what someone changed behind the server', async () => {
+  test('does not serve what someone changed behind the server', async () => {
     const test = await startServer();
     const bytes = patternBytes(0, 1000);
     await post(test.urlOf('source'), { op: 'upload', filecontent: bytes });
@@ -583,7 +583,7 @@ describe('instant upload', () => {
 });
 
 describe('sessions that rest', () => {
-  it('are dropped when their time is over, here and at the next start', async () => {
+  test('are dropped when their time is over, here and at the next start', async () => {
     let nowMs = Date.now();
     const test = await startServer({ nowMs: () => nowMs, sessionTtlMs: 60_000 });
     const upload = createUploader(test.urlOf(PATH));
@@ -605,7 +605,7 @@ describe('sessions that rest', () => {
 });
 
 describe('upload_slice, the old operation', () => {
-  it('goes on from the first missing slice and completes without a finish', async () => {
+  test('goes on from the first missing slice and completes without a finish', async () => {
     const test = await startServer();
     const bytes = patternBytes(0, 3 * SLICE_BYTES + 100);
     const sha = sha1(bytes);
@@ -630,7 +630,7 @@ describe('upload_slice, the old operation', () => {
     expect((await test.stored(PATH)).equals(bytes)).toBe(true);
   });
 
-  it('verifies the whole file against its sha', async () => {
+  test('verifies the whole file against its sha', async () => {
     const test = await startServer();
     const bytes = patternBytes(0, 1000);
     const { data } = (await post(test.urlOf(PATH), { op: 'upload_slice', sha: sha1(bytes), filesize: 1000 })).json();
@@ -639,7 +639,7 @@ describe('upload_slice, the old operation', () => {
     await expect(test.stored(PATH)).rejects.toThrow();
   });
 
-  it('has an empty file at once', async () => {
+  test('has an empty file at once', async () => {
     const test = await startServer();
     const reply = await post(test.urlOf(PATH), { op: 'upload_slice', filesize: 0 });
     expect(reply.json().data.access_url).toBe(test.urlOf(PATH));

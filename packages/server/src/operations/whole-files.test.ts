@@ -1,12 +1,12 @@
 import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { post } from '../testing/client.ts';
 import { patternBytes, sha1 } from '../testing/content.ts';
 import { startServer } from '../testing/server.ts';
 
 describe('upload', () => {
-  it('stores files from nothing to 20 MB', async () => {
+  test('stores files from nothing to 20 MB', async () => {
     const test = await startServer();
     for (const size of [0, 1, 100_000, 20 * 1048576]) {
       const bytes = patternBytes(0, size);
@@ -19,7 +19,7 @@ describe('upload', () => {
     await expect(test.stored('large')).rejects.toThrow();
   });
 
-  it('verifies sha and takes fields in any order', async () => {
+  test('verifies sha and takes fields in any order', async () => {
     const test = await startServer();
     const bytes = patternBytes(0, 1000);
     const wrong = await post(test.urlOf('a'), { filecontent: bytes, op: 'upload', sha: '00'.repeat(20) });
@@ -29,7 +29,7 @@ describe('upload', () => {
     expect(await readdir(join(test.dir, '.cos-slice/spool'))).toEqual([]);
   });
 
-  it('overwrites only when told so', async () => {
+  test('overwrites only when told so', async () => {
     const test = await startServer();
     const put = async (content: string, extra: Record<string, string | number>) =>
       (await post(test.urlOf('a'), { op: 'upload', filecontent: content, ...extra })).json().code;
@@ -40,7 +40,7 @@ describe('upload', () => {
     expect((await test.stored('a')).toString()).toBe('three');
   });
 
-  it('says -178 where a directory is or a file should be one', async () => {
+  test('says -178 where a directory is or a file should be one', async () => {
     const test = await startServer();
     await mkdir(join(test.dir, '10055004/demobucket/dir'), { recursive: true });
     await post(test.urlOf('file'), { op: 'upload', filecontent: 'x' });

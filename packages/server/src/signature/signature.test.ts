@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { ProtocolError } from '../protocol/codes.ts';
 import { ACCOUNT, type SignParts, sign, signText } from '../testing/sign.ts';
 import { createOnceRegister } from './once.ts';
@@ -22,11 +22,11 @@ const verify = createVerifier(accounts);
 const check = (signature: string | undefined, nowSec = NOW_SEC) => grantOf(verify(signature), target, nowSec);
 
 describe('a signature', () => {
-  it('takes the keys in any order', () => {
+  test('takes the keys in any order', () => {
     for (const order of ['abketrf', 'aketrfb', 'fbkatre']) expect(codeOf(() => check(at({ order })))).toBe(0);
   });
 
-  it('names what is wrong', () => {
+  test('names what is wrong', () => {
     const good = at({});
     const cases: [string | undefined, number][] = [
       [undefined, -48],
@@ -49,7 +49,7 @@ describe('a signature', () => {
     for (const [signature, code] of cases) expect(codeOf(() => check(signature))).toBe(code);
   });
 
-  it('expires although it was found genuine before', () => {
+  test('expires although it was found genuine before', () => {
     const signature = at({});
     expect(codeOf(() => check(signature))).toBe(0);
     expect(codeOf(() => check(signature, NOW_SEC + 599))).toBe(0);
@@ -58,7 +58,7 @@ describe('a signature', () => {
     expect(codeOf(() => check(other))).toBe(-97);
   });
 
-  it('does not let one account into the bucket of another with the same appid', () => {
+  test('does not let one account into the bucket of another with the same appid', () => {
     const signature = at({ b: 'secret' });
     expect(codeOf(() => grantOf(verify(signature), { ...target, bucket: 'secret' }, NOW_SEC))).toBe(-133);
   });
@@ -69,27 +69,27 @@ describe('allows', () => {
     codeOf(() => allows(check(at({ f, ...(use === 'once' && { e: 0 }) })), { ...target, path }, use));
   const base = '/10055004/demobucket';
 
-  it('lets an f cover its path and what lies below, and no longer name', () => {
+  test('lets an f cover its path and what lies below, and no longer name', () => {
     for (const f of ['', base, `${base}/`, `${base}/a`, `${base}/a/b/`, `${base}/a/b/dir`]) {
       expect(useOf(f, 'write')).toBe(0);
     }
     for (const f of [`${base}/a/b/di`, `${base}/a/b/dir/x`, '/1', 'a/b/dir']) expect(useOf(f, 'write')).toBe(-63);
   });
 
-  it('compares decoded paths', () => {
+  test('compares decoded paths', () => {
     expect(useOf(`${base}/%e4%B8%AD%20x`, 'write', '中 x')).toBe(0);
     expect(useOf(`${base}/中 x`, 'write', '中 x')).toBe(0);
     expect(useOf(`${base}/100%`, 'write', '100%')).toBe(0);
   });
 
-  it('lets downloads leave out appid and bucket, and nothing else', () => {
+  test('lets downloads leave out appid and bucket, and nothing else', () => {
     expect(useOf('/a/b/dir', 'read')).toBe(0);
     expect(useOf('a/b', 'read')).toBe(0);
     expect(useOf('a/c', 'read')).toBe(-63);
     expect(useOf('/a/b/dir', 'write')).toBe(-63);
   });
 
-  it('keeps one-time signatures to their exact path and kind', () => {
+  test('keeps one-time signatures to their exact path and kind', () => {
     expect(useOf(`${base}/a/b/dir`, 'once')).toBe(0);
     expect(useOf(`${base}/a/b`, 'once')).toBe(-63);
     expect(useOf('', 'once')).toBe(-63);
@@ -99,7 +99,7 @@ describe('allows', () => {
 });
 
 describe('one-time signatures', () => {
-  it('work once, for as long as they are remembered', async () => {
+  test('work once, for as long as they are remembered', async () => {
     const once = createOnceRegister();
     const untilSec = NOW_SEC + 2 * ONCE_WINDOW_SEC;
     expect(await once.use('a', NOW_SEC, untilSec)).toBe(true);

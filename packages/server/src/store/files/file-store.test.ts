@@ -11,7 +11,7 @@ import {
   writeFile,
 } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { patternBytes, sha1 } from '../../testing/content.ts';
 import { temporaryDir } from '../../testing/server.ts';
 import { describeStore } from '../../testing/store-contract.ts';
@@ -32,14 +32,14 @@ describeStore('fileStore with fsync', async () => {
   return { open: () => fileStore(dir, { fsync: true }) };
 });
 
-it.runIf(process.platform === 'linux')('a place where nothing can be kept is noticed at once', async () => {
+test.runIf(process.platform === 'linux')('a place where nothing can be kept is noticed at once', async () => {
   for (const root of ['/proc', '/proc/cos-slice', '/proc/cos-slice/root']) {
     await expect(fileStore(root).open(), root).rejects.toMatchObject({ code: 'ENOENT' });
   }
   await expect(fileStore('/dev/null/root').open()).rejects.toMatchObject({ code: 'EEXIST' });
 });
 
-it('makes its place even when several ask for it at once', async () => {
+test('makes its place even when several ask for it at once', async () => {
   for (let round = 0; round < 20; round++) {
     const root = join(await temporaryDir(), 'a/b/c');
     await Promise.all([1, 2, 3, 4].map(() => fileStore(root).open()));
@@ -53,7 +53,7 @@ it('makes its place even when several ask for it at once', async () => {
   }
 });
 
-it('clears away what a crash has left, and nothing that may be in use', async () => {
+test('clears away what a crash has left, and nothing that may be in use', async () => {
   const dir = await temporaryDir();
   const spool = join(dir, '.cos-slice/spool');
   await mkdir(spool, { recursive: true });
@@ -63,7 +63,7 @@ it('clears away what a crash has left, and nothing that may be in use', async ()
   expect(await readdir(spool)).toEqual(['young']);
 });
 
-it('opens whatever lies in the spool, and clears away what it can', async () => {
+test('opens whatever lies in the spool, and clears away what it can', async () => {
   const dir = await temporaryDir();
   const spool = join(dir, '.cos-slice/spool');
   await mkdir(join(spool, 'draft/deep'), { recursive: true });
@@ -78,7 +78,7 @@ it('opens whatever lies in the spool, and clears away what it can', async () => 
   expect(await readdir(spool)).toEqual(['link']);
 });
 
-it.each(['', '{', 'null', '[]', '{}', '{"id":7}', '{"id":"x","target":{}}', '\0\0\0\0'])(
+test.each(['', '{', 'null', '[]', '{}', '{"id":7}', '{"id":"x","target":{}}', '\0\0\0\0'])(
   'a session whose meta.json holds %j is none, and gives way to a new one',
   async (broken) => {
     const dir = await temporaryDir();
@@ -96,7 +96,7 @@ it.each(['', '{', 'null', '[]', '{}', '{"id":7}', '{"id":"x","target":{}}', '\0\
   },
 );
 
-it('one session that cannot be read hides no other, and goes when it has been there for long', async () => {
+test('one session that cannot be read hides no other, and goes when it has been there for long', async () => {
   const dir = await temporaryDir();
   const store = fileStore(dir);
   for (const path of ['a', 'b', 'c']) await store.createSession({ ...init, target: { ...target, path } });
@@ -114,7 +114,7 @@ it('one session that cannot be read hides no other, and goes when it has been th
   expect((await readdir(sessions)).sort()).toEqual([...names.slice(1), 'stray'].sort());
 });
 
-it.each(['', '[', '7', '{"revision":1}', '[{"revision":"x","sha":{}}]'])(
+test.each(['', '[', '7', '{"revision":1}', '[{"revision":"x","sha":{}}]'])(
   'labels that hold %j are none, and are healed by the next put',
   async (broken) => {
     const dir = await temporaryDir();
@@ -154,7 +154,7 @@ async function filesIn(dir: string): Promise<string[]> {
 }
 
 describe('fileStore on disk', () => {
-  it('keeps objects as plain files, and nothing else outside .cos-slice', async () => {
+  test('keeps objects as plain files, and nothing else outside .cos-slice', async () => {
     const dir = await temporaryDir();
     const store = fileStore(dir);
     const { session } = await store.createSession(init);
@@ -166,7 +166,7 @@ describe('fileStore on disk', () => {
     expect(await readdir(join(dir, '.cos-slice/spool'))).toEqual([]);
   });
 
-  it('puts many objects at once into directories that are not there yet', async () => {
+  test('puts many objects at once into directories that are not there yet', async () => {
     const store = fileStore(await temporaryDir());
     for (let round = 0; round < 40; round++) {
       const at = (index: number) => `new-${round}/deep/${index}.bin`;
@@ -180,7 +180,7 @@ describe('fileStore on disk', () => {
     expect((await store.statObject({ ...target, path: 'new-39/deep/3.bin' }))?.sizeBytes).toBe(BYTES.length);
   });
 
-  it('survives a journal whose last line is torn', async () => {
+  test('survives a journal whose last line is torn', async () => {
     const dir = await temporaryDir();
     const { session } = await fileStore(dir).createSession(init);
     await putAll(session);
@@ -197,7 +197,7 @@ describe('fileStore on disk', () => {
     expect((await session.snapshot()).storedCount).toBe(session.sliceCount);
   });
 
-  it('takes up a completion that a crash cut short, before and after the file was in place', async () => {
+  test('takes up a completion that a crash cut short, before and after the file was in place', async () => {
     for (const crashed of ['link', 'rename'] as const) {
       const dir = await temporaryDir();
       const store = fileStore(dir);
@@ -219,7 +219,7 @@ describe('fileStore on disk', () => {
     }
   });
 
-  it('forgets what it knew of a file that someone else changed', async () => {
+  test('forgets what it knew of a file that someone else changed', async () => {
     const dir = await temporaryDir();
     const store = fileStore(dir);
     const known = { sha: sha1(BYTES), sizeBytes: BYTES.length };
@@ -231,7 +231,7 @@ describe('fileStore on disk', () => {
     expect(await filesIn(join(dir, '.cos-slice/spool'))).toEqual([]);
   });
 
-  it('does not follow links out of a bucket, nor anywhere', async () => {
+  test('does not follow links out of a bucket, nor anywhere', async () => {
     const dir = await temporaryDir();
     const outside = await temporaryDir();
     const store = fileStore(dir);
@@ -252,7 +252,7 @@ describe('fileStore on disk', () => {
     expect(await filesIn(join(dir, '.cos-slice/spool'))).toEqual([]);
   });
 
-  it('leaves no directories behind when putting fails', async () => {
+  test('leaves no directories behind when putting fails', async () => {
     const dir = await temporaryDir();
     const store = fileStore(dir);
     await put(store, 'file');
@@ -261,7 +261,7 @@ describe('fileStore on disk', () => {
     expect(await readdir(join(dir, '1/b'))).toEqual(['file']);
   });
 
-  it('does not keep files open', async () => {
+  test('does not keep files open', async () => {
     const dir = await temporaryDir();
     const store = fileStore(dir);
     const open = async () => {

@@ -1,6 +1,6 @@
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { expect, it } from 'vitest';
+import { expect, test } from 'vitest';
 import { temporaryDir } from '../../testing/server.ts';
 import { openFileSession, type SessionHost } from './session.ts';
 import { FILES, type SessionMeta } from './session-files.ts';
@@ -40,7 +40,7 @@ async function setUp(place: SessionHost['place'], spool?: string) {
 
 const info = { sizeBytes: 3, modifiedAtMs: 1, revision: 'r' };
 
-it('is over once its file is in place, even if its directory cannot be moved away', async () => {
+test('is over once its file is in place, even if its directory cannot be moved away', async () => {
   const place = async (dataPath: string) => {
     await rename(dataPath, join(dataPath, '../../object'));
     return info;
@@ -52,13 +52,13 @@ it('is over once its file is in place, even if its directory cannot be moved awa
   await expect(session.complete({})).rejects.toMatchObject({ problem: 'gone' });
 });
 
-it('is over once its file is in place, even if its data has kept its name', async () => {
+test('is over once its file is in place, even if its data has kept its name', async () => {
   const { session, hasEnded } = await setUp(async () => info);
   expect(await session.complete({})).toEqual(info);
   expect(await hasEnded()).toBe(true);
 });
 
-it('is over when something fails after its file was put in place, and lives on when it fails before', async () => {
+test('is over when something fails after its file was put in place, and lives on when it fails before', async () => {
   for (const isMoved of [true, false]) {
     const { session, hasEnded } = await setUp(async (dataPath) => {
       if (isMoved) await rename(dataPath, join(dataPath, '../../object'));
