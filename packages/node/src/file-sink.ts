@@ -25,7 +25,7 @@ export function createFileSink(file: string, overwrite: boolean): Sink {
   let etag: string | undefined;
   let kept: ByteRange[] = [];
   let saving: Promise<void> = Promise.resolve();
-  let savedAtMs = 0;
+  let savedAtMs = Number.NEGATIVE_INFINITY;
   const hash = createHash('sha1');
   let hashedBytes = 0;
   let following: Promise<void> | undefined;
@@ -41,13 +41,16 @@ export function createFileSink(file: string, overwrite: boolean): Sink {
   };
   const save = (): Promise<void> => {
     savedAtMs = performance.now();
-    saving = saving.then(async () => {
-      // What is said to be there must not be lost when the machine stops; where there is a SHA-1, that would be found out.
-      if (facts?.sha1 === undefined) await handle?.datasync();
-      const record: PartRecord = { version: 1, facts: facts as ObjectFacts, etag, kept };
-      await writeFile(`${note}.new`, JSON.stringify(record));
-      await rename(`${note}.new`, note);
-    });
+    // One note that could not be written keeps no later one from it.
+    saving = saving
+      .catch(() => {})
+      .then(async () => {
+        // What is said to be there must not be lost when the machine stops; where there is a SHA-1, that would be found out.
+        if (facts?.sha1 === undefined) await handle?.datasync();
+        const record: PartRecord = { version: 1, facts: facts as ObjectFacts, etag, kept };
+        await writeFile(`${note}.new`, JSON.stringify(record));
+        await rename(`${note}.new`, note);
+      });
     return saving;
   };
 
