@@ -17,6 +17,7 @@ declare const AbortController: { new (): AbortController };
 
 interface URL {
   readonly href: string;
+  readonly host: string;
   readonly protocol: string;
   readonly hostname: string;
   readonly search: string;
@@ -47,11 +48,12 @@ declare const crypto: {
     importKey(
       format: 'raw',
       key: Uint8Array<ArrayBuffer>,
-      algorithm: { name: 'HMAC'; hash: 'SHA-1' },
+      algorithm: { name: 'HMAC'; hash: 'SHA-1' | 'SHA-256' },
       extractable: boolean,
       usages: readonly 'sign'[],
     ): Promise<CryptoKey>;
     sign(algorithm: 'HMAC', key: CryptoKey, data: Uint8Array<ArrayBuffer>): Promise<ArrayBuffer>;
+    digest(algorithm: 'SHA-1' | 'SHA-256', data: Uint8Array<ArrayBuffer>): Promise<ArrayBuffer>;
   };
 };
 

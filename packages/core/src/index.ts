@@ -33,8 +33,10 @@ export { cosEndpoint } from './protocol/json-api/target.ts';
 export type * from './protocol/object-operations.ts';
 export type * from './protocol/operations.ts';
 export type { Integrity, Target, Traits, Wire } from './protocol/wire.ts';
+export { type CosRequest, type CosWindow, cosHeader, cosQuery, cosSignature } from './signing/cos-signature.ts';
 export { createSigner, type SignerOptions } from './signing/create-signer.ts';
 export { RemoteSignerError, type RemoteSignerOptions, remoteSigner } from './signing/remote-signer.ts';
+export { presignV4, signV4, UNSIGNED_PAYLOAD, type V4Request, type V4Scope } from './signing/sig-v4.ts';
 export {
   type SignatureFields,
   type SignatureKey,

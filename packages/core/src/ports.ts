@@ -147,6 +147,26 @@ export interface Signer {
 export interface Authorizer {
   /** @returns the request with what lets it through. @throws anything; a CosSliceError keeps its code. */
   authorize<C>(request: WireRequest<C>, claim: SignClaim, signal: AbortSignal): Promise<WireRequest<C>>;
+  /** @returns the URL of a request without a body that anybody may make as long as the signature lives. @throws as `authorize` */
+  presign?<C>(request: WireRequest<C>, claim: SignClaim, signal: AbortSignal): Promise<string>;
+}
+
+/** What requests are signed with on wires whose signatures cover the request. What AWS calls the access key's id and the secret access key. */
+export interface Credentials {
+  readonly secretId: string;
+  /** Keep it out of browsers, unless it is a temporary one. */
+  readonly secretKey: string;
+  /** Of temporary credentials: STS calls it the session token. */
+  readonly token?: string | undefined;
+  /** Of temporary credentials: when they end, in epoch seconds. They are asked for anew shortly before. */
+  readonly expiresAtSec?: number | undefined;
+  /** When they began, in epoch seconds by the same clock, where that is known: a clock of ours that is wrong does no harm then. */
+  readonly startsAtSec?: number | undefined;
+}
+
+export interface CredentialsProvider {
+  /** @throws anything; a CosSliceError keeps its code. */
+  credentials(signal: AbortSignal): Credentials | Promise<Credentials>;
 }
 
 /** One entry of `uploadparts` (protocol section 3). */

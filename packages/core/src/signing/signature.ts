@@ -1,3 +1,5 @@
+import { hmac, toUtf8 } from './hash.ts';
+
 /** The parts of a signature's text (protocol section 2). Times in epoch seconds. */
 export interface SignatureFields {
   readonly appId: string;
@@ -32,12 +34,8 @@ export function signatureText(fields: SignatureFields, order: readonly Signature
 
 /** `base64(HMAC-SHA1(secretKey, text) || text)`. */
 export async function signText(secretKey: string, text: string): Promise<string> {
-  const encoder = new TextEncoder();
-  const bytes = encoder.encode(text);
-  const key = await crypto.subtle.importKey('raw', encoder.encode(secretKey), { name: 'HMAC', hash: 'SHA-1' }, false, [
-    'sign',
-  ]);
-  const mac = new Uint8Array(await crypto.subtle.sign('HMAC', key, bytes));
+  const bytes = toUtf8(text);
+  const mac = await hmac('SHA-1', toUtf8(secretKey), bytes);
   let binary = '';
   for (const byte of mac) binary += String.fromCharCode(byte);
   for (const byte of bytes) binary += String.fromCharCode(byte);
