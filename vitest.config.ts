@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 // Projects do not inherit these. The times are for machines that have much else to do.
@@ -13,6 +14,8 @@ const node = (name: string, root: string) => ({
 
 export default defineConfig({
   test: {
+    // Many tests wait for other processes, browsers or timers, and leave the processor to others meanwhile.
+    maxWorkers: availableParallelism() + 2,
     projects: [
       node('core', 'packages/core'),
       node('node', 'packages/node'),

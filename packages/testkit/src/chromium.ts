@@ -1,5 +1,10 @@
+import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import bundledChromium from '@sparticuz/chromium';
+import { mkdtemp, readFile, rename, rm } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { type Browser, chromium } from 'playwright-core';
 
 // Not the flags that come with the packaged Chromium: those switch off CORS.
@@ -22,9 +27,33 @@ async function findChromiums(): Promise<typeof CHROMIUMS> {
   const installed = ['/usr/bin/chromium', '/usr/bin/google-chrome'].filter((path) => existsSync(path)).slice(0, 1);
   const others = installed.map((path) => ({ name: `Chromium of ${path}`, executablePath: path }));
   if (process.platform === 'linux') {
-    return [{ name: 'packaged Chromium', executablePath: await bundledChromium.executablePath() }, ...others];
+    return [{ name: 'packaged Chromium', executablePath: await unpackChromium() }, ...others];
   }
   return others.length > 0 ? others : [{ name: 'Chrome' }];
+}
+
+/**
+ * Unpacks the Chromium that comes with the packages, once for all processes. It is complete when it gets its name: the
+ * package itself writes in place, and another process would start what is not yet written.
+ */
+async function unpackChromium(): Promise<string> {
+  const entry = createRequire(import.meta.url).resolve('@sparticuz/chromium');
+  const { version } = JSON.parse(await readFile(join(entry, '../../../package.json'), 'utf8'));
+  const folder = join(tmpdir(), `cos-slice-chromium-${version}`);
+  const executable = join(folder, 'chromium');
+  if (existsSync(executable)) return executable;
+  const own = await mkdtemp(`${folder}-`);
+  try {
+    const script = "import chromium from '@sparticuz/chromium'; await chromium.executablePath();";
+    const place = { cwd: import.meta.dirname, env: { ...process.env, TMPDIR: own } };
+    await promisify(execFile)(process.execPath, ['--input-type=module', '-e', script], place);
+    await rename(own, folder);
+  } catch (error) {
+    await rm(own, { recursive: true, force: true });
+    // Another process was first.
+    if (!existsSync(executable)) throw error;
+  }
+  return executable;
 }
 
 export function launchChromium(
