@@ -65,11 +65,11 @@ interface Response {
   text(): Promise<string>;
 }
 interface RequestInit {
-  method: string;
+  method?: string;
   headers: Record<string, string>;
-  body: string;
+  body?: string;
   credentials?: 'omit' | 'same-origin' | 'include';
-  redirect: 'manual';
+  redirect?: 'manual';
   signal: AbortSignal;
 }
 interface Request {

@@ -18,7 +18,10 @@ type OfOneFile = 'path' | 'attributes' | 'signal' | 'onProgress';
 /** What is one upload's, and what it does differently from the client's other ones. */
 export type UploadToOptions = Pick<UploadBlobOptions, Exclude<OfOneFile, 'path'>> &
   Partial<
-    Pick<UploadBlobOptions, 'integrity' | 'overwrite' | 'onConflict' | 'resume' | 'sliceSize' | 'singleRequestMax'>
+    Pick<
+      UploadBlobOptions,
+      'integrity' | 'overwrite' | 'onConflict' | 'resume' | 'sliceSize' | 'singleRequestMax' | 'wire'
+    >
   >;
 
 export interface BlobDownloadResult extends DownloadResult {

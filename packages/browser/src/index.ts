@@ -18,6 +18,8 @@ export {
   type FileEntry,
   type Integrity,
   isCosSliceError,
+  type JsonApiDialect,
+  jsonApiDialect,
   type Limiter,
   type ListOptions,
   type ObjectClient,

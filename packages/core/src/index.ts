@@ -28,14 +28,16 @@ export { parseOptions } from './options/options.ts';
 export type { WholeRule } from './options/table.ts';
 export type * from './ports.ts';
 export type * from './protocol/entry.ts';
+export { type JsonApiDialect, jsonApiDialect } from './protocol/json-api/dialect.ts';
 export { jsonApi } from './protocol/json-api/index.ts';
 export { cosEndpoint } from './protocol/json-api/target.ts';
 export type * from './protocol/object-operations.ts';
 export type * from './protocol/operations.ts';
 export type { Integrity, Target, Traits, Wire } from './protocol/wire.ts';
+export { RemoteSignerError } from './signing/ask-endpoint.ts';
 export { type CosRequest, type CosWindow, cosHeader, cosQuery, cosSignature } from './signing/cos-signature.ts';
 export { createSigner, type SignerOptions } from './signing/create-signer.ts';
-export { RemoteSignerError, type RemoteSignerOptions, remoteSigner } from './signing/remote-signer.ts';
+export { type RemoteSignerOptions, remoteSigner } from './signing/remote-signer.ts';
 export { presignV4, signV4, UNSIGNED_PAYLOAD, type V4Request, type V4Scope } from './signing/sig-v4.ts';
 export {
   type SignatureFields,
@@ -44,6 +46,7 @@ export {
   signatureText,
   signText,
 } from './signing/signature.ts';
+export { type TokenServerOptions, tokenServerSigner } from './signing/token-server-signer.ts';
 export { createUpload } from './upload/create-upload.ts';
 export type { UploadPhase, UploadProgress } from './upload/progress.ts';
 export * from './upload/upload.ts';

@@ -23,7 +23,10 @@ type OfOneFile = 'path' | 'attributes' | 'signal' | 'onProgress' | 'mayGrow';
 /** What is one upload's, and what it does differently from the client's other ones. */
 export type UploadToOptions = Pick<UploadFileOptions, Exclude<OfOneFile, 'path'>> &
   Partial<
-    Pick<UploadFileOptions, 'integrity' | 'overwrite' | 'onConflict' | 'resume' | 'sliceSize' | 'singleRequestMax'>
+    Pick<
+      UploadFileOptions,
+      'integrity' | 'overwrite' | 'onConflict' | 'resume' | 'sliceSize' | 'singleRequestMax' | 'wire'
+    >
   >;
 
 export interface DownloadFileOptions extends DownloadOptions {

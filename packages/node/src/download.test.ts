@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough, Writable } from 'node:stream';
 import { patternBytes } from '@cos-slice/core/testing';
-import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
+import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { type Client, createClient } from './client.ts';
 
 const MIB = 1024 * 1024;
@@ -259,16 +259,50 @@ describe('to a file', () => {
     expect(existsSync(join(dir, 'a'))).toBe(false);
   });
 
-  test('a server that sends whole objects only is told as such when parts are wanted', async () => {
-    const bytes = Buffer.alloc(17 * MIB);
-    const { client } = await serve({
-      bytes,
-      meddle(_req, res) {
-        res.writeHead(200, { 'Content-Length': bytes.length, ETag: '"1"' }).end(bytes);
-        return true;
-      },
+  /** Whatever part is asked for, all comes. */
+  const whole = (res: ServerResponse, { bytes, etag }: Served, sent = bytes.length): boolean => {
+    res.writeHead(200, { 'Content-Length': bytes.length, ...(etag !== undefined && { ETag: etag }) });
+    if (sent === bytes.length) res.end(bytes);
+    else res.write(bytes.subarray(0, sent), () => setTimeout(() => res.destroy(), 20));
+    return true;
+  };
+
+  test('of a server that sends whole objects only comes in one piece, and goes on where it broke', async () => {
+    const { client, served, ranges } = await serve({ bytes: Buffer.from(patternBytes(17 * MIB)) });
+    served.meddle = (_req, res, index) => whole(res, served, index === 1 ? 3 * MIB : undefined);
+    await client.download('a', join(dir, 'a')).done;
+    expect((await readFile(join(dir, 'a'))).equals(served.bytes)).toBe(true);
+    expect(ranges).toHaveLength(3);
+    expect(await readdir(dir)).toEqual(['a']);
+  });
+
+  test('begins anew when a server no longer sends parts', async () => {
+    const controller = new AbortController();
+    const { client, served } = await serve({ bytes: Buffer.from(patternBytes(40 * MIB)) });
+    const onProgress = ({ receivedBytes }: { readonly receivedBytes: number }): void => {
+      if (receivedBytes >= 16 * MIB) controller.abort();
+    };
+    served.meddle = (_req, _res, index) => index > 2;
+    await client.download('a', join(dir, 'a'), { signal: controller.signal, onProgress }).done.catch(() => {});
+    served.meddle = (_req, res) => whole(res, served);
+    await client.download('a', join(dir, 'a')).done;
+    expect((await readFile(join(dir, 'a'))).equals(served.bytes)).toBe(true);
+  });
+
+  test('another download to the same file is refused, until the first one has ended', async () => {
+    const { client, served } = await serve({ bytes: Buffer.from(patternBytes(MIB)), meddle: () => true });
+    const controller = new AbortController();
+    const first = client.download('a', join(dir, 'a'), { signal: controller.signal });
+    await vi.waitFor(() => expect(existsSync(join(dir, 'a.part.lock'))).toBe(true));
+    await expect(client.download('a', join(dir, 'a')).done).rejects.toMatchObject({
+      code: 'locked',
+      message: expect.stringMatching(/is downloading to .*a already/),
     });
-    await expect(client.download('a', join(dir, 'a')).done).rejects.toMatchObject({ code: 'bad-reply' });
+    controller.abort(new Error('enough'));
+    await expect(first.done).rejects.toThrow('enough');
+    delete served.meddle;
+    await client.download('a', join(dir, 'a')).done;
+    expect(await readdir(dir)).toEqual(['a']);
   });
 });
 

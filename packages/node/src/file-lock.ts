@@ -4,7 +4,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { CosSliceError } from '@cos-slice/core';
-import { codeOf, makeFolder, readRegularText } from './state-files.ts';
+import { codeOf, readRegularText } from './state-files.ts';
 import { untilAborted, whenOpenable } from './waiting.ts';
 
 const HEARTBEAT_MS = 2_000;
@@ -19,9 +19,10 @@ const RETRY_MS = 20;
 
 export interface FileLocks {
   /**
-   * @param name of the lock's file, without extension
    * Waits while it cannot tell whether a holder is alive, up to 10 s.
    *
+   * @param name of the lock's file, without extension
+   * @param subject what the holder does, for the message: `uploading to films/a`
    * @returns the unlock function
    * @throws CosSliceError `locked`; `signal.reason` when aborted
    */
@@ -45,7 +46,7 @@ interface Holder {
 const heldHere = new Set<string>();
 
 /**
- * Locks between processes as files in `dir`. The lock of a process that died is taken over at once. Where files cannot be
+ * Locks between processes as files in `dir`, which is there. The lock of a process that died is taken over at once. Where files cannot be
  * written, locks hold within this process only.
  */
 export function createFileLocks(dir: string): FileLocks {
@@ -56,7 +57,7 @@ export function createFileLocks(dir: string): FileLocks {
       heldHere.add(file);
       let token: string | undefined;
       try {
-        token = await acquireFile(dir, file, subject, signal);
+        token = await acquireFile(file, subject, signal);
       } catch (error) {
         heldHere.delete(file);
         throw error;
@@ -81,7 +82,6 @@ export function createFileLocks(dir: string): FileLocks {
 
 /** @returns the token in the file, or undefined where no file can be written */
 async function acquireFile(
-  dir: string,
   file: string,
   subject: string,
   signal: AbortSignal | undefined,
@@ -90,7 +90,6 @@ async function acquireFile(
   const mine = `${file}.${me.token}`;
   try {
     try {
-      await makeFolder(dir);
       await whenOpenable(() => writeFile(mine, JSON.stringify(me), { mode: 0o600, flag: 'wx' }), signal);
     } catch {
       signal?.throwIfAborted();
@@ -230,5 +229,5 @@ async function startTimeOf(pid: number): Promise<string | undefined> {
 }
 
 function locked(subject: string, holder: string): CosSliceError {
-  return new CosSliceError('locked', `${holder} is uploading to ${subject} already: wait for it, or stop it`);
+  return new CosSliceError('locked', `${holder} is ${subject} already: wait for it, or stop it`);
 }

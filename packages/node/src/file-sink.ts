@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
 import { type FileHandle, link, lstat, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { basename, dirname, resolve } from 'node:path';
 import { type ByteRange, CosSliceError, type ObjectFacts, type Sink } from '@cos-slice/core';
+import { createFileLocks } from './file-lock.ts';
 
 /** What is kept beside a download that is not complete, of whose object which bytes are there. */
 interface PartRecord {
@@ -15,20 +17,22 @@ const HASH_BYTES = 1024 * 1024;
 
 /**
  * Writes a download to `<file>.part`, with `<file>.part.json` beside it, which says what of it is there; when all is there and
- * is what the server has, it gets its name.
+ * is what the server has, it gets its name. One download at a time does so.
  */
 export function createFileSink(file: string, overwrite: boolean): Sink {
   const part = `${file}.part`;
   const note = `${part}.json`;
+  const locks = createFileLocks(dirname(resolve(file)));
   let handle: FileHandle | undefined;
   let facts: ObjectFacts | undefined;
   let etag: string | undefined;
   let kept: ByteRange[] = [];
   let saving: Promise<void> = Promise.resolve();
   let savedAtMs = Number.NEGATIVE_INFINITY;
-  const hash = createHash('sha1');
+  let hash = createHash('sha1');
   let hashedBytes = 0;
   let following: Promise<void> | undefined;
+  let unlock: (() => Promise<void>) | undefined;
 
   const failing = <T>(act: Promise<T>): Promise<T> =>
     act.catch((error) => {
@@ -38,6 +42,11 @@ export function createFileSink(file: string, overwrite: boolean): Sink {
     const open = handle;
     handle = undefined;
     await open?.close();
+  };
+  const release = async (): Promise<void> => {
+    const held = unlock;
+    unlock = undefined;
+    await held?.();
   };
   const save = (): Promise<void> => {
     savedAtMs = performance.now();
@@ -71,8 +80,11 @@ export function createFileSink(file: string, overwrite: boolean): Sink {
 
   return {
     ordered: false,
-    async open(given) {
+    async open(given, signal) {
       facts = given;
+      hash = createHash('sha1');
+      hashedBytes = 0;
+      unlock ??= await locks.acquire(basename(part), `downloading to ${file}`, signal);
       await refuseTarget(file, overwrite);
       const earlier = await readRecord(note, part, given);
       handle = await failing(open(part, earlier ? 'r+' : 'w+'));
@@ -127,11 +139,12 @@ export function createFileSink(file: string, overwrite: boolean): Sink {
       }
       await failing(overwrite ? rename(part, file) : linkTo(part, file));
       await rm(note, { force: true });
+      await release();
     },
     async leave() {
-      if (!handle) return;
-      await save().catch(() => {});
+      if (handle) await save().catch(() => {});
       await close();
+      await release();
     },
   };
 }

@@ -20,6 +20,8 @@ export {
   type FileEntry,
   type Integrity,
   isCosSliceError,
+  type JsonApiDialect,
+  jsonApiDialect,
   type ListOptions,
   type ObjectClient,
   type OptionIssue,
@@ -39,6 +41,7 @@ export {
   SLICE_STORED,
   SLICE_WAITING,
   type TimeoutOptions,
+  type TokenServerOptions,
   type TransferOptions,
   type Upload,
   type UploadOptions,
@@ -58,7 +61,12 @@ export { createDispatcherTransport, type DispatcherTransportOptions } from './di
 export { createHasher } from './hasher.ts';
 export { createNetwork, type EndpointNetwork } from './network.ts';
 export { describeOptions } from './options.ts';
-export { type ProxiedSignerOptions, remoteSigner } from './remote-signer.ts';
+export {
+  type ProxiedSignerOptions,
+  type ProxiedTokenServerOptions,
+  remoteSigner,
+  tokenServerSigner,
+} from './remote-signer.ts';
 export { createFileResumeStore, defaultStateDir, type FileResumeStoreOptions } from './resume-store.ts';
 export { createBytesSource } from './source-bytes.ts';
 export { type FileSource, type FileSourceOptions, openFileSource } from './source-file.ts';

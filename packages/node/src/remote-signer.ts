@@ -1,4 +1,10 @@
-import { remoteSigner as createRemoteSigner, type RemoteSignerOptions, type Signer } from '@cos-slice/core';
+import {
+  remoteSigner as createRemoteSigner,
+  tokenServerSigner as createTokenServerSigner,
+  type RemoteSignerOptions,
+  type Signer,
+  type TokenServerOptions,
+} from '@cos-slice/core';
 import { createProxyDispatcher, type ProxyChoice, proxyFor } from './proxy.ts';
 
 export interface ProxiedSignerOptions extends RemoteSignerOptions {
@@ -17,6 +23,22 @@ export function remoteSigner(options: string | ProxiedSignerOptions): Signer {
     return createRemoteSigner({ url: options, fetch: through(undefined) });
   const { proxy, ...settings } = options;
   return createRemoteSigner({ fetch: through(proxy), ...settings });
+}
+
+export interface ProxiedTokenServerOptions extends TokenServerOptions {
+  /** As in `UploadFileOptions`. */
+  readonly proxy?: string | false;
+}
+
+/**
+ * Asks a token server for signatures, as `tokenServerSigner` of `@cos-slice/core` does, and goes through a proxy where one is
+ * set.
+ *
+ * @throws CosSliceError `invalid-options`; RemoteSignerError from `sign`
+ */
+export function tokenServerSigner(options: ProxiedTokenServerOptions): Signer {
+  const { proxy, ...settings } = Object(options) as ProxiedTokenServerOptions;
+  return createTokenServerSigner({ fetch: through(proxy), ...settings });
 }
 
 /** `fetch` through a proxy; the runtime's own where there is none. */

@@ -61,7 +61,11 @@ export function createFileResumeStore(options: FileResumeStoreOptions = {}): Res
     async remove(key) {
       await rm(fileOf(key), { force: true }).catch(() => {});
     },
-    lock: (key, signal) => locks.acquire(fileName(key), key, signal),
+    async lock(key, signal) {
+      // Where it cannot be made, locks hold within this process.
+      await makeFolder(dir).catch(() => {});
+      return locks.acquire(fileName(key), `uploading to ${key}`, signal);
+    },
   };
 }
 

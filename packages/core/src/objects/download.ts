@@ -24,11 +24,15 @@ export interface Sink {
   /** It takes bytes from the first to the last only. */
   readonly ordered: boolean;
   /**
-   * Makes ready for an object.
+   * Makes ready for an object; again after a `discard`.
    *
    * @returns what an earlier run has kept of this very object, and its ETag then
+   * @throws CosSliceError `exists`, `target-unwritable`, `locked`; `signal.reason` when aborted
    */
-  open(facts: ObjectFacts): Promise<{ readonly kept: readonly ByteRange[]; readonly etag?: string | undefined }>;
+  open(
+    facts: ObjectFacts,
+    signal: AbortSignal,
+  ): Promise<{ readonly kept: readonly ByteRange[]; readonly etag?: string | undefined }>;
   write(offset: number, bytes: Uint8Array): Promise<void>;
   /** A range has been written: it may be kept for another run. */
   keep?(range: ByteRange, etag: string | undefined): void;
@@ -102,6 +106,8 @@ const WORKERS = 8;
 /** What is received is noted in steps of that many bytes. */
 const KEEP_BYTES = 1024 * 1024;
 const PAUSED = Symbol('paused');
+/** The server was asked for a part and sends all of it. */
+const WHOLE_ONLY = Symbol('whole only');
 
 export function createDownload<C>(sink: Sink, options: DownloadOptions, parts: DownloadParts<C>): Download {
   const { config, transport, clock, persist, authorizeDownload, learn, find } = parts;
@@ -117,6 +123,7 @@ export function createDownload<C>(sink: Sink, options: DownloadOptions, parts: D
   let resumedBytes = 0;
   let receivedBytes = 0;
   let etag: string | undefined;
+  let inParts = !sink.ordered;
 
   const look = (): DownloadSnapshot => {
     const fraction = phase === 'done' ? 1 : sizeBytes > 0 ? receivedBytes / sizeBytes : 0;
@@ -154,8 +161,11 @@ export function createDownload<C>(sink: Sink, options: DownloadOptions, parts: D
     one.sha1 === other.sha1 &&
     one.modifiedAt?.getTime() === other.modifiedAt?.getTime();
 
-  /** @throws CosSliceError `object-changed`, or what the response stands for when it is none of a download */
-  const checkHead = async (response: StreamedResponse, from: number, to: number): Promise<void> => {
+  /**
+   * @returns how many bytes come before those that were asked for
+   * @throws CosSliceError `object-changed`, or what the response stands for when it is none of a download; WHOLE_ONLY
+   */
+  const checkHead = async (response: StreamedResponse, from: number, to: number): Promise<number> => {
     const { status } = response;
     const isPart = status === 206;
     if (!isPart && status !== 200) throw learn(await refusalOf(response));
@@ -163,16 +173,14 @@ export function createDownload<C>(sink: Sink, options: DownloadOptions, parts: D
     const [, first, total] = /^bytes (\d+)-\d+\/(\d+)$/.exec(response.header('content-range') ?? '') ?? [];
     if (etag !== undefined && seen !== undefined && seen !== etag) throw changed();
     if (isPart && total !== undefined && Number(total) !== sizeBytes) throw changed();
-    if (!isPart && (from > 0 || to < sizeBytes)) {
-      throw new CosSliceError(
-        'bad-reply',
-        'the server does not send parts of objects: it cannot be downloaded in parts',
-      );
-    }
+    if (!isPart && inParts && (from > 0 || to < sizeBytes)) throw WHOLE_ONLY;
+    // It may be the answer to `If-Range` for another object.
+    if (!isPart && from > 0 && etag !== undefined && seen === undefined) throw changed();
     if (isPart && first !== undefined && Number(first) !== from) {
       throw new CosSliceError('bad-reply', 'the server sends another part than the one that was asked for');
     }
     etag ??= seen;
+    return isPart ? 0 : from;
   };
 
   const receiveRange = async (range: ByteRange, entry: FileEntry, address: string): Promise<void> => {
@@ -206,6 +214,7 @@ export function createDownload<C>(sink: Sink, options: DownloadOptions, parts: D
             ...(!isWhole && { Range: `bytes=${at}-${end - 1}` }),
             ...(!isWhole && strong && { 'If-Range': etag ?? '' }),
           };
+          let surplusBytes = 0;
           try {
             await receive({
               transport,
@@ -214,8 +223,12 @@ export function createDownload<C>(sink: Sink, options: DownloadOptions, parts: D
               watchdog,
               timeouts: config.timeouts,
               controller,
-              check: (response) => checkHead(response, at, end),
-              async take(bytes) {
+              async check(response) {
+                surplusBytes = await checkHead(response, at, end);
+              },
+              async take(chunk) {
+                const bytes = chunk.subarray(Math.min(surplusBytes, chunk.length));
+                surplusBytes -= chunk.length - bytes.length;
                 if (bytes.length > end - at) throw changed();
                 await sink.write(at, bytes);
                 at += bytes.length;
@@ -241,23 +254,20 @@ export function createDownload<C>(sink: Sink, options: DownloadOptions, parts: D
   const run = async (): Promise<string | undefined> => {
     const { entry, address } = await throughPauses((pausable) => find(pausable));
     ({ sizeBytes } = entry);
-    const opened = await sink.open({
-      path: entry.path,
-      sizeBytes,
-      sha1: entry.sha1,
-      modifiedAtMs: entry.modifiedAt?.getTime(),
-    });
+    const { path, sha1, modifiedAt } = entry;
+    const facts: ObjectFacts = { path, sizeBytes, sha1, modifiedAtMs: modifiedAt?.getTime() };
+    const opened = await linked(signal, (opening) => sink.open(facts, opening.signal));
     etag = opened.etag;
     resumedBytes = receivedBytes = opened.kept.reduce((sum, { length }) => sum + length, 0);
     enter('receiving');
-    const missing = gapsOf(opened.kept, sizeBytes, sink.ordered ? Number.POSITIVE_INFINITY : RANGE_BYTES);
+    const missing = gapsOf(opened.kept, sizeBytes, inParts ? RANGE_BYTES : Number.POSITIVE_INFINITY);
     const worker = async (): Promise<void> => {
       for (let next = missing.shift(); next; next = missing.shift()) await receiveRange(next, entry, address);
     };
     // The first one tells the ETag by which the others are known to be of the same object.
     const [first] = missing;
     if (first && etag === undefined) await receiveRange(missing.shift() ?? first, entry, address);
-    const several = etag !== undefined || entry.sha1 !== undefined;
+    const several = inParts && (etag !== undefined || entry.sha1 !== undefined);
     const outcomes = await Promise.allSettled(
       Array.from({ length: several ? WORKERS : 1 }, () =>
         worker().catch((cause) => {
@@ -285,7 +295,14 @@ export function createDownload<C>(sink: Sink, options: DownloadOptions, parts: D
     signal?.addEventListener('abort', cancel);
     if (signal?.aborted) cancel();
     try {
-      const sha1 = await run();
+      const sha1 = await run().catch(async (cause) => {
+        if (cause !== WHOLE_ONLY) throw cause;
+        inParts = false;
+        running = new AbortController();
+        etag = undefined;
+        await sink.discard();
+        return run();
+      });
       enter('done');
       return { sizeBytes, resumedBytes, sha1 };
     } catch (cause) {

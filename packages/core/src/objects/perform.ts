@@ -7,6 +7,7 @@ import type { Clock, Transport, WireRequest } from '../ports.ts';
 import { jsonObjects } from '../protocol/json-api/objects.ts';
 import type { ObjectAnswers } from '../protocol/object-operations.ts';
 import type { ObjectOperationName, Operation } from '../protocol/operations.ts';
+import { adapted } from '../protocol/wire.ts';
 import { createAuthorizer } from '../signing/authorizer.ts';
 import { linked, type Persist, type PersistContext } from './persist.ts';
 
@@ -34,14 +35,15 @@ export interface Performer<C> {
 export function createPerformer<C>({ config, transport, clock, persist }: PerformerOptions<C>): Performer<C> {
   const { limiter, timeouts, appId, bucket } = config;
   const timeoutMs = timeouts.connectMs + timeouts.responseMs;
-  const signer = createAuthorizer(jsonObjects, config.signer, { clock, timeoutMs });
+  const wire = adapted(jsonObjects, config.wire.adapt);
+  const signer = createAuthorizer(wire, config.signer, { clock, timeoutMs });
   const serverTime = createServerTime(clock);
 
   return {
     perform: (path, operation, context) =>
       linked(context.signal, async (life) => {
         const exchange = createExchange<C, ObjectOperationName>({
-          wire: jsonObjects,
+          wire,
           target: { ...config, path },
           transport,
           signer,

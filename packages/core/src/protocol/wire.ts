@@ -43,11 +43,15 @@ export interface Traits {
   readonly signatureCovers: 'object' | 'request';
 }
 
+export type Adapt = <C>(request: WireRequest<C>, op: AnyOperationName) => WireRequest<C>;
+
 /** One wire: requests out of operations, replies out of responses. Pure. By default it is one that uploads go over. */
 export interface Wire<Name extends AnyOperationName = OperationName> {
   /** Names it in resume records. */
   readonly name: string;
   readonly traits: Traits;
+  /** What a deployment wants otherwise in requests, those of all operations on objects included. */
+  readonly adapt?: Adapt | undefined;
   /** What is wrong with a target, such as a path that the wire cannot name. */
   check(target: Target): readonly OptionIssue[];
   /** The URL of an object, which its requests go to. */
@@ -65,4 +69,10 @@ export interface Wire<Name extends AnyOperationName = OperationName> {
 export function sliceSizeFor({ sliceSize, maxParts }: Traits, sizeBytes: number, wantedBytes: number): number {
   const leastBytes = Math.ceil(sizeBytes / maxParts / sliceSize.step) * sliceSize.step;
   return Math.min(sliceSize.max, Math.max(wantedBytes, leastBytes));
+}
+
+/** A wire whose requests are adapted to a deployment. */
+export function adapted<Name extends AnyOperationName>(wire: Wire<Name>, adapt?: Adapt): Wire<Name> {
+  if (!adapt) return wire;
+  return { ...wire, adapt, encode: (operation, at) => adapt(wire.encode(operation, at), operation.op) };
 }

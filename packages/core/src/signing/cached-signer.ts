@@ -39,7 +39,7 @@ export function cachedSigner(signer: Signer, { clock, timeoutMs }: CachedSignerO
         effect === 'once' ? undefined : `${effect}/${appId}/${bucket}/${path}`,
         {
           ask: (asking) => signer.sign(claim, asking),
-          lifeMs: signatureLifeMs,
+          lifeMs: (signature) => signatureLifeMs(signature, claim.nowSec),
           isRefused: (signature) => signature === refused,
         },
         signal,

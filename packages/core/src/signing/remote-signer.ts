@@ -1,8 +1,7 @@
 import { systemClock } from '../clock.ts';
-import { CosSliceError, type ErrorDetails, isCosSliceError } from '../errors.ts';
-import { oneLine } from '../one-line.ts';
+import { CosSliceError } from '../errors.ts';
 import type { SignClaim, Signer } from '../ports.ts';
-import { quote } from '../protocol/responses.ts';
+import { askEndpoint, RemoteSignerError, TIMEOUT_MS } from './ask-endpoint.ts';
 import { cachedSigner } from './cached-signer.ts';
 
 /** An object, or pairs such as `Headers` yields. */
@@ -20,15 +19,6 @@ export interface RemoteSignerOptions {
   /** Default: the runtime's. */
   readonly fetch?: typeof fetch;
 }
-
-/** The signing endpoint failed or answered nonsense. `httpStatus` is its status, when it answered. */
-export class RemoteSignerError extends CosSliceError {
-  constructor(message: string, details: ErrorDetails = {}) {
-    super('signing-failed', message, details);
-  }
-}
-
-const TIMEOUT_MS = 30_000;
 
 /**
  * Asks the application's own endpoint for signatures, so that the secret key stays there: `POST url` with the claim as JSON
@@ -60,51 +50,11 @@ async function requestSignature(settings: RemoteSignerOptions, claim: SignClaim,
     body: JSON.stringify(claim),
     // The runtime's own default stays unsaid: some refuse to hear of credentials.
     ...(settings.credentials && { credentials: settings.credentials }),
-    // What is sent there, the application's credentials with it, goes nowhere else.
-    redirect: 'manual' as const,
     signal,
   };
-  const send = settings.fetch ?? checkedFetch;
-  let response: Awaited<ReturnType<typeof fetch>>;
-  let text: string;
-  try {
-    response = await send(settings.url, init);
-    text = await response.text();
-  } catch (error) {
-    if (signal.aborted) throw signal.reason;
-    if (isCosSliceError(error)) throw error;
-    const what = 'the signing endpoint cannot be reached: check its URL, the network, and in pages its CORS headers';
-    throw new RemoteSignerError(what, { cause: error, remedy: 'backoff', unreachable: true });
-  }
-  if (response.type === 'opaqueredirect' || (response.status >= 300 && response.status < 400)) {
-    const target = (response.headers.get('location') ?? '').replace(/[?#].*/s, '');
-    const to = target ? `to ${quote(target)}` : 'elsewhere';
-    throw new RemoteSignerError(`the signing endpoint redirects ${to}: give the URL that answers by itself`);
-  }
-  const { status } = response;
-  if (!response.ok) {
-    const passing = status >= 500 || status === 429 || status === 408;
-    throw new RemoteSignerError(`the signing endpoint answered HTTP ${status}`, {
-      httpStatus: status,
-      remedy: passing ? 'backoff' : 'none',
-    });
-  }
-  const signature = readSignature(text);
-  if (signature === undefined) {
-    throw new RemoteSignerError('the signing endpoint must answer {"signature": "<base64>"}', { httpStatus: status });
-  }
-  return signature;
+  const endpoint = { name: 'the signing endpoint', shape: '{"signature": "<base64>"}', ...settings };
+  return askEndpoint(endpoint, init, ({ signature }) => (isText(signature) ? signature : undefined));
 }
-
-/** A request that the runtime refuses to make is told once, with the runtime's own words. */
-const checkedFetch: typeof fetch = async (url, init) => {
-  try {
-    new Request(url, init);
-  } catch (cause) {
-    throw new RemoteSignerError(`the request to the signing endpoint cannot be made: ${oneLine(cause)}`, { cause });
-  }
-  return fetch(url, init);
-};
 
 async function readHeaders(given: RemoteSignerOptions['headers'] = {}): Promise<Record<string, string>> {
   const headers: unknown = await (typeof given === 'function' ? given() : given);
@@ -124,15 +74,6 @@ function isPairs(value: unknown): value is Iterable<readonly [string, string]> {
   return typeof value === 'object' && value !== null && Symbol.iterator in value;
 }
 
-function isText(value: unknown): boolean {
+function isText(value: unknown): value is string {
   return typeof value === 'string';
-}
-
-function readSignature(text: string): string | undefined {
-  try {
-    const { signature } = JSON.parse(text);
-    return typeof signature === 'string' && signature !== '' ? signature : undefined;
-  } catch {
-    return undefined;
-  }
 }

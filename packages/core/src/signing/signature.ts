@@ -47,11 +47,15 @@ export function signatureExpirySec(signature: string): number | undefined {
   return readTime(signature, 'e');
 }
 
-/** How long a signature is good for from the moment it is made; for ever when that cannot be read. */
-export function signatureLifeMs(signature: string): number {
+/**
+ * How long a signature is good for from the moment it is made; for ever when that cannot be read.
+ *
+ * @param nowSec by our own clock, for those that do not say when they were made
+ */
+export function signatureLifeMs(signature: string, nowSec: number): number {
   const expiresAtSec = readTime(signature, 'e');
-  const signedAtSec = readTime(signature, 't');
-  if (expiresAtSec === undefined || signedAtSec === undefined) return Number.POSITIVE_INFINITY;
+  const signedAtSec = readTime(signature, 't') ?? nowSec;
+  if (expiresAtSec === undefined) return Number.POSITIVE_INFINITY;
   return Math.max(0, expiresAtSec - signedAtSec) * 1000;
 }
 

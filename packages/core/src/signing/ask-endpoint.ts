@@ -1,0 +1,83 @@
+import { CosSliceError, type ErrorDetails, isCosSliceError } from '../errors.ts';
+import { oneLine } from '../one-line.ts';
+import { quote } from '../protocol/responses.ts';
+
+/** The signing endpoint failed or answered nonsense. `httpStatus` is its status, when it answered. */
+export class RemoteSignerError extends CosSliceError {
+  constructor(message: string, details: ErrorDetails = {}) {
+    super('signing-failed', message, details);
+  }
+}
+
+/** How long an endpoint may take for an answer, unless it is told otherwise. */
+export const TIMEOUT_MS = 30_000;
+
+export interface AskedEndpoint {
+  readonly url: string;
+  /** What messages call it: `the signing endpoint`. */
+  readonly name: string;
+  /** What it answers with when all is well: `{"signature": "<base64>"}`. */
+  readonly shape: string;
+  /** Default: the runtime's. */
+  readonly fetch?: typeof fetch | undefined;
+}
+
+/**
+ * Makes one request to an endpoint that hands out signatures.
+ *
+ * @param read takes the signature out of the answer: undefined when there is none
+ * @throws RemoteSignerError; `init.signal.reason` when aborted
+ */
+export async function askEndpoint(
+  { url, name, shape, fetch: given }: AskedEndpoint,
+  init: RequestInit & { readonly signal: AbortSignal },
+  read: (reply: Readonly<Record<string, unknown>>) => string | undefined,
+): Promise<string> {
+  const send = given ?? checkedFetch(name);
+  let response: Awaited<ReturnType<typeof fetch>>;
+  let text: string;
+  try {
+    // What is sent there, credentials with it, goes nowhere else.
+    response = await send(url, { ...init, redirect: 'manual' });
+    text = await response.text();
+  } catch (error) {
+    if (init.signal.aborted) throw init.signal.reason;
+    if (isCosSliceError(error)) throw error;
+    const what = `${name} cannot be reached: check its URL, the network, and in pages its CORS headers`;
+    throw new RemoteSignerError(what, { cause: error, remedy: 'backoff', unreachable: true });
+  }
+  const { status } = response;
+  if (response.type === 'opaqueredirect' || (status >= 300 && status < 400)) {
+    const target = (response.headers.get('location') ?? '').replace(/[?#].*/s, '');
+    const to = target ? `to ${quote(target)}` : 'elsewhere';
+    throw new RemoteSignerError(`${name} redirects ${to}: give the URL that answers by itself`);
+  }
+  if (!response.ok) {
+    const passing = status >= 500 || status === 429 || status === 408;
+    const remedy = passing ? 'backoff' : 'none';
+    throw new RemoteSignerError(`${name} answered HTTP ${status}`, { httpStatus: status, remedy });
+  }
+  const signature = read(parseReply(text));
+  if (signature) return signature;
+  throw new RemoteSignerError(`${name} must answer ${shape}`, { httpStatus: status });
+}
+
+/** A request that the runtime refuses to make is told once, with the runtime's own words. */
+function checkedFetch(name: string): typeof fetch {
+  return async (url, init) => {
+    try {
+      new Request(url, init);
+    } catch (cause) {
+      throw new RemoteSignerError(`the request to ${name} cannot be made: ${oneLine(cause)}`, { cause });
+    }
+    return fetch(url, init);
+  };
+}
+
+function parseReply(text: string): Readonly<Record<string, unknown>> {
+  try {
+    return Object(JSON.parse(text));
+  } catch {
+    return {};
+  }
+}
