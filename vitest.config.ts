@@ -1,4 +1,5 @@
 import { availableParallelism } from 'node:os';
+import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
 // Projects do not inherit these. The times are for machines that have much else to do.
@@ -6,10 +7,21 @@ const patience = { testTimeout: 180_000, hookTimeout: 180_000 };
 
 // Unit tests run against the sources; what has to be a file of its own (worker threads, the command line) is
 // built before, by `npm test`.
-const node = (name: string, root: string) => ({
+const node = (
+  name: string,
+  root: string,
+  { exclude = [], ...more }: { exclude?: string[]; globalSetup?: string } = {},
+) => ({
   ssr: { resolve: { conditions: ['@cos-slice/source'] } },
   resolve: { conditions: ['@cos-slice/source'] },
-  test: { name, root, include: ['**/*.test.ts'], exclude: ['**/node_modules/**', '**/dist/**'], ...patience },
+  test: {
+    name,
+    root,
+    include: ['**/*.test.ts'],
+    exclude: ['**/node_modules/**', '**/dist/**', ...exclude],
+    ...patience,
+    ...more,
+  },
 });
 
 export default defineConfig({
@@ -24,7 +36,9 @@ export default defineConfig({
       node('cli', 'packages/cli'),
       node('uppy-plugin', 'packages/uppy-plugin'),
       node('demo', 'apps/demo'),
-      node('tests', 'tests'),
+      node('tests', 'tests', { exclude: ['ceph/**'] }),
+      // One real object store for all of them.
+      node('ceph', 'tests/ceph', { globalSetup: fileURLToPath(new URL('tests/ceph/setup.ts', import.meta.url)) }),
     ],
   },
 });

@@ -11,6 +11,12 @@ export type {
   ListRequest,
 } from './store/directory-store.ts';
 export { type FileStoreOptions, fileStore } from './store/files/file-store.ts';
+export type { Abilities as S3Abilities } from './store/s3/abilities.ts';
+export type { S3CallInfo } from './store/s3/client.ts';
+export { credentialsFromEnvironment, type S3Credentials, type S3CredentialsSource } from './store/s3/credentials.ts';
+export type { S3Location } from './store/s3/keys.ts';
+export type { LockerTimes } from './store/s3/locker.ts';
+export { type S3StoreOptions, s3Store } from './store/s3/s3-store.ts';
 export {
   type Authority,
   type ByteWriter,

@@ -15,6 +15,7 @@ const PROBLEMS: Readonly<Record<StoreProblem, ProblemName>> = {
   differs: 'checksumFailed',
   busy: 'busy',
   'not-empty': 'directoryNotEmpty',
+  refused: 'storeRefused',
 };
 const EXPOSED =
   'Date, Retry-After, ETag, Last-Modified, Accept-Ranges, Content-Length, Content-Range, Content-Disposition, Content-Encoding';

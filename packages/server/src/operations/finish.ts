@@ -23,6 +23,9 @@ export async function finishUpload(exchange: Exchange, { fields }: Form): Promis
   if (session.sha !== undefined && sha !== session.sha) {
     throw new ProtocolError('checksumFailed', 'sha is not that of the session');
   }
+  if (session.sha === undefined && sha !== undefined && exchange.settings.store.limits.checksLateSha === false) {
+    throw new ProtocolError('badParameter', 'sha must come with init already: what is unfinished cannot be read here');
+  }
   await completeUpload(exchange, session, sha);
   return exchange.urls;
 }

@@ -1,3 +1,5 @@
+import { S3Error } from './s3/s3-error.ts';
+
 /** What a storage says that another try cannot mend, and how it is put to the client. A full disk is not among it. */
 const REFUSALS: Readonly<Record<string, string>> = {
   EACCES: 'the server may not write there',
@@ -12,8 +14,9 @@ const REFUSALS: Readonly<Record<string, string>> = {
   ENOSYS: 'the storage cannot do that',
 };
 
-/** Why an error from node:fs is final; undefined for one that may pass. */
+/** Why an error from node:fs or of an object store is final; undefined for one that may pass. */
 export function refusalOf(error: unknown): string | undefined {
+  if (error instanceof S3Error) return error.refusal;
   if (!(error instanceof Error)) return undefined;
   const { code = '', path } = error as NodeJS.ErrnoException;
   if (code in REFUSALS) return `${REFUSALS[code]} (${code})`;

@@ -21,6 +21,11 @@ export interface StoreLimits {
   readonly maxSlices: number;
   /** Whether slices may come in any order, or only one after another from the first. */
   readonly order: 'any' | 'ascending';
+  /**
+   * Whether a finish may name the SHA-1 of a file whose session has none. False where what is unfinished cannot be read. Default
+   * true.
+   */
+  readonly checksLateSha?: boolean;
 }
 
 /** What the client that goes on with an upload says anew each time. */
@@ -75,7 +80,7 @@ export interface Session extends SessionFacts {
 export interface Expectation {
   /**
    * Lowercase hex SHA-1. The file need not be read for that when it is the session's and every slice has been checked by the
-   * session's checkpoints.
+   * session's checkpoints. Where the store's limits do not allow a late one, it is the session's.
    */
   readonly sha?: string | undefined;
 }
@@ -84,7 +89,7 @@ export interface SessionSnapshot {
   readonly storedCount: number;
   /** The lowest slice that is not stored, or the number of slices. */
   readonly firstMissing: number;
-  /** When a slice was last stored, or else the session's creation. */
+  /** When a slice was last stored, by the server's clock or by the store's, or else the session's creation. */
   readonly lastActiveMs: number;
   isStored(index: number): boolean;
 }
@@ -194,6 +199,7 @@ export interface Store {
  * - `differs`: other bytes are stored there, and stay
  * - `busy`: worth another try
  * - `not-empty`: something is in the directory
+ * - `refused`: the storage below will never take it
  */
 export type StoreProblem =
   | 'exists'
@@ -203,7 +209,8 @@ export type StoreProblem =
   | 'mismatch'
   | 'differs'
   | 'busy'
-  | 'not-empty';
+  | 'not-empty'
+  | 'refused';
 
 /** The failures of a store that callers are expected to handle; anything else is a fault of the storage below. */
 export class StoreError extends Error {

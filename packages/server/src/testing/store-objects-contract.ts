@@ -66,7 +66,7 @@ export function describeObjects(setUp: () => Promise<{ place: StorePlace; store:
       await store.describeObject(target('from/a'), {
         attributes: 'x',
         authority: 'eWPrivateRPublic',
-        headers: { a: 'b' },
+        headers: { 'x-cos-meta-a': 'b' },
       });
       const before = await store.statObject(target('from/a'));
       const info = await store[name](target('from/a'), target('to/b/c'), 'me', false);
@@ -74,7 +74,7 @@ export function describeObjects(setUp: () => Promise<{ place: StorePlace; store:
         sizeBytes: 7,
         attributes: 'x',
         authority: 'eWPrivateRPublic',
-        headers: { a: 'b' },
+        headers: { 'x-cos-meta-a': 'b' },
         sha: 'sha',
         signedBy: 'me',
         origin: { path: 'from/a', revision: before?.revision },
@@ -196,7 +196,7 @@ export function describeObjects(setUp: () => Promise<{ place: StorePlace; store:
       await directories.create(target('a/empty'), { attributes: 'of empty' });
       for (const path of ['a/x', 'a/deep/er/y', 'ab']) {
         await put(store, path, Buffer.from(path), false, `sha of ${path}`);
-        await store.describeObject(target(path), { headers: { of: path } });
+        await store.describeObject(target(path), { headers: { 'x-cos-meta-of': path } });
       }
       expect(await directories.move(target('a'), target('new/place'), 'me')).toBe(true);
       const there = place.open();
@@ -211,7 +211,7 @@ export function describeObjects(setUp: () => Promise<{ place: StorePlace; store:
         expect((await content(there, target(`new/place/${path}`)))?.toString()).toBe(`a/${path}`);
         expect(await there.statObject(target(`new/place/${path}`))).toMatchObject({
           sha: `sha of a/${path}`,
-          headers: { of: `a/${path}` },
+          headers: { 'x-cos-meta-of': `a/${path}` },
         });
       }
       expect(await keysIn(there, '')).toEqual(['ab', 'new/']);

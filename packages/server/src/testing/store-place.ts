@@ -9,6 +9,8 @@ export interface StorePlace {
   open(): Store;
   /** Whether a path may be an object and lead to others, too. */
   readonly isFlat?: boolean;
+  /** Whether the place has a clock of its own, which tells when slices were stored. */
+  readonly hasClock?: boolean;
 }
 
 export const target = (path = 'dir/file.bin'): Target => ({ appId: '1', bucket: 'b', path });

@@ -1,0 +1,59 @@
+import { randomUUID } from 'node:crypto';
+import type { Target } from '../store.ts';
+import type { Calls } from './calls.ts';
+import { forEachOf } from './for-each-of.ts';
+import type { Keys } from './keys.ts';
+import { infoOf } from './labels.ts';
+import type { S3Locker } from './locker.ts';
+import type { Objects } from './objects.ts';
+
+export interface DirectoriesGround {
+  readonly calls: Calls;
+  readonly keys: Keys;
+  readonly objects: Objects;
+  readonly locker: S3Locker;
+}
+
+/** Begins the names of notes of moves under way. */
+export const MOVES = 'moves/';
+
+export interface Move {
+  readonly source: Target;
+  readonly target: Target;
+}
+
+/**
+ * Moves what is in a directory, object by object, since an object store has no other way. A note of it is kept meanwhile: what
+ * a dead server leaves half done is brought to its end by another.
+ *
+ * @param begin makes the new directory
+ */
+export async function moveDirectory(ground: DirectoriesGround, move: Move, begin: () => Promise<void>): Promise<void> {
+  const note = ground.keys.own(MOVES + randomUUID());
+  await ground.calls.put(note, JSON.stringify(move));
+  await begin();
+  await moveContents(ground, move);
+  await ground.calls.delete(note);
+}
+
+/** Moves what is left. May be done again at any time. */
+export async function moveContents(
+  { calls, keys, objects }: DirectoriesGround,
+  { source, target }: Move,
+): Promise<void> {
+  const from = keys.directory(source);
+  const to = keys.directory(target);
+  for (;;) {
+    const { objects: found } = await calls.list(from.bucket, from.key);
+    const inside = found.filter(({ key }) => key !== from.key);
+    if (inside.length === 0) break;
+    await forEachOf(inside, async ({ key }) => {
+      const at = { ...from, key };
+      const head = await calls.head(at);
+      if (!head) return;
+      await objects.copyBytes(at, head, { ...to, key: to.key + key.slice(from.key.length) }, infoOf(head));
+      await calls.delete(at);
+    });
+  }
+  await calls.delete(from);
+}

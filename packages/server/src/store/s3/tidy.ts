@@ -1,0 +1,57 @@
+import { PROBES } from './abilities.ts';
+import type { Place } from './calls.ts';
+import { COPIES } from './copy-large.ts';
+import { type DirectoriesGround, MOVES, type Move, moveContents } from './directory-move.ts';
+import { LOCKS } from './locker.ts';
+import { ONCE } from './once.ts';
+import { CHECKPOINTS, hashOfId, type Records, STAGING } from './records.ts';
+import { CLAIMS } from './session.ts';
+import { abortStrays } from './sessions.ts';
+
+const MINUTE_MS = 60_000;
+/** Nothing that a request needs is as old as that. */
+const STALE_MS = 60 * MINUTE_MS;
+const STALE_COPY_MS = 24 * STALE_MS;
+const STALE_MOVE_MS = 10 * MINUTE_MS;
+
+export interface TidyGround extends DirectoriesGround {
+  readonly records: Records;
+}
+
+/** Clears away what servers have left that died in the middle of something, or brings it to its end. */
+export async function tidyStore(ground: TidyGround): Promise<void> {
+  const { calls, keys } = ground;
+
+  /** Everything below a name of the server's own that is older than that, by the store's clock. */
+  async function* older(name: string, ageMs: number): AsyncIterable<Place & { readonly name: string }> {
+    const { bucket, key: prefix } = keys.own(name);
+    for (let marker: string | undefined; ; ) {
+      const page = await calls.list(bucket, prefix, marker === undefined ? {} : { marker });
+      for (const { key, modifiedAtMs } of page.objects) {
+        if (page.nowMs - modifiedAtMs > ageMs) yield { bucket, key, name: key.slice(prefix.length) };
+      }
+      marker = page.nextMarker;
+      if (marker === undefined) return;
+    }
+  }
+
+  for (const kind of [CLAIMS, CHECKPOINTS, STAGING]) {
+    for await (const place of older(kind, STALE_MS)) {
+      const id = place.name.split('/')[0] as string;
+      const isNeeded = (await ground.records.read(hashOfId(id) ?? ''))?.record.id === id;
+      if (!isNeeded) await calls.delete(place);
+    }
+  }
+  for await (const place of older(COPIES, STALE_COPY_MS)) {
+    const note = await calls.read(place);
+    if (note) await abortStrays(calls, JSON.parse(note.text) as Place, note.head.modifiedAtMs);
+    await calls.delete(place);
+  }
+  for await (const place of older(MOVES, STALE_MOVE_MS)) {
+    const note = await calls.read(place);
+    if (note) await moveContents(ground, JSON.parse(note.text) as Move);
+    await calls.delete(place);
+  }
+  for (const kind of [LOCKS, PROBES]) for await (const place of older(kind, STALE_MS)) await calls.delete(place);
+  for await (const place of older(ONCE, STALE_COPY_MS)) await calls.delete(place);
+}
