@@ -95,6 +95,28 @@ describe.each([
     expect(String(await store.read('over.bin'))).toBe('two');
   });
 
+  test.each([
+    ['in one request', 3],
+    ['in slices', 3 * MIB],
+  ])('an object that is there is left alone when that is asked for, %s', async (_how, sizeBytes) => {
+    const path = `left-alone/${sizeBytes}.tar.gz`;
+    const contents = [1, 2, 3, 4].map((value) => Buffer.alloc(sizeBytes, value));
+    const uploads = contents.map((bytes) => uploadFile(bytes, options(path, { overwrite: 'rename' })).done);
+    const paths = (await Promise.all(uploads)).map((result) => result.path);
+    const wanted = ['', ' (1)', ' (2)', ' (3)'].map((mark) => `left-alone/${sizeBytes}${mark}.tar.gz`);
+    expect([...paths].sort()).toEqual([...wanted].sort());
+    for (const [index, bytes] of contents.entries()) {
+      expect((await store.read(paths[index] ?? '')).equals(bytes)).toBe(true);
+    }
+    const result = await uploadFile(Buffer.alloc(sizeBytes, 9), options(path, { overwrite: 'skip' })).done;
+    expect(result).toMatchObject({ skipped: true, sentBytes: 0, path });
+    expect(Buffer.from(await (await fetch(result.accessUrl)).arrayBuffer()).equals(await store.read(path))).toBe(true);
+    const fresh = `${path}.other`;
+    await expect(uploadFile(Buffer.alloc(9), options(fresh, { overwrite: 'skip' })).done).resolves.toMatchObject({
+      skipped: false,
+    });
+  });
+
   test("other content's unfinished upload is a conflict, or is started over", async () => {
     const cut = new AbortController();
     const first = uploadFile(Buffer.alloc(20 * MIB, 1), options('fight.bin', { signal: cut.signal }));

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
 
-const BUDGETS_KIB = { 'uploadBlob without hashing': 21, 'hash worker': 8 };
+const BUDGETS_KIB = { 'uploadBlob without hashing': 21.2, 'hash worker': 8 };
 
 const { outputFiles, metafile } = await build({
   stdin: {

@@ -26,7 +26,7 @@ export async function loadLate<M extends object>(load: () => Promise<M>, name: k
     for (const one of [code, ...Object.values(code ?? {})]) if (name in Object(one)) return one as M;
     throw new Error('nothing came');
   } catch (cause) {
-    const what = "the code for hashing cannot be loaded: check the network, or use integrity 'none'";
+    const what = 'code for integrity or overwrite cannot be loaded: check the network, or leave these options out';
     throw new CosSliceError('hashing-failed', what, { cause, remedy: may ? 'backoff' : 'none' });
   }
 }

@@ -10,6 +10,7 @@ import {
   type Transport,
   type Upload,
   type UploadOptions,
+  type WhenTaken,
 } from '@cos-slice/core';
 import { type BlobSource, createBlobSource } from './blob-source.ts';
 import type { BrowserHasher, StartHashWorker } from './hash/hasher.ts';
@@ -46,6 +47,7 @@ const sharedStore = lazily(async () =>
   (await loadLate(() => import('./resuming.ts'), 'identityOf')).createIndexedDbStore(),
 );
 const limiters = new Map<string, Limiter>();
+let late: WhenTaken | undefined;
 
 /**
  * Uploads a `Blob` or `File` from a page or a worker. It starts by itself; await `done`. After a reload, call it again with the
@@ -70,6 +72,9 @@ export function uploadBlob(blob: Blob, options: UploadBlobOptions): Upload {
     async () => {
       // Before anything is sent, not after the session has been opened.
       if (integrity !== 'none') await (await hasher()).ready();
+      if (typeof options.overwrite === 'string') {
+        ({ whenTaken: late } = await loadLate(() => import('@cos-slice/core/when-taken'), 'whenTaken'));
+      }
       // Without it an upload is forgetful; but offline, when code cannot be loaded either, there is time for it.
       if (resume === lazyStore) await sharedStore().catch((error) => network.online() || Promise.reject(error));
       return source;
@@ -78,6 +83,7 @@ export function uploadBlob(blob: Blob, options: UploadBlobOptions): Upload {
     {
       transport: watching(transports[kind], source),
       hasher: lazyHasher(hasher),
+      whenTaken: () => late,
       ...(NEAR.test(options.endpoint) ? {} : { network }),
     },
     blob.size,

@@ -141,7 +141,7 @@ function describe(error: CosSliceError, flagNames: FlagNames): string {
       .join('; ');
   }
   if (error.code === 'exists' && error.wireCode !== DIRECTORY_IN_THE_WAY) {
-    return `there is an object at this path already: choose another path, or replace it with --overwrite${server}`;
+    return `there is an object at this path already: choose another path, or replace it with --overwrite, leave it with --skip-existing, keep both with --rename${server}`;
   }
   if (error.code === 'conflict') {
     return `an unfinished upload, of other content as far as is known, is at this path: finish it, choose another path, or discard it with --on-conflict restart${server}`;

@@ -33,7 +33,7 @@ export { jsonApi } from './protocol/json-api/index.ts';
 export { cosEndpoint } from './protocol/json-api/target.ts';
 export type * from './protocol/object-operations.ts';
 export type * from './protocol/operations.ts';
-export type { Integrity, Target, Traits, Wire } from './protocol/wire.ts';
+export type { Integrity, Overwrite, Target, Traits, Wire } from './protocol/wire.ts';
 export { RemoteSignerError } from './signing/ask-endpoint.ts';
 export { type CosRequest, type CosWindow, cosHeader, cosQuery, cosSignature } from './signing/cos-signature.ts';
 export { createSigner, type SignerOptions } from './signing/create-signer.ts';
@@ -47,6 +47,8 @@ export {
   signText,
 } from './signing/signature.ts';
 export { type TokenServerOptions, tokenServerSigner } from './signing/token-server-signer.ts';
-export { createUpload } from './upload/create-upload.ts';
+export { createUpload, type UploadPlatform } from './upload/create-upload.ts';
+export { createNotifier, type Notifier } from './upload/notifier.ts';
 export type { UploadPhase, UploadProgress } from './upload/progress.ts';
 export * from './upload/upload.ts';
+export type { WhenTaken } from './upload/when-taken.ts';

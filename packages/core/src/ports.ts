@@ -224,6 +224,8 @@ export interface ResumeRecord {
   readonly hash?: HashCheckpoint | undefined;
   /** As the session was opened with: finish goes by it. */
   readonly overwrite?: boolean | undefined;
+  /** Which of the names for the object it goes to, with `overwrite: 'rename'`: 1 is the one with ` (1)`. */
+  readonly name?: number | undefined;
   readonly attributes?: string | undefined;
   /** Epoch ms. */
   readonly savedAtMs: number;

@@ -8,6 +8,7 @@ import {
   type Upload,
   type UploadOptions,
 } from '@cos-slice/core';
+import { whenTaken } from '@cos-slice/core/when-taken';
 import type { Dispatcher } from 'undici';
 import { createDispatcherTransport } from './dispatcher-transport.ts';
 import { createHasher } from './hasher.ts';
@@ -74,7 +75,7 @@ export function uploadFile(source: UploadSource, options: UploadFileOptions): Up
   return createUpload(
     open,
     filled,
-    { hasher, ...reach({ endpoint: rest.endpoint, dispatcher, proxy }) },
+    { hasher, whenTaken: () => whenTaken, ...reach({ endpoint: rest.endpoint, dispatcher, proxy }) },
     sizeOf(source),
   );
 }

@@ -270,4 +270,21 @@ describe('an upload that fails', () => {
     expect(await upload([other, 'demo/taken.bin', '--overwrite'])).toMatchObject({ code: 0 });
     expect(await world.stored('demo/taken.bin')).toBe(await digestOf(other));
   });
+
+  test('leaves an object alone with --skip-existing, and keeps both with --rename', async () => {
+    const other = await world.file('another.bin', 100);
+    expect(await upload([file, 'demo/kept.bin'])).toMatchObject({ code: 0 });
+    const skipped = await upload([other, 'demo/kept.bin', '--skip-existing']);
+    expect(skipped).toMatchObject({ code: 0, stdout: expect.stringContaining('skipped') });
+    expect(await world.stored('demo/kept.bin')).toBe(await digestOf(file));
+    const renamed = await upload([other, 'demo/kept.bin', '--rename']);
+    expect(renamed).toMatchObject({ code: 0, stdout: expect.stringContaining('renamed to demo/kept (1).bin') });
+    const { stdout } = await upload([other, 'demo/kept.bin', '--rename', '--json']);
+    expect(JSON.parse(stdout)).toMatchObject({ ok: true, path: 'demo/kept (2).bin', skipped: false });
+    expect(await world.stored('demo/kept (2).bin')).toBe(await digestOf(other));
+    expect(await upload([other, 'demo/kept.bin', '--rename', '--overwrite'])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('give only one of --overwrite or --rename'),
+    });
+  });
 });

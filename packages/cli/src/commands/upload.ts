@@ -16,6 +16,7 @@ import {
   choiceFlag,
   type Flag,
   type Flags,
+  nameOf,
   negatedFlag,
   optionDoc,
   optionRow,
@@ -28,7 +29,7 @@ import {
 import { type ProgressView, showProgress } from '../progress-view.ts';
 import { CONNECTION, parseTarget, readConnection } from '../settings.ts';
 import { toLine } from '../text.ts';
-import { checkAll, formatBytes, formatDuration } from '../units.ts';
+import { checkAll, formatBytes, formatDuration, list } from '../units.ts';
 
 const SLICE_SIZE = optionRow('sliceSize', 'whole');
 const FEWEST = optionRow('concurrency.min', 'whole');
@@ -41,7 +42,9 @@ const OWN = {
     ...wholeFlag('--concurrency <N>', 'requests in flight', { min: FEWEST.min, max: MOST.max }, undefined),
     doc: `requests in flight, ${FEWEST.min} to ${MOST.max} (default: adapts, ${FEWEST.default} to ${MOST.default})`,
   },
-  overwrite: switchFlag('--overwrite', optionDoc('overwrite')),
+  overwrite: switchFlag('--overwrite', 'replace what is at the path'),
+  skipExisting: switchFlag('--skip-existing', 'leave alone what is at the path, and be done'),
+  rename: switchFlag('--rename', 'put (1), (2), ... before the extension while the path is taken'),
   onConflict: choiceOf<'error' | 'restart'>('--on-conflict <WHAT>', 'onConflict'),
   mayGrow: switchFlag('--may-grow', optionDoc('mayGrow')),
   proxy: {
@@ -79,7 +82,7 @@ export const upload: Command = {
   flags: { ...CONNECTION, ...OWN },
   notes: [
     '--sign-url gets POST {"appId","bucket","path","effect","nowSec"} and answers {"signature":"..."}.',
-    'With --json: {"ok":true, "path", "accessUrl", "sizeBytes", "sentBytes", "resumedBytes", "durationMs", ...} or {"ok":false, "code", "message", "path", ...}',
+    'With --json: {"ok":true, "path", "skipped", "accessUrl", "sizeBytes", "sentBytes", "resumedBytes", "durationMs", ...} or {"ok":false, "code", "message", "path", ...}',
   ],
   examples: [
     'cos-slice upload film.mp4 films/2024/film.mp4 --endpoint https://sh.file.myqcloud.com/files/v2 --app-id 10055004',
@@ -123,7 +126,7 @@ export const upload: Command = {
       const result = await started.done.finally(() => view?.end());
       const { sizeBytes } = started.state.progress;
       const durationMs = Math.round(performance.now() - startedAtMs);
-      report({ path: facts.path, sizeBytes, durationMs, ...result }, json);
+      report({ ...result, path: `${options.bucket}/${result.path}`, sizeBytes, durationMs }, facts.path, json);
       return EXIT.done;
     } catch (error) {
       if (interrupt.signal.aborted) throw interruption();
@@ -151,17 +154,24 @@ function readCommand(file: string, destination: string, given: Call['given']): R
     () => parseTarget(destination),
     () => readConnection(given, typeof given.proxy === 'string' ? given.proxy : undefined),
     () => readFlags(OWN, given),
+    () => refuseSeveral(given),
   );
-  const { json, quiet, resume, ...rest } = flags;
+  const { json, quiet, resume, overwrite, skipExisting, rename, ...rest } = flags;
   const options: UploadFileOptions = {
     ...settings,
     bucket,
     path: keepsName(destination) ? `${path}${ownName(source)}` : path,
     signer: signerFor(bucket),
+    overwrite: rename ? 'rename' : skipExisting ? 'skip' : overwrite,
     ...onlyGiven(rest),
     ...(resume ? {} : { resume: false }),
   };
   return { source, options, json, quiet };
+}
+
+function refuseSeveral(given: Call['given']): void {
+  const chosen = (['overwrite', 'skipExisting', 'rename'] as const).filter((name) => given[name] === true);
+  if (chosen.length > 1) throw new UsageError(`give only one of ${list(chosen.map((name) => nameOf(OWN[name])))}`);
 }
 
 type OnlyGiven<T> = { [Name in keyof T]?: Exclude<T[Name], undefined> };
@@ -223,7 +233,7 @@ interface Report extends UploadResult {
   readonly durationMs: number;
 }
 
-function report(result: Report, json: boolean): void {
+function report(result: Report, asked: string, json: boolean): void {
   if (json) {
     process.stdout.write(`${JSON.stringify({ ok: true, ...result })}\n`);
     return;
@@ -232,13 +242,16 @@ function report(result: Report, json: boolean): void {
   const speed = formatBytes((sentBytes / Math.max(1, durationMs)) * 1000);
   const lines = [
     result.accessUrl || result.url || result.resourcePath || result.path,
-    instant
-      ? `${formatBytes(sizeBytes)} in ${formatDuration(durationMs)}: the server had this content, nothing was sent`
-      : `${formatBytes(sizeBytes)} in ${formatDuration(durationMs)}, ${speed}/s`,
+    result.skipped
+      ? 'there is an object at this path already: skipped'
+      : instant
+        ? `${formatBytes(sizeBytes)} in ${formatDuration(durationMs)}: the server had this content, nothing was sent`
+        : `${formatBytes(sizeBytes)} in ${formatDuration(durationMs)}, ${speed}/s`,
   ];
-  if (resumedBytes > 0 || (sentBytes !== sizeBytes && !instant)) {
+  if (resumedBytes > 0 || (sentBytes !== sizeBytes && !instant && !result.skipped)) {
     lines.push(`resumed ${formatBytes(resumedBytes)}, sent ${formatBytes(sentBytes)}`);
   }
+  if (result.path !== asked) lines.splice(1, 0, `renamed to ${result.path}`);
   if (sha1 !== undefined) lines.push(`sha1 ${sha1}`);
   process.stdout.write(`${lines.map(toLine).join('\n')}\n`);
 }

@@ -51,7 +51,7 @@ export interface Outcome<Op extends AnyOperationName = OperationName> {
 /** Requests about one object. */
 export interface Exchange<C, Name extends AnyOperationName = OperationName> {
   /** The URL of the object. */
-  readonly url: string;
+  url(): string;
   /**
    * One attempt of an operation: authorised, sent, watched and understood.
    *
@@ -69,7 +69,7 @@ export function createExchange<C, Name extends AnyOperationName = OperationName>
 ): Exchange<C, Name> {
   const { wire, target, transport, clock, timeouts, traffic, life, serverTime = createServerTime(clock) } = options;
   const { connectMs, noProgressMs, responseMs } = timeouts;
-  const url = wire.locate(target);
+  const url = (): string => wire.locate(target);
   const authorizer = createAuthorizer(wire, options.signer, { clock, timeoutMs: connectMs + responseMs });
   const watchdog = createWatchdog(clock, Math.min(connectMs, noProgressMs, responseMs), life);
   let requests = 0;
@@ -86,15 +86,16 @@ export function createExchange<C, Name extends AnyOperationName = OperationName>
     },
     async run(operation, { attempt, controller, beforeSend, onSent }) {
       const { appId, bucket, path } = target;
+      const at = url();
       const effect = wire.effectOf(operation.op);
       const claim = { appId, bucket, path, effect, nowSec: serverTime.nowSec(), refused };
-      const request = await authorizer.authorize(wire.encode(operation, url), claim, controller.signal);
+      const request = await authorizer.authorize(wire.encode(operation, at), claim, controller.signal);
       if (beforeSend) await beforeSend();
       controller.signal.throwIfAborted();
       const sizeBytes = request.content?.sizeBytes ?? 0;
       const endShipment = traffic.enter(sizeBytes, clock.monotonicMs());
       const watched = createAttempt({
-        url,
+        url: at,
         sizeBytes,
         timeouts,
         // A server that has never answered gets no more time for a retry: a wrong address must fail fast.

@@ -34,7 +34,8 @@ const DOCS: Readonly<Record<Name, string>> = {
   'timeouts.responseMs': 'From the last byte sent to the reply, beside what the line takes for all that is under way',
   'timeouts.noProgressMs': 'Between two signs of progress while sending',
   integrity: 'What is checked on the way: the size, an MD5 of every slice, or SHA-1 of slices and whole',
-  overwrite: 'Replace what is at the path',
+  overwrite:
+    'When an object is at the path: fail, replace it, leave it and be done, or put ` (1)` before the extension',
   onConflict: "Another content's unfinished upload at the path: fail, or discard it and start over",
 };
 

@@ -2,7 +2,7 @@ import { createLimiter } from '../batch/limiter.ts';
 import type { Bounds } from '../batch/window.ts';
 import type { Authorizer, Limiter, ResumeStore, SignClaim, Signer } from '../ports.ts';
 import { jsonApi } from '../protocol/json-api/index.ts';
-import type { Integrity, Target, Traits, Wire } from '../protocol/wire.ts';
+import type { Integrity, Overwrite, Target, Traits, Wire } from '../protocol/wire.ts';
 import type { UploadProgress } from '../upload/progress.ts';
 import { type Checker, createChecker } from './check.ts';
 import { type OptionRules, optionRules } from './table.ts';
@@ -51,8 +51,12 @@ export interface UploadOptions {
    */
   readonly concurrency?: number | Bounds | Limiter;
   readonly integrity?: Integrity;
-  /** Replace what is at the path. Default false: error `exists`. */
-  readonly overwrite?: boolean;
+  /**
+   * When an object is at the path: false (default) fails with `exists`; true replaces it; `skip` leaves it and is done, with
+   * `skipped` in the result; `rename` puts ` (1)`, ` (2)`, ... before the extension, and `path` in the result tells the path.
+   * Nobody's object is replaced by the latter two, however many upload at once.
+   */
+  readonly overwrite?: Overwrite;
   /** Text stored with the object (`biz_attr`). */
   readonly attributes?: string;
   /**
@@ -81,7 +85,7 @@ export interface Config {
   readonly singleRequestMaxBytes: number;
   readonly limiter: Limiter;
   readonly integrity: Integrity;
-  readonly overwrite: boolean;
+  readonly overwrite: Overwrite;
   readonly attributes?: string | undefined;
   readonly onConflict: 'error' | 'restart';
   readonly resume: ResumeStore | false;

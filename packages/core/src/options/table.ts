@@ -1,4 +1,4 @@
-import type { Integrity, Wire } from '../protocol/wire.ts';
+import type { Integrity, Overwrite, Wire } from '../protocol/wire.ts';
 
 const DAY_MS = 86_400_000;
 
@@ -28,7 +28,7 @@ export interface OptionRules {
   readonly wholes: Readonly<Record<WholeName, WholeRule>>;
   readonly choices: {
     readonly integrity: readonly Integrity[];
-    readonly overwrite: readonly boolean[];
+    readonly overwrite: readonly Overwrite[];
     readonly onConflict: readonly ('error' | 'restart')[];
   };
 }
@@ -56,7 +56,7 @@ export function optionRules({ traits }: Wire): OptionRules {
     },
     choices: {
       integrity: traits.integrity,
-      overwrite: [false, true],
+      overwrite: [false, true, 'skip', 'rename'],
       onConflict: ['error', 'restart'],
     },
   };

@@ -10,6 +10,8 @@ import type { AnyOperationName, Operation, OperationName, Reply } from './operat
  *   Costs a pass over the content before the first byte is sent.
  */
 export type Integrity = 'none' | 'md5' | 'sha1';
+/** What becomes of an object that is at the path: it stays and is an error, is replaced, stays and is enough, or the new one gets another name. */
+export type Overwrite = boolean | 'skip' | 'rename';
 
 /** Where an object goes. */
 export interface Target {

@@ -1,8 +1,9 @@
 import type { CosSliceError } from '../errors.ts';
 import type { UploadOptions } from '../options/options.ts';
 import type { ByteRange, Hasher, Network, Platform, ResumeRecord, ResumeStore, SignClaim, Source } from '../ports.ts';
-import { createUpload } from '../upload/create-upload.ts';
+import { createUpload, type UploadPlatform } from '../upload/create-upload.ts';
 import type { Upload } from '../upload/upload.ts';
+import { whenTaken } from '../upload/when-taken.ts';
 import { createManualClock, type ManualClock } from './manual-clock.ts';
 import {
   createScriptedTransport,
@@ -102,7 +103,8 @@ export function setUp(setting: SettingOptions): Setting {
     ...setting.hasher,
   };
   const { network, send } = setting;
-  const platform: Platform<ByteRange> = {
+  const platform: UploadPlatform<ByteRange> = {
+    whenTaken: () => whenTaken,
     transport: send ? { ...transport, send } : transport,
     hasher,
     clock,

@@ -215,7 +215,13 @@ function setUp(
         resume,
         ...options,
       },
-      { transport, hasher: { digest: never, uploadParts: never }, clock, random: () => 0.5 },
+      {
+        transport,
+        hasher: { digest: never, uploadParts: never },
+        clock,
+        random: () => 0.5,
+        whenTaken: () => undefined,
+      },
     );
   return { clock, transport, start };
 }

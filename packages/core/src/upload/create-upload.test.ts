@@ -219,7 +219,12 @@ describe('the source', () => {
         throw new Error('ENOENT: no such file');
       },
       { endpoint: 'http://h', appId: 1, bucket: 'b', path: 'p', signer: () => 'abcd' },
-      { transport: createScriptedTransport(() => 'hang'), hasher: {} as Hasher<ByteRange>, clock },
+      {
+        transport: createScriptedTransport(() => 'hang'),
+        hasher: {} as Hasher<ByteRange>,
+        clock,
+        whenTaken: () => undefined,
+      },
     );
     const phases: string[] = [];
     upload.subscribe((state) => phases.push(state.phase));

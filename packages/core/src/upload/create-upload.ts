@@ -11,9 +11,16 @@ import { createRecorder } from './recorder.ts';
 import { initialState, isOver, type Over, type UploadEvent, type UploadState } from './state.ts';
 import { createTally } from './tally.ts';
 import { createTasks } from './tasks.ts';
-import { transition } from './transition.ts';
+import { PLAIN, transition } from './transition.ts';
 import type { Upload, UploadResult, UploadSnapshot } from './upload.ts';
 import { viewUpload } from './view.ts';
+import type { WhenTaken } from './when-taken.ts';
+
+/** What uploads may do when something is at their path is code of its own, which pages load when they need it. */
+export interface UploadPlatform<C> extends Platform<C> {
+  /** Asked again and again: undefined until it is there. It must be before the source is open, where `overwrite` is a word. */
+  whenTaken(): WhenTaken | undefined;
+}
 
 /** How long an upload that has ended waits for what closes, unlocks and forgets. */
 const TIDY_MS = 5_000;
@@ -29,13 +36,15 @@ const TIDY_MS = 5_000;
 export function createUpload<C>(
   openSource: (signal: AbortSignal) => Promise<Source<C>>,
   options: UploadOptions,
-  platform: Platform<C>,
+  platform: UploadPlatform<C>,
   sizeBytes = 0,
 ): Upload {
   const config = parseOptions(options);
   const { sliceSizeBytes, singleRequestMaxBytes, integrity, overwrite, onConflict, retry, timeouts } = config;
   const { limiter, signal, signer, wire, onProgress } = config;
   const { transport, hasher, network, clock = systemClock, random = Math.random } = platform;
+  /** By its name as it is now. */
+  const path = (): string => platform.whenTaken()?.pathOf(config.path, state) ?? config.path;
   /** Aborted when all is over. */
   const life = new AbortController();
   const nowMs = (): number => clock.monotonicMs();
@@ -43,7 +52,12 @@ export function createUpload<C>(
 
   const exchange = createExchange({
     wire,
-    target: config,
+    target: {
+      ...config,
+      get path() {
+        return path();
+      },
+    },
     transport,
     signer,
     clock,
@@ -52,7 +66,7 @@ export function createUpload<C>(
     life: life.signal,
   });
   const guard = createGuard(clock, timeouts.noProgressMs, life.signal);
-  const recorder = createRecorder({ config, key: exchange.url, clock, guard });
+  const recorder = createRecorder({ config, url: exchange.url, clock, guard });
   const tally = createTally();
   const job = {
     sizeBytes,
@@ -82,7 +96,7 @@ export function createUpload<C>(
 
   const note = (event: UploadEvent): void => {
     const before = state;
-    state = transition(before, event);
+    state = platform.whenTaken()?.transition(PLAIN, before, event) ?? transition(before, event);
     if (state === before) return;
     recorder.keep(state);
     tally.advance(state, nowMs());
@@ -156,9 +170,9 @@ export function createUpload<C>(
     life.abort();
     notify(true);
     if (over.phase !== 'done') return reject(over.phase === 'failed' ? over.error : over.reason);
-    const { location, instant, sha, reached } = over;
+    const { location, instant, sha, reached, skipped = false } = over;
     const { resumedBytes } = reached;
-    resolve({ ...location, instant, resumedBytes, sentBytes: tally.sentBytes, sha1: sha });
+    resolve({ ...location, path: path(), skipped, instant, resumedBytes, sentBytes: tally.sentBytes, sha1: sha });
   };
 
   const cancel = (): void => dispatch({ type: 'cancelled', reason: signal?.reason });

@@ -100,7 +100,7 @@ function onPresent(state: Listing, reply: Present): UploadState {
   // been carried out, where nothing was there before.
   const proven = reply.sha !== undefined && reply.sha === sha;
   const finishCalled = why.for === 'finish' || (why.for === 'resume' && why.finishing);
-  const believed = proven || (finishCalled && !job.overwrite);
+  const believed = proven || (finishCalled && job.overwrite !== true);
   if (!believed || isOther(state, reply)) return onNothing(state);
   return succeed(state, reply, why.for === 'resume');
 }

@@ -29,17 +29,23 @@ export interface Recorder {
 
 export interface RecorderOptions {
   readonly config: Config;
-  /** What the store knows the upload by: the URL of the object. */
-  readonly key: string;
+  /** The URL of the object. */
+  url(): string;
   readonly clock: Clock;
   readonly guard: Guard;
 }
 
-type Facts = Partial<Pick<ResumeRecord, 'sliceSizeBytes' | 'session' | 'sha' | 'initCalled' | 'finishing' | 'hash'>>;
+type Facts = Partial<
+  Pick<ResumeRecord, 'sliceSizeBytes' | 'session' | 'sha' | 'initCalled' | 'finishing' | 'hash' | 'name'>
+>;
 
-export function createRecorder({ config, key, clock, guard }: RecorderOptions): Recorder {
-  const { resume, integrity, overwrite, attributes } = config;
+export function createRecorder({ config, url, clock, guard }: RecorderOptions): Recorder {
+  const { resume, integrity, attributes } = config;
+  const overwrite = config.overwrite === true;
+  const renames = config.overwrite === 'rename';
   const wire = config.wire.name;
+  /** What the store knows the upload by: its path, and where it may get another one its content, too. */
+  let key = '';
   let identity: string | undefined;
   let job: Job | undefined;
   let resumable = resume !== false;
@@ -97,14 +103,14 @@ export function createRecorder({ config, key, clock, guard }: RecorderOptions): 
 
   /** What a record says that fits this upload. */
   const read = (record: ResumeRecord): Recalled => {
-    const { session, sha, initCalled, finishing, hash } = record;
+    const { session, sha, initCalled, finishing, hash, name } = record;
     if (!job || record.identity !== identity || record.sizeBytes !== job.sizeBytes) return { foreignSession: session };
     // A session keeps what it was opened with.
     const fits =
       (record.overwrite ?? false) === overwrite && record.attributes === attributes && (sha || integrity !== 'sha1');
     if (session && !fits) return { foreignSession: session };
     checkpoint = record.sliceSizeBytes === job.sliceSizeBytes ? hash : undefined;
-    return { session, sliceSizeBytes: record.sliceSizeBytes, sha, initCalled, finishing, checkpoint };
+    return { session, sliceSizeBytes: record.sliceSizeBytes, sha, initCalled, finishing, checkpoint, name };
   };
 
   return {
@@ -113,26 +119,32 @@ export function createRecorder({ config, key, clock, guard }: RecorderOptions): 
     },
     async recall(source, nextJob, controller) {
       if (!resume) return {};
+      job = nextJob;
+      identity = await guard(READING, controller, { run: () => source.identity(controller.signal) });
+      resumable &&= identity !== undefined;
+      key = url();
+      if (renames) {
+        // Nothing is remembered of a stream, and each has a name of its own.
+        if (identity === undefined) return {};
+        key += `#${identity}`;
+      }
       unlock ??= await ask(
         controller,
         async (signal) => resume.lock?.(key, signal),
         (release) => release?.(),
       );
-      identity = await guard(READING, controller, { run: () => source.identity(controller.signal) });
-      job = nextJob;
-      resumable &&= identity !== undefined;
       const record = identity && (await ask(controller, () => resume.load(key)));
       return record && (record.wire ?? jsonApi.name) === wire ? read(record) : {};
     },
     keep(state) {
       if (isOver(state) || state.run === savedRun) return;
       if ('layout' in state && state.session) {
-        const { layout, session, sha, step } = state;
+        const { layout, session, sha, step, name } = state;
         savedRun = state.run;
-        save({ sliceSizeBytes: layout.sliceSizeBytes, session: session.id, sha, finishing: step === 'finish' });
+        save({ sliceSizeBytes: layout.sliceSizeBytes, session: session.id, sha, finishing: step === 'finish', name });
       } else if (state.step === 'init' && state.sha) {
         savedRun = state.run;
-        save({ sha: state.sha, initCalled: true, hash: checkpoint });
+        save({ sha: state.sha, initCalled: true, hash: checkpoint, name: state.name });
       }
     },
     checkpoint(next) {

@@ -2,7 +2,7 @@ import type { CosSliceError } from '../errors.ts';
 import type { RetryOptions } from '../options/options.ts';
 import type { FileHash, HashCheckpoint } from '../ports.ts';
 import type { Answer, ObjectLocation } from '../protocol/operations.ts';
-import type { Integrity } from '../protocol/wire.ts';
+import type { Integrity, Overwrite } from '../protocol/wire.ts';
 import type { Layout, SliceSet } from './slices.ts';
 import type { Tags } from './tags.ts';
 
@@ -15,7 +15,7 @@ export interface Job {
   /** Content up to this size goes in one request, without a session. */
   readonly singleMaxBytes: number;
   readonly integrity: Integrity;
-  readonly overwrite: boolean;
+  readonly overwrite: Overwrite;
   readonly onConflict: 'error' | 'restart';
   readonly retry: Required<RetryOptions>;
 }
@@ -48,6 +48,10 @@ interface Switches {
 /** What every phase before the end carries; the tries are those of the step's own work (hash, list, init, finish, ...). */
 export interface Underway extends Tries, Switches {
   readonly job: Job;
+  /** Of the names for the object, which one is used: 0 is its path, 1 the one with ` (1)`. */
+  readonly name: number;
+  /** Times that a name was refused, one that had seemed to be free included. */
+  readonly namesRefused?: number;
   /** Counts steps: outcomes of an earlier step's work say nothing about this one. */
   readonly run: number;
   /** Failed attempts in a row, over all work, since something last succeeded. */
@@ -124,6 +128,19 @@ export type Why =
     }
   /** An object is in the way: is it ours, made by an attempt whose answer was lost? */
   | { readonly for: 'claim'; readonly error: CosSliceError }
+  /** With `overwrite: 'skip'`: is an object there? Asked before anything is sent, and when an error says so. */
+  | {
+      readonly for: 'look';
+      readonly checkpoint?: HashCheckpoint | undefined;
+      readonly error?: CosSliceError | undefined;
+    }
+  /** With `overwrite: 'rename'`: is this name free? The highest one known to be taken, and the lowest above it that is free. */
+  | {
+      readonly for: 'name';
+      readonly taken: number;
+      readonly free?: number | undefined;
+      readonly error: CosSliceError;
+    }
   /** Another upload is in the way: which one is it? */
   | { readonly for: 'conflict'; readonly error: CosSliceError };
 
@@ -184,6 +201,8 @@ export interface Done {
   readonly job: Job;
   readonly location: ObjectLocation;
   readonly instant: boolean;
+  /** Somebody else's object is there, and stays. */
+  readonly skipped?: boolean;
   readonly sha?: string | undefined;
   /** What the upload had come to. */
   readonly reached: ActiveState;
@@ -214,6 +233,8 @@ export interface Recalled {
   readonly initCalled?: boolean | undefined;
   readonly finishing?: boolean | undefined;
   readonly foreignSession?: string | undefined;
+  /** Which of the names for the object had been taken. */
+  readonly name?: number | undefined;
   readonly checkpoint?: HashCheckpoint | undefined;
 }
 
@@ -257,6 +278,7 @@ export function initialState(
     step: 'source',
     job,
     ...UNTRIED,
+    name: 0,
     run: 0,
     seated,
     probeAtMs: online ? undefined : 0,

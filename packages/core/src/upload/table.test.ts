@@ -4,7 +4,8 @@ import { describe, expect, test } from 'vitest';
 import { CosSliceError } from '../errors.ts';
 import type { Answer } from '../protocol/operations.ts';
 import { initialState, isOver, isSingle, type Job, type UploadEvent, type UploadState } from './state.ts';
-import { transition } from './transition.ts';
+import { PLAIN, transition } from './transition.ts';
+import { whenTaken } from './when-taken.ts';
 
 /**
  * Walks through every state that can be reached in a small upload, with every kind of event that can come there, and holds what it
@@ -105,9 +106,11 @@ function eventsAt(state: UploadState): (readonly [name: string, event: UploadEve
 function keyOf(state: UploadState): string {
   if (isOver(state)) return state.phase;
   const { run: _run, rounds: _rounds, failures: _failures, contacted: _contacted, lostAtBytes, hash, ...more } = state;
-  const { resumed: _resumed, resumedBytes: _bytes, ...rest } = more;
+  const { resumed: _resumed, resumedBytes: _bytes, namesRefused: _names, ...rest } = more;
   return JSON.stringify({ ...rest, hashed: hash !== undefined, lost: lostAtBytes >= 0 }, (name, value) => {
     if (name === 'running') return undefined;
+    // Which name it is makes no difference, but how many are left between one that is taken and one that is free.
+    if (name === 'name' || name === 'taken' || name === 'free') return Math.min(2, value);
     return value instanceof Uint8Array ? value[0] : value instanceof CosSliceError ? value.code : value;
   });
 }
@@ -118,7 +121,7 @@ function walk(job: Job): Edge[] {
   const queue: UploadState[] = [initialState(job)];
   for (let state = queue.pop(); state; state = queue.pop()) {
     for (const [event, cause] of eventsAt(state)) {
-      const next = transition(state, cause);
+      const next = whenTaken.transition(PLAIN, state, cause);
       const moved = isOver(next) || isOver(state) || next.run !== state.run;
       if (moved) edges.push({ from: nameOf(state), event, to: nameOf(next) });
       const key = keyOf(next);
@@ -132,7 +135,7 @@ function walk(job: Job): Edge[] {
 
 const JOBS: Job[] = (['none', 'sha1'] as const).flatMap((integrity) =>
   [-1, SIZE].flatMap((singleMaxBytes) =>
-    [false, true].flatMap((overwrite) =>
+    ([false, true, 'skip', 'rename'] as const).flatMap((overwrite) =>
       (['error', 'restart'] as const).map((onConflict) => ({
         sizeBytes: 0,
         sliceSizeBytes: SIZE,
@@ -151,7 +154,7 @@ const STEPS = [
   'recall',
   'hash',
   'init',
-  ...['resume', 'adopt', 'claim', 'conflict', 'loss', 'finish'].map((why) => `list to ${why}`),
+  ...['resume', 'adopt', 'claim', 'conflict', 'loss', 'finish', 'look', 'name'].map((why) => `list to ${why}`),
   'discard',
   'send',
   'finish',

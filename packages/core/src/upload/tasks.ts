@@ -56,7 +56,8 @@ const GONE = Symbol('gone');
 
 export function createTasks<C>(options: TasksOptions<C>): Tasks<C> {
   const { config, clock, hasher, exchange, recorder, tally, guard, note } = options;
-  const { integrity, overwrite, attributes, limiter, wire } = config;
+  const { integrity, attributes, limiter, wire } = config;
+  const overwrite = config.overwrite === true;
   let source: Source<C> | undefined;
 
   /** Nothing but opening it is planned before it is open. */

@@ -2,6 +2,8 @@ import { onFailed, PROBE_EVERY_MS } from './failing.ts';
 import { onDiscardReply, onHashed, onInitReply, onListReply, onRecalled, onSourceOpened } from './opening.ts';
 import { noteTry, onFinishReply, onSendReply, onSliceStarted } from './sending.ts';
 import { type ActiveState, isOver, type UploadEvent, type UploadState } from './state.ts';
+import { create, fail, list, succeed } from './steps.ts';
+import type { Plain } from './when-taken.ts';
 
 /**
  * The state after an event. Pure, and total: what does not concern a state leaves it as it is. `docs/upload.md` has the table.
@@ -25,6 +27,9 @@ export function transition(state: UploadState, event: UploadEvent): UploadState 
   }
   return event.run === state.run ? onOutcome(state, event) : state;
 }
+
+/** What is decided here, for what goes on from it. */
+export const PLAIN: Plain = { transition, list, create, succeed, fail };
 
 type Outcome = Extract<UploadEvent, { readonly run: number }>;
 

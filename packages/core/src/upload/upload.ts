@@ -3,6 +3,10 @@ import type { UploadPhase, UploadProgress } from './progress.ts';
 
 /** Where the finished object is, and how it got there. */
 export interface UploadResult {
+  /** Of the object in the bucket: as it was given, or the name that it got with `overwrite: 'rename'`. */
+  readonly path: string;
+  /** With `overwrite: 'skip'`: an object was there already, and is told of here. Nothing was stored. */
+  readonly skipped: boolean;
   /** For downloads (private buckets want a signature), or empty when the server did not say. */
   readonly accessUrl: string;
   readonly sourceUrl: string;
