@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { CosSliceError, type ErrorCode, type ErrorDetails } from '../errors.ts';
-import { judge, type Standing, type Verdict } from './judge.ts';
+import { countTry, judge, type Standing, type Tries, type Verdict } from './judge.ts';
 
 const POLICY = { attempts: 10, baseDelayMs: 1000, maxDelayMs: 30_000 };
 const PROVEN: Standing = { contacted: true, carried: true, trusted: true, random: 0.5 };
@@ -11,8 +11,12 @@ const PASSING = error('unavailable', { remedy: 'backoff' });
 
 /** Attempts until it is given up. */
 function attemptsFor(failure: CosSliceError, standing: Standing): number {
-  for (let attempt = 0; ; attempt += 1) {
-    if (judge({ attempt, resigns: 2 }, failure, POLICY, standing).do === 'give-up') return attempt + 1;
+  for (
+    let tries: Tries = { attempt: 0, opaque: 0, resigns: 2 };
+    ;
+    tries = { ...countTry(tries, failure), resigns: 2 }
+  ) {
+    if (judge(tries, failure, POLICY, standing).do === 'give-up') return tries.attempt + 1;
   }
 }
 
@@ -37,20 +41,34 @@ test.each<[string, CosSliceError, Standing, number]>([
   expect(attemptsFor(failure, standing)).toBe(attempts);
 });
 
+test('what a page may not be allowed is counted from when its host is there', () => {
+  const away = error('network', { remedy: 'backoff' });
+  const refused = error('network', { remedy: 'backoff', opaque: true });
+  let tries: Tries = { attempt: 0, opaque: 0, resigns: 0 };
+  const verdicts = [...Array(3).fill(away), ...Array(3).fill(refused), away, ...Array(5).fill(refused)].map(
+    (failure) => {
+      const verdict = judge(tries, failure, { ...POLICY, attempts: 100 }, NEW).do;
+      tries = countTry(tries, failure);
+      return verdict;
+    },
+  );
+  expect(verdicts).toEqual([...Array(11).fill('again'), 'give-up']);
+});
+
 test('a refused signature is renewed twice in a row before anything is counted', () => {
   const expired = error('signature-expired', { remedy: 'resign' });
-  const verdicts = [0, 1, 2].map((resigns) => judge({ attempt: 0, resigns }, expired, POLICY, PROVEN).do);
+  const verdicts = [0, 1, 2].map((resigns) => judge({ attempt: 0, opaque: 0, resigns }, expired, POLICY, PROVEN).do);
   expect(verdicts).toEqual(['resign', 'resign', 'again']);
 });
 
 test('a kept connection that was closed is no attempt', () => {
   const stale = error('network', { remedy: 'backoff', stale: true });
-  expect(judge({ attempt: 9, resigns: 0 }, stale, POLICY, NEW)).toEqual({ do: 'repeat' });
+  expect(judge({ attempt: 9, opaque: 0, resigns: 0 }, stale, POLICY, NEW)).toEqual({ do: 'repeat' });
 });
 
 test('pauses double up to the longest, spread by chance, and are never shorter than the server asked for', () => {
   const pause = (attempt: number, failure = PASSING, random = 0.5): Verdict =>
-    judge({ attempt, resigns: 0 }, failure, { ...POLICY, attempts: 1000 }, { ...PROVEN, random });
+    judge({ attempt, opaque: 0, resigns: 0 }, failure, { ...POLICY, attempts: 1000 }, { ...PROVEN, random });
   expect([0, 1, 2, 8, 900].map((attempt) => pause(attempt))).toEqual(
     [500, 1000, 2000, 15_000, 15_000].map((afterMs) => ({ do: 'again', afterMs })),
   );

@@ -11,6 +11,8 @@ export interface RetryPolicy {
 export interface Tries {
   /** Failed attempts. */
   readonly attempt: number;
+  /** Of these, how many in a row up to the last one leave it open whether the request can ever succeed. */
+  readonly opaque: number;
   /** Times in a row that a refused signature cost no attempt. */
   readonly resigns: number;
 }
@@ -45,21 +47,24 @@ const MAX_ASKED_MS = 3600 * 1000;
 
 /** What to do after an attempt of any operation has failed. */
 export function judge(tries: Tries, error: CosSliceError, policy: RetryPolicy, standing: Standing): Verdict {
-  const { attempt, resigns } = tries;
+  const { attempt, opaque, resigns } = tries;
   if (error.remedy === 'none') return { do: 'give-up' };
   if (error.remedy === 'resign' && resigns < RESIGNS) return { do: 'resign' };
   // Where signatures have been good before, they may just not live as long as a slice is under way: an attempt like others.
   if (error.remedy === 'resign' && !standing.trusted) return { do: 'give-up' };
   if (error.stale) return { do: 'repeat' };
-  const attempts = Math.min(policy.attempts, doubtfulAttempts(error, standing));
+  const { contacted, carried } = standing;
+  const isDoubtful = error.unreachable || error.code === 'bad-reply' || error.code === 'timeout';
+  const attempts = isDoubtful && !contacted ? Math.min(policy.attempts, ATTEMPTS_BEFORE_CONTACT) : policy.attempts;
   if (attempt + 1 >= attempts) return { do: 'give-up' };
+  // Those before, of a host that was away, say nothing of what the page may do now that it is back.
+  if (error.opaque && !carried && opaque + 1 >= ATTEMPTS_IN_THE_DARK) return { do: 'give-up' };
   return { do: 'again', afterMs: backoffMs(policy, attempt + 1, standing.random, error.retryAfterMs) };
 }
 
-/** How often something is tried that may never work. */
-function doubtfulAttempts({ code, unreachable, opaque }: CosSliceError, { contacted, carried }: Standing): number {
-  if (!contacted && (unreachable || code === 'bad-reply' || code === 'timeout')) return ATTEMPTS_BEFORE_CONTACT;
-  return opaque && !carried ? ATTEMPTS_IN_THE_DARK : Number.POSITIVE_INFINITY;
+/** What was tried once an attempt that counts has failed. */
+export function countTry({ attempt, opaque }: Tries, error: CosSliceError): Tries {
+  return { attempt: attempt + 1, opaque: error.opaque ? opaque + 1 : 0, resigns: 0 };
 }
 
 /** Exponential backoff with full jitter, but never less than the server asked for. `attempt` counts from 1. */

@@ -1,5 +1,5 @@
 import { type CosSliceError, isCosSliceError } from '../errors.ts';
-import { judge } from '../exchange/judge.ts';
+import { countTry, judge, type Tries } from '../exchange/judge.ts';
 import type { Config } from '../options/options.ts';
 import type { AttemptReport, Clock, Network } from '../ports.ts';
 
@@ -29,6 +29,8 @@ export interface Try {
   moved(bytes: number): void;
 }
 
+const UNTRIED: Tries = { attempt: 0, opaque: 0, resigns: 0 };
+
 /**
  * Makes as many attempts as `judge` allows, each in a place of the limiter.
  *
@@ -43,7 +45,7 @@ export function createPersist({ config, clock, network, random }: PersistOptions
 
   return async (run, { signal, settle }) => {
     const owner = {};
-    let tries = { attempt: 0, resigns: 0 };
+    let tries: Tries = UNTRIED;
     let isDoubtful = false;
 
     const attempt = async (controller: AbortController): ReturnType<typeof run> => {
@@ -52,7 +54,7 @@ export function createPersist({ config, clock, network, random }: PersistOptions
       let movedBytes = 0;
       const moved = (bytes: number): void => {
         movedBytes += bytes;
-        tries = { attempt: 0, resigns: 0 };
+        tries = UNTRIED;
       };
       try {
         const outcome = await run({ attempt: tries.attempt, controller, moved });
@@ -89,7 +91,7 @@ export function createPersist({ config, clock, network, random }: PersistOptions
         }
         if (verdict.do === 'resign') tries = { ...tries, resigns: tries.resigns + 1 };
         if (verdict.do !== 'again') continue;
-        tries = { attempt: tries.attempt + 1, resigns: 0 };
+        tries = countTry(tries, error);
         await linked(signal, (waiting) => clock.sleep(verdict.afterMs, waiting.signal));
       }
     }

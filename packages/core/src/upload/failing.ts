@@ -1,5 +1,5 @@
 import type { CosSliceError } from '../errors.ts';
-import { judge } from '../exchange/judge.ts';
+import { countTry, judge } from '../exchange/judge.ts';
 import { lookAfterFinish, noteTry } from './sending.ts';
 import type { ActiveState, Tries, UploadEvent, UploadState } from './state.ts';
 import { fail, list } from './steps.ts';
@@ -37,7 +37,7 @@ export function onFailed(before: ActiveState, event: UploadEvent & { readonly ty
   const failures = state.failures + 1;
   if (verdict.do === 'give-up' || failures >= retry.attemptsPerUpload) return giveUp(state, tries, error);
   const retryAtMs = nowMs + verdict.afterMs;
-  return noteTry({ ...state, failures }, index, { attempt: tries.attempt + 1, resigns: 0, retryAtMs });
+  return noteTry({ ...state, failures }, index, { ...countTry(tries, error), retryAtMs });
 }
 
 /** Final, unless an object is in the way that may be our own: made by an attempt whose answer did not arrive. */

@@ -24,6 +24,8 @@ export interface Job {
 export interface Tries {
   /** Failed attempts. */
   readonly attempt: number;
+  /** Of these, how many in a row up to the last one leave it open whether the work can ever succeed. */
+  readonly opaque: number;
   /** An attempt is under way. */
   readonly running: boolean;
   /** An attempt ended without an answer and was not counted; the server may have acted on it. */
@@ -33,7 +35,7 @@ export interface Tries {
   readonly retryAtMs: number;
 }
 
-export const UNTRIED: Tries = { attempt: 0, running: false, brokenOff: false, resigns: 0, retryAtMs: 0 };
+export const UNTRIED: Tries = { attempt: 0, opaque: 0, running: false, brokenOff: false, resigns: 0, retryAtMs: 0 };
 
 /** Switches that are thrown from outside, whatever the upload does. */
 interface Switches {
