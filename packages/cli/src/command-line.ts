@@ -67,3 +67,10 @@ export function withoutSecrets(
   }
   return { typed: [command, ...shown.map(quoteWord)].join(' '), left };
 }
+
+/** `to resume, run: cos-slice upload film.mp4 demo/films/`, or with what has to be given once more. */
+export function runAgain(what: string, argv: readonly string[], flags: Flags): string {
+  const { typed, left } = withoutSecrets(argv, flags);
+  const secrets = left.length === 0 ? '' : `, with ${left.join(' and ')} as before`;
+  return `${what}, run${secrets}: ${typed}`;
+}

@@ -7,8 +7,8 @@ export interface Command {
   /** For the list of commands. */
   readonly summary: string;
   readonly description: string;
-  /** What stands on the command line beside flags; all of it has to be there. */
-  readonly operands: readonly { readonly usage: string; readonly doc: string }[];
+  /** What stands on the command line beside flags. */
+  readonly operands: readonly Operand[];
   readonly flags: Flags;
   /** More for its help, in paragraphs. */
   readonly notes: readonly string[];
@@ -24,12 +24,22 @@ export interface Command {
   run(call: Call): Promise<number>;
 }
 
+export interface Operand {
+  /** `<FILE>`, `<FILE...>` for one or more, `[FILE]` for one that may be left out. */
+  readonly usage: string;
+  readonly doc: string;
+  /** For shells that complete it: a path of this machine, or a few words. */
+  readonly completes?: 'file' | 'directory' | readonly string[];
+}
+
 export interface Call {
   readonly operands: readonly string[];
   /** By the names of `flags`. */
   readonly given: Readonly<Record<string, Given>>;
   /** The whole command line, to say what to run again. */
   readonly argv: readonly string[];
+  /** Every command there is. */
+  commands(): Promise<readonly Command[]>;
   /** For the report, should it fail. */
   readonly facts: FailureFacts;
 }

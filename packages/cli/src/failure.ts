@@ -57,6 +57,8 @@ function toFailure(error: unknown, flagNames: FlagNames): Failure {
 export interface ReportOptions {
   readonly json: boolean;
   readonly facts?: FailureFacts;
+  /** What it happened to, where there is more than one. */
+  readonly subject?: string;
   /** The command's flags, by the names that the library's options have: its messages speak of options. */
   readonly flagNames?: FlagNames;
 }
@@ -76,8 +78,8 @@ export type FlagNames = Readonly<Record<string, string>>;
  *
  * @returns the exit code
  */
-export function reportFailure(error: unknown, { json, facts = {}, flagNames = {} }: ReportOptions): number {
-  const { exitCode, line, object } = describeFailure(error, facts, flagNames);
+export function reportFailure(error: unknown, { json, facts = {}, flagNames = {}, subject }: ReportOptions): number {
+  const { exitCode, line, object } = describeFailure(error, facts, flagNames, subject);
   if (json) process.stdout.write(object);
   process.stderr.write(line);
   for (let at = error; process.env.DEBUG === 'cos-slice' && at instanceof Error; at = at.cause) {
@@ -116,11 +118,12 @@ function describeFailure(
   error: unknown,
   facts: FailureFacts,
   flagNames: FlagNames,
+  subject?: string,
 ): { readonly exitCode: number; readonly line: string; readonly object: string } {
   const { exitCode, ...failure } = toFailure(error, flagNames);
   return {
     exitCode,
-    line: `cos-slice: ${[failure.message, ...(facts.advice === undefined ? [] : [facts.advice])].join('; ')}\n`,
+    line: `cos-slice: ${subject === undefined ? '' : `${toLine(subject)}: `}${[failure.message, ...(facts.advice === undefined ? [] : [facts.advice])].join('; ')}\n`,
     object: `${JSON.stringify({ ok: false, ...facts, ...failure })}\n`,
   };
 }
@@ -130,7 +133,19 @@ function pick({ code, exitCode }: CommandError): Pick<CommandError, 'code' | 'ex
 }
 
 /** What the command line has as an operand. */
-const OPERANDS: Readonly<Record<string, string>> = { bucket: 'the bucket', path: 'the path' };
+const OPERANDS: Readonly<Record<string, string>> = {
+  bucket: 'the bucket',
+  path: 'the path',
+  from: 'what is to be moved or copied',
+  to: 'the target',
+};
+
+/** What can be done about an object at the path, by the flag that does it. */
+const IN_THE_WAY: Readonly<Record<string, string>> = {
+  overwrite: 'replace it with',
+  skipExisting: 'leave it with',
+  rename: 'keep both with',
+};
 
 /** The library's messages speak of options; here they are flags. */
 function describe(error: CosSliceError, flagNames: FlagNames): string {
@@ -140,15 +155,22 @@ function describe(error: CosSliceError, flagNames: FlagNames): string {
       .map(({ option, message }) => `${OPERANDS[option] ?? flagNames[option] ?? option} ${message}`)
       .join('; ');
   }
-  if (error.code === 'exists' && error.wireCode !== DIRECTORY_IN_THE_WAY) {
-    return `there is an object at this path already: choose another path, or replace it with --overwrite, leave it with --skip-existing, keep both with --rename${server}`;
+  if (error.code === 'exists' && error.wireCode !== undefined && error.wireCode !== DIRECTORY_IN_THE_WAY) {
+    const ways = Object.entries(IN_THE_WAY).flatMap(([flag, what]) =>
+      flagNames[flag] ? `${what} ${flagNames[flag]}` : [],
+    );
+    return `there is an object at this path already: choose another path, or ${ways.join(', ')}${server}`;
   }
   if (error.code === 'conflict') {
     return `an unfinished upload, of other content as far as is known, is at this path: finish it, choose another path, or discard it with --on-conflict restart${server}`;
   }
+  if (error.code === 'not-found' && !message.includes(': ')) {
+    return `${message}: cos-slice ls shows what there is${server}`;
+  }
   // Options whose names are no English words. What has no flag follows the one that it is named with.
   const told = message
     .replace(/ and singleRequestMax\b/, '')
+    .replace(/\bturn overwrite on\b/, 'replace it with --overwrite')
     .replace(/\b[a-z]+[A-Z]\w*/g, (word) => flagNames[word] ?? word);
   return `${told}${server}`;
 }

@@ -22,6 +22,10 @@ export interface Flag<T = unknown> {
   readonly required?: boolean;
   /** May be given several times. */
   readonly repeatable?: boolean;
+  /** What may be given, where that is a few words. For shells that complete them, as what follows. */
+  readonly choices?: readonly string[];
+  /** A path of this machine. */
+  readonly takes?: 'file' | 'directory';
   /** What turns it off again. */
   readonly opposite?: { readonly usage: string; readonly doc: string };
   /** It is never printed; a URL is unless it has a user, a password or a query. */
@@ -98,6 +102,7 @@ export function choiceFlag<T extends string>(
   return {
     usage,
     doc: `${doc} (${[list(choices), ...defaultOf(fallback)].join('; ')})`,
+    choices,
     read(given, name) {
       const found = choices.find((one) => one === given);
       if (given !== undefined && found === undefined) {
@@ -106,6 +111,11 @@ export function choiceFlag<T extends string>(
       return found;
     },
   };
+}
+
+/** It may be given several times. */
+export function textsFlag(usage: string, doc: string): Flag<readonly string[]> {
+  return { usage, doc, repeatable: true, read: (given) => (Array.isArray(given) ? given : []) };
 }
 
 function defaultOf(value: string | number | undefined): string[] {
@@ -127,9 +137,9 @@ export function optionDoc(name: string): string {
   return doc.replaceAll('`', '').replace(/^[A-Z](?![A-Z])/, (letter) => letter.toLowerCase());
 }
 
-/** `--slice-size <SIZE>` -> `--slice-size` */
+/** `-l, --long`, `--slice-size <SIZE>` -> `--long`, `--slice-size` */
 export function nameOf({ usage }: Pick<Flag, 'usage'>): string {
-  return usage.split(' ')[0] ?? usage;
+  return /--[\w-]+/.exec(usage)?.[0] ?? usage;
 }
 
 /** Flags as they are typed, by the names of the library's options. */

@@ -1,15 +1,30 @@
+import { writeSync } from 'node:fs';
 import { EXIT, reportFailure } from './failure.ts';
 import { run, wantsJson } from './program.ts';
 
 // Whoever reads the output may leave early (`| head`); that is no reason to fail, let alone for a server to stop.
+let unwritten: NodeJS.ErrnoException | undefined;
 for (const stream of [process.stdout, process.stderr]) {
   stream.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') process.exitCode = EXIT.failed;
+    if (error.code !== 'EPIPE') unwritten ??= error;
   });
 }
+process.on('exit', () => {
+  if (unwritten === undefined || process.exitCode !== EXIT.done) return;
+  process.exitCode = EXIT.failed;
+  const why = unwritten.code === 'ENOSPC' ? 'the disk is full' : 'it cannot be written';
+  try {
+    writeSync(
+      2,
+      `cos-slice: not all of the output could be printed: ${why} (${unwritten.code ?? unwritten.message})\n`,
+    );
+  } catch {
+    // That was it, then.
+  }
+});
 process.on('uncaughtException', (error) => {
   process.exit(reportFailure(error, { json: wantsJson(process.argv.slice(2)) }));
 });
 
 const exitCode = await run(process.argv.slice(2));
-process.exitCode ||= exitCode;
+process.exitCode = exitCode;

@@ -10,14 +10,14 @@ import { LAYOUT, renderHelp, renderOverview } from './help.ts';
 export async function run(argv: readonly string[]): Promise<number> {
   const named = argv.find((word) => !word.startsWith('-')) ?? '';
   const isKnown = Object.hasOwn(COMMANDS, named);
-  const loaders = isKnown ? [COMMANDS[named]] : Object.values(COMMANDS);
-  const commands = await Promise.all(loaders.flatMap((load) => (load ? [load()] : [])));
+  const all = (): Promise<readonly Command[]> => Promise.all(Object.values(COMMANDS).map((load) => load()));
+  const commands = isKnown ? await Promise.all([COMMANDS[named]?.() as Promise<Command>]) : await all();
   let exitCode: number = EXIT.done;
   const facts: FailureFacts = {};
   const program = createProgram();
   for (const command of commands) {
     addCommand(program, command, async (operands, given) => {
-      exitCode = await command.run({ operands, given, argv, facts });
+      exitCode = await command.run({ operands, given, argv, facts, commands: all });
     });
   }
   try {
@@ -73,7 +73,13 @@ function addCommand(
 ): void {
   const { name, summary, description, operands, flags } = command;
   const shown = program.command(name).summary(summary).description(description);
-  for (const { usage, doc } of operands) shown.argument(usage, doc);
+  // Commander wants the last one to be the one that there may be several of; `run` knows better.
+  const isOpen = operands.slice(0, -1).some(({ usage }) => usage.includes('...'));
+  for (const [index, { usage, doc }] of operands.entries()) {
+    const isLast = index === operands.length - 1;
+    shown.argument(isOpen ? usage.replace(/(\.{3})?>$/, isLast ? '...>' : '>') : usage, doc);
+  }
+  if (isOpen) shown.usage(['[options]', ...operands.map(({ usage }) => usage)].join(' '));
   const keys = Object.entries(flags).map(([key, flag]) => {
     const option = toOption(flag);
     shown.addOption(option);

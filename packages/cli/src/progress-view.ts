@@ -1,37 +1,8 @@
 import type { UploadProgress, UploadSnapshot } from '@cos-slice/node';
-import stringWidth from 'string-width';
-import { shorten, toLine } from './text.ts';
+import { type Bar, GAP, renderBarLine } from './bar.ts';
+import { type ProgressView, showLive, type Terminal } from './live-view.ts';
+import { toLine } from './text.ts';
 import { formatBytes, formatDuration, formatPart } from './units.ts';
-
-/** Redraws at most ten times a second. */
-const DRAW_EVERY_MS = 100;
-/** Without a terminal: a line now and then, for logs. */
-const LINE_EVERY_MS = 3000;
-
-const FULL = '█';
-const EMPTY = '░';
-const GAP = '  ';
-const BAR_COLUMNS = { min: 10, max: 30 };
-const NAME_COLUMNS = { min: 8, max: 24 };
-
-const HIDE_CURSOR = '\u001b[?25l';
-const SHOW_CURSOR = '\u001b[?25h';
-const CLEAR_REST = '\u001b[K';
-// Terminals do not agree on how wide some characters are: what is too long is cut off, never wrapped.
-const NO_WRAP = '\u001b[?7l';
-const WRAP = '\u001b[?7h';
-
-export interface ProgressView {
-  /** Gives the line and the cursor back. May be called twice. */
-  end(): void;
-}
-
-/** What there is to draw on: `process.stderr`. */
-export interface Terminal {
-  readonly isTTY?: boolean | undefined;
-  readonly columns?: number | undefined;
-  write(text: string): unknown;
-}
 
 /** Shows an upload until `end`: a bar that redraws itself on a terminal, plain lines elsewhere. */
 export function showProgress(
@@ -40,63 +11,31 @@ export function showProgress(
   read: () => UploadSnapshot,
   environment: NodeJS.ProcessEnv,
 ): ProgressView {
-  const live = terminal.isTTY === true && environment.TERM !== 'dumb';
   const label = toLine(name);
-  const color = !environment.NO_COLOR;
-  let drawn = false;
-  let printAtMs = performance.now() + LINE_EVERY_MS;
-  const show = (): void => {
-    // Read each time: the upload measures its speed as it is looked at.
-    const state = read();
-    if (live) {
-      // Terminals without a size say 0. The last columns are for the ^C that a terminal shows: it must not begin a new line.
-      const line = renderLine(label, state, { columns: (terminal.columns || 80) - 3, color });
-      terminal.write(`${drawn ? '' : HIDE_CURSOR}${NO_WRAP}\r${line}${CLEAR_REST}${WRAP}`);
-      drawn = true;
-    } else if (performance.now() >= printAtMs) {
-      printAtMs += LINE_EVERY_MS;
-      terminal.write(`${[label, ...renderFacts(state)].join(GAP)}\n`);
-    }
+  // Read each time: the upload measures its speed as it is looked at.
+  const shown = {
+    lines: (look: { readonly columns: number; readonly color: boolean }) => [renderLine(label, read(), look)],
+    line: () => [label, ...renderFacts(read())].join(GAP),
   };
-  const end = (): void => {
-    clearInterval(timer);
-    process.off('exit', end);
-    if (drawn) terminal.write(`\r${CLEAR_REST}${SHOW_CURSOR}`);
-    drawn = false;
-  };
-  // Looks at the upload instead of listening to it: a stalled one is redrawn too, and a fast one not too often.
-  const timer = setInterval(show, DRAW_EVERY_MS);
-  timer.unref();
-  process.once('exit', end);
-  return { end };
+  return showLive(terminal, shown, environment);
 }
 
-/** One line of at most `columns`: the last facts go first when it is tight, and name and bar take what is left. */
+/** One line of at most `columns`. */
 export function renderLine(
   name: string,
   state: UploadSnapshot,
   look: { readonly columns: number; readonly color: boolean },
 ): string {
-  const { columns } = look;
-  const width = (facts: string[]): number => stringWidth(facts.join(GAP));
-  let facts = renderFacts(state);
-  const room = columns - BAR_COLUMNS.min - GAP.length;
-  if (width(facts) > room) facts = renderFacts(state, true);
-  while (facts.length > 1 && width(facts) > room) facts.pop();
-  if (width(facts) > room) return shorten(facts.join(GAP), columns);
-
-  const nameRoom = Math.min(NAME_COLUMNS.max, room - width(facts) - GAP.length);
-  const label = nameRoom < NAME_COLUMNS.min ? '' : `${shorten(name, nameRoom)}${GAP}`;
-  const bar = Math.min(BAR_COLUMNS.max, columns - stringWidth(label) - width(facts) - GAP.length);
-  return `${label}${renderBar(state, bar, look.color)}${GAP}${facts.join(GAP)}`;
-}
-
-function renderBar(state: UploadSnapshot, columns: number, color: boolean): string {
-  const full = Math.floor(shareOf(state.progress) * columns);
-  if (!color) return FULL.repeat(full) + EMPTY.repeat(columns - full);
   const troubled = !state.online || state.progress.slices.retrying > 0;
-  const paint = troubled ? 33 : state.phase === 'hashing' ? 36 : 32;
-  return `\u001b[${paint}m${FULL.repeat(full)}\u001b[0;2m${EMPTY.repeat(columns - full)}\u001b[0m`;
+  const mood = troubled ? 'troubled' : state.phase === 'hashing' ? 'preparing' : 'well';
+  const bar: Bar = {
+    name,
+    mood,
+    share: shareOf(state.progress),
+    facts: renderFacts(state),
+    terse: renderFacts(state, true),
+  };
+  return renderBarLine(bar, look);
 }
 
 /** What is known, most important first. */

@@ -48,6 +48,26 @@ export const CONNECTION: Settings<'endpoint' | keyof typeof ACCOUNT | 'url'> = {
   ),
 } as const satisfies Flags;
 
+/** Through what a server is reached. */
+export const PROXY: Flag<string | undefined> = {
+  usage: '--proxy <URL>',
+  doc: optionDoc('proxy'),
+  secret: 'in-url',
+  read(given, name) {
+    const text = given === undefined ? undefined : String(given);
+    if (text !== undefined && !(URL.canParse(text) && /^https?:/i.test(text))) {
+      throw new UsageError(`${name} must be the URL of a proxy, such as http://proxy.example:3128`);
+    }
+    return text;
+  },
+};
+
+/** Variables that every command minds which talks to a server. */
+export const NETWORK_VARIABLES: Readonly<Record<string, string>> = {
+  HTTP_PROXY: 'which proxy to go through; HTTPS_PROXY and NO_PROXY, too',
+  NODE_EXTRA_CA_CERTS: 'a file of more certificates to trust',
+};
+
 /** The settings named, or one message that names every missing one. @throws UsageError */
 export function required<F extends Flags, N extends keyof F & string>(
   flags: F,
@@ -64,7 +84,8 @@ export function required<F extends Flags, N extends keyof F & string>(
 export interface Connection {
   readonly endpoint: string;
   readonly appId: string;
-  readonly signerFor: (bucket: string) => Signer;
+  /** @param bound `false`: its signatures cover the whole bucket, and not one path each */
+  readonly signerFor: (bucket: string, bound?: boolean) => Signer;
 }
 
 /** What a client needs, all that is missing named at once. @throws UsageError */
@@ -82,7 +103,8 @@ export function readConnection(given: Readonly<Record<string, Given>>, proxy: st
   }
   const names = ['endpoint', 'appId', 'secretId', 'secretKey'] as const;
   const { endpoint, appId, secretId, secretKey } = required(CONNECTION, settings, names);
-  const signerFor = (bucket: string): Signer => createSigner({ appId, bucket, secretId, secretKey });
+  const signerFor: Connection['signerFor'] = (bucket, bound = true) =>
+    createSigner({ appId, bucket, secretId, secretKey, bound });
   return { endpoint, appId, signerFor };
 }
 

@@ -10,12 +10,18 @@ export function toLine(text: string): string {
     .trim();
 }
 
+/** A name on a screen: what a terminal would take for a command, or for a new line, is escaped. */
+export function toName(text: string): string {
+  return text.replace(/[\p{Cc}\u2028-\u202e\u2066-\u2069]/gu, escaped);
+}
+
 /** A name for a log: in double quotes, with everything escaped that would not just be shown. */
 export function quoteName(text: string): string {
-  return JSON.stringify(text).replace(
-    /[\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g,
-    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  );
+  return JSON.stringify(text).replace(/[\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g, escaped);
+}
+
+function escaped(char: string): string {
+  return `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`;
 }
 
 /** At most so many columns of a terminal, cut in the middle: the end of a file's name says what it is. */

@@ -3,6 +3,8 @@ import { UsageError } from './failure.ts';
 const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
 const FACTORS: Readonly<Record<string, number>> = { '': 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3 };
 
+const TIME_COLUMNS = 'YYYY-MM-DD hh:mm:ss'.length;
+
 /** `1536` -> `1.5 KiB` */
 export function formatBytes(bytes: number): string {
   return scale(bytes).join(' ');
@@ -36,6 +38,14 @@ export function formatDuration(durationMs: number): string {
   return `${Math.floor(minutes / 60)}h${String(minutes % 60).padStart(2, '0')}m`;
 }
 
+/** `2026-11-26 06:52:00`, where this machine is. */
+export function formatTime(date: Date | undefined): string {
+  if (date === undefined || Number.isNaN(date.getTime())) return '-'.padEnd(TIME_COLUMNS);
+  const two = (value: number): string => String(value).padStart(2, '0');
+  const day = [date.getFullYear(), two(date.getMonth() + 1), two(date.getDate())].join('-');
+  return `${day} ${[date.getHours(), date.getMinutes(), date.getSeconds()].map(two).join(':')}`;
+}
+
 /** `1048576`, `512k`, `1MiB`, `3 MB` (1024-based) -> bytes. @throws UsageError */
 export function parseBytes(name: string, text: string): number {
   const [, digits, unit = ''] = /^(\d+)\s*([kmg]?)(?:i?b)?$/i.exec(text.trim()) ?? [];
@@ -47,6 +57,11 @@ export function parseBytes(name: string, text: string): number {
 export function formatSize(bytes: number): string {
   const [unit, factor] = Object.entries(FACTORS).findLast(([, one]) => bytes >= one && bytes % one === 0) ?? ['', 1];
   return `${bytes / factor}${unit}`;
+}
+
+/** `1 file`, `2 files` */
+export function count(number: number, one: string, many = `${one}s`): string {
+  return `${number} ${number === 1 ? one : many}`;
 }
 
 /** `a, b or c` */

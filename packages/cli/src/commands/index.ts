@@ -2,7 +2,16 @@ import type { Command } from '../command.ts';
 
 /** Every command, loaded when it is called: an upload does not wait for a server. */
 export const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
+  ls: async () => (await import('./ls.ts')).ls,
+  stat: async () => (await import('./stat.ts')).stat,
+  mkdir: async () => (await import('./mkdir.ts')).mkdir,
+  rm: async () => (await import('./rm.ts')).rm,
+  mv: async () => (await import('./mv.ts')).mv,
+  cp: async () => (await import('./cp.ts')).cp,
+  set: async () => (await import('./set.ts')).set,
+  get: async () => (await import('./get.ts')).get,
   upload: async () => (await import('./upload.ts')).upload,
   serve: async () => (await import('./serve.ts')).serve,
   sign: async () => (await import('./sign.ts')).sign,
+  completion: async () => (await import('./completion.ts')).completion,
 };

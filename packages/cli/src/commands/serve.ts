@@ -18,6 +18,7 @@ const FLAGS = {
     usage: '--root <DIR>',
     doc: 'folder for the files; made when missing',
     required: true,
+    takes: 'directory',
     read(given): string {
       // Empty is what an unset variable becomes in scripts: not the folder somebody happens to be in.
       if (given === '') throw new UsageError('--root must be a folder, got nothing');

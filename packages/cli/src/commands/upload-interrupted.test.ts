@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { dirname, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { runCli, startCli } from '../testing/cli.ts';
+import { runCli, startCli, withoutProgress } from '../testing/cli.ts';
 import { createWorld, digestOf, KEY, type World } from '../testing/world.ts';
 
 const MIB = 1024 * 1024;
@@ -35,7 +35,7 @@ describe('an interrupted upload', () => {
   test.each(['SIGINT', 'SIGTERM'] as const)('%s: exit code 130, says what to run, resumes', async (signal) => {
     const { file, running, args } = await slow(`${signal} 1.bin`);
     running.child.kill(signal);
-    const { code, stdout, stderr } = await running.ended;
+    const { code, stdout, stderr } = withoutProgress(await running.ended);
     expect({ code, stdout }).toEqual({ code: 130, stdout: '' });
     expect(stderr).toMatch(ONE_LINE);
     const command = `upload '${file}' 'demo/${signal} 1.bin' --concurrency 2`;
@@ -54,7 +54,7 @@ describe('an interrupted upload', () => {
     const flags = ['--secret-key', KEY, '--json'];
     const { running } = await slow('key.bin', flags);
     running.child.kill('SIGINT');
-    const { code, stdout, stderr } = await running.ended;
+    const { code, stdout, stderr } = withoutProgress(await running.ended);
     expect(code).toBe(130);
     expect(JSON.parse(stdout)).toMatchObject({ ok: false, code: 'interrupted', path: 'demo/key.bin' });
     expect(stderr).toMatch(/to resume, run, with --secret-key as before: [^\n]* upload [^\n]*key\.bin [^\n]*--json\n$/);
@@ -105,7 +105,7 @@ describe('an interrupted upload', () => {
     const env = { ...world.env, XDG_STATE_HOME: '/dev/null/state' };
     const { args, running, file } = await slow('homeless.bin', ['--quiet'], env);
     running.child.kill('SIGINT');
-    const { stderr } = await running.ended;
+    const { stderr } = withoutProgress(await running.ended);
     expect(stderr).toMatch(/XDG_STATE_HOME\), to start over, run: cos-slice upload --on-conflict restart /);
     world.delayMs = 0;
     expect(await runCli([...args, '--on-conflict', 'restart'], { env: world.env })).toMatchObject({ code: 0 });
@@ -116,7 +116,7 @@ describe('an interrupted upload', () => {
     const env = { ...world.env, XDG_STATE_HOME: '/dev/null/state' };
     const { args, running, file } = await slow('edited.bin', ['--json'], env);
     await world.file('edited.bin', 20 * MIB);
-    const { code, stdout, stderr } = await running.ended;
+    const { code, stdout, stderr } = withoutProgress(await running.ended);
     expect(code).toBe(1);
     const again = /nothing is remembered .*XDG_STATE_HOME\), to start over, run: .* upload --on-conflict restart /;
     expect(stderr).toMatch(again);
@@ -129,7 +129,7 @@ describe('an interrupted upload', () => {
   test('with --no-resume: says so, and --on-conflict restart starts over', async () => {
     const { args, running, file } = await slow('forget.bin', ['--no-resume', '--quiet']);
     running.child.kill('SIGINT');
-    const { stderr } = await running.ended;
+    const { stderr } = withoutProgress(await running.ended);
     expect(stderr).toMatch(
       /interrupted at [1-9]\d*%; to start over, run: .*cos-slice(\.js)? upload --on-conflict restart /,
     );

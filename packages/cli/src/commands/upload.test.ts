@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { createSigner } from '@cos-slice/node';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { runCli } from '../testing/cli.ts';
+import { runCli, withoutProgress } from '../testing/cli.ts';
 import { ACCOUNT, createWorld, digestOf, KEY, type World } from '../testing/world.ts';
 
 const MIB = 1024 * 1024;
@@ -20,8 +20,10 @@ afterEach(() => {
   world.requests.length = 0;
 });
 
-const upload = (args: readonly string[], env: NodeJS.ProcessEnv = {}) =>
+const uploadTold = (args: readonly string[], env: NodeJS.ProcessEnv = {}) =>
   runCli(['upload', ...args], { env: { ...world.env, ...env }, cwd: world.folder });
+const upload = async (args: readonly string[], env: NodeJS.ProcessEnv = {}) =>
+  withoutProgress(await uploadTold(args, env));
 
 describe('a file that arrives', () => {
   test('is reported for people: URL, size, time and speed on stdout, nothing on stderr', async () => {
@@ -144,8 +146,8 @@ test('progress without a terminal is a plain line every few seconds, on stderr, 
   world.delayMs = 400;
   const startedAtMs = performance.now();
   const [shown, quiet] = await Promise.all([
-    upload([file, 'demo/slow/', '--concurrency', '1', '--json']),
-    upload([file, 'demo/quiet/', '--concurrency', '1', '--quiet']),
+    uploadTold([file, 'demo/slow/', '--concurrency', '1', '--json']),
+    uploadTold([file, 'demo/quiet/', '--concurrency', '1', '--quiet']),
   ]);
   expect(quiet).toMatchObject({ code: 0, stderr: '' });
   expect(shown.code).toBe(0);

@@ -2,73 +2,26 @@ import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import {
   CosSliceError,
-  type Integrity,
   isCosSliceError,
   type Upload,
   type UploadFileOptions,
   type UploadResult,
   uploadFile,
 } from '@cos-slice/node';
+import { JSON_ONE } from '../clients.ts';
 import type { Call, Command } from '../command.ts';
-import { withoutSecrets } from '../command-line.ts';
-import { CommandError, EXIT, endAtOnce, UsageError } from '../failure.ts';
-import {
-  choiceFlag,
-  type Flag,
-  type Flags,
-  nameOf,
-  negatedFlag,
-  optionDoc,
-  optionRow,
-  readFlags,
-  sizeFlag,
-  switchFlag,
-  textFlag,
-  wholeFlag,
-} from '../flags.ts';
-import { type ProgressView, showProgress } from '../progress-view.ts';
-import { CONNECTION, parseTarget, readConnection } from '../settings.ts';
+import { runAgain } from '../command-line.ts';
+import { EXIT, UsageError } from '../failure.ts';
+import { readFlags } from '../flags.ts';
+import { interruptible } from '../interrupt.ts';
+import type { ProgressView } from '../live-view.ts';
+import { showProgress } from '../progress-view.ts';
+import { CONNECTION, NETWORK_VARIABLES, parseTarget, readConnection } from '../settings.ts';
 import { toLine } from '../text.ts';
-import { checkAll, formatBytes, formatDuration, list } from '../units.ts';
+import { checkAll, formatBytes, formatDuration } from '../units.ts';
+import { readOverwrite, UPLOAD } from '../upload-flags.ts';
 
-const SLICE_SIZE = optionRow('sliceSize', 'whole');
-const FEWEST = optionRow('concurrency.min', 'whole');
-const MOST = optionRow('concurrency.max', 'whole');
-
-const OWN = {
-  integrity: choiceOf<Integrity>('--integrity <LEVEL>', 'integrity'),
-  sliceSize: sizeFlag('--slice-size <SIZE>', optionDoc('sliceSize'), SLICE_SIZE, SLICE_SIZE.default),
-  concurrency: {
-    ...wholeFlag('--concurrency <N>', 'requests in flight', { min: FEWEST.min, max: MOST.max }, undefined),
-    doc: `requests in flight, ${FEWEST.min} to ${MOST.max} (default: adapts, ${FEWEST.default} to ${MOST.default})`,
-  },
-  overwrite: switchFlag('--overwrite', 'replace what is at the path'),
-  skipExisting: switchFlag('--skip-existing', 'leave alone what is at the path, and be done'),
-  rename: switchFlag('--rename', 'put (1), (2), ... before the extension while the path is taken'),
-  onConflict: choiceOf<'error' | 'restart'>('--on-conflict <WHAT>', 'onConflict'),
-  mayGrow: switchFlag('--may-grow', optionDoc('mayGrow')),
-  proxy: {
-    usage: '--proxy <URL>',
-    doc: optionDoc('proxy'),
-    secret: 'in-url',
-    read(given, name): string | undefined {
-      const text = given === undefined ? undefined : String(given);
-      if (text !== undefined && !(URL.canParse(text) && /^https?:/i.test(text))) {
-        throw new UsageError(`${name} must be the URL of a proxy, such as http://proxy.example:3128`);
-      }
-      return text;
-    },
-  },
-  attributes: textFlag('--attributes <TEXT>', optionDoc('attributes')),
-  resume: negatedFlag('--no-resume', 'neither remember this upload nor look for an earlier run of it'),
-  quiet: switchFlag('--quiet', 'no progress'),
-  json: switchFlag('--json', 'print one JSON object at the end, whatever happens'),
-} as const satisfies Flags;
-
-function choiceOf<T extends string>(usage: string, name: string): Flag<T | undefined> {
-  const row = optionRow(name, 'choice');
-  return choiceFlag(usage, optionDoc(name), row.choices as readonly T[], String(row.default));
-}
+const OWN = { ...UPLOAD, json: JSON_ONE };
 
 export const upload: Command = {
   name: 'upload',
@@ -76,7 +29,11 @@ export const upload: Command = {
   description:
     'Uploads a file in slices. Run the same command again to resume after an interruption, a crash or a failure.',
   operands: [
-    { usage: '<FILE>', doc: 'the file to upload: a path, or a file: URL for a name that is not UTF-8' },
+    {
+      usage: '<FILE>',
+      doc: 'the file to upload: a path, or a file: URL for a name that is not UTF-8',
+      completes: 'file',
+    },
     { usage: '<BUCKET/PATH>', doc: "where to; a path that ends in / gets the file's name" },
   ],
   flags: { ...CONNECTION, ...OWN },
@@ -90,54 +47,45 @@ export const upload: Command = {
     'cos-slice upload notes.txt docs/notes.txt --sign-url https://example.com/sign --overwrite',
   ],
   variables: {
-    HTTP_PROXY: 'which proxy to go through; HTTPS_PROXY and NO_PROXY, too',
-    NODE_EXTRA_CA_CERTS: 'a file of more certificates to trust',
+    ...NETWORK_VARIABLES,
     NO_COLOR: 'no colours',
     XDG_STATE_HOME: 'where unfinished uploads are remembered (default: ~/.local/state)',
   },
   async run({ operands: [file = '', destination = ''], given, argv, facts }) {
     const startedAtMs = performance.now();
-    const interrupt = new AbortController();
     let running: Upload | undefined;
     let view: ProgressView | undefined;
-    let percent = 0;
     const again = (): string => sayAgain(argv, given, running?.state.resumable !== false);
-    const interruption = (): CommandError =>
-      new CommandError('interrupted', `interrupted at ${percent}%; ${again()}`, EXIT.interrupted);
-    const onSignal = (): void => {
-      // Whoever asks twice does not want to wait, and before it runs there is nothing that has to come to its end.
-      if (interrupt.signal.aborted || running === undefined) {
-        view?.end();
-        endAtOnce(interruption(), given.json === true, facts);
-      }
-      percent = Math.floor(running.state.progress.fraction * 100);
-      interrupt.abort();
+    const say = (): string => {
+      view?.end();
+      const percent = Math.floor((running?.state.progress.fraction ?? 0) * 100);
+      return `interrupted at ${percent}%; ${again()}`;
     };
-    process.on('SIGINT', onSignal);
-    process.on('SIGTERM', onSignal);
     facts.path = destination;
-    try {
+    return interruptible({ given, facts }, { say, isIdle: () => running === undefined }, async (signal) => {
       const { source, options, json, quiet } = readCommand(file, destination, given);
       facts.path = `${options.bucket}/${options.path}`;
       await checkFile(source);
-      const started = start(source, { ...options, signal: interrupt.signal }, keepsName(destination));
+      const started = start(source, { ...options, signal }, keepsName(destination));
       running = started;
       if (!quiet) view = showProgress(process.stderr, basename(options.path), () => started.state, process.env);
-      const result = await started.done.finally(() => view?.end());
-      const { sizeBytes } = started.state.progress;
-      const durationMs = Math.round(performance.now() - startedAtMs);
-      report({ ...result, path: `${options.bucket}/${result.path}`, sizeBytes, durationMs }, facts.path, json);
-      return EXIT.done;
-    } catch (error) {
-      if (interrupt.signal.aborted) throw interruption();
-      // What has arrived would be in the way of the next run, which knows nothing of it.
-      const { resumable = true, progress } = running?.state ?? {};
-      if (!resumable && progress !== undefined && progress.confirmedBytes > 0) facts.advice = again();
-      throw error;
-    } finally {
-      process.off('SIGINT', onSignal);
-      process.off('SIGTERM', onSignal);
-    }
+      try {
+        const result = await started.done.finally(() => view?.end());
+        const { sizeBytes } = started.state.progress;
+        const durationMs = Math.round(performance.now() - startedAtMs);
+        report(
+          { ...result, path: `${options.bucket}/${result.path}`, sizeBytes, durationMs },
+          String(facts.path),
+          json,
+        );
+        return EXIT.done;
+      } catch (error) {
+        // What has arrived would be in the way of the next run, which knows nothing of it.
+        const { resumable, progress } = started.state;
+        if (!resumable && progress.confirmedBytes > 0 && !signal.aborted) facts.advice = again();
+        throw error;
+      }
+    });
   },
 };
 
@@ -149,29 +97,24 @@ interface Read {
 }
 
 function readCommand(file: string, destination: string, given: Call['given']): Read {
-  const [source, { bucket, path }, { signerFor, ...settings }, flags] = checkAll(
+  const [source, { bucket, path }, { signerFor, ...settings }, flags, overwrite] = checkAll(
     () => toSource(file),
     () => parseTarget(destination),
     () => readConnection(given, typeof given.proxy === 'string' ? given.proxy : undefined),
     () => readFlags(OWN, given),
-    () => refuseSeveral(given),
+    () => readOverwrite(given),
   );
-  const { json, quiet, resume, overwrite, skipExisting, rename, ...rest } = flags;
+  const { json, quiet, resume, overwrite: _one, skipExisting: _other, rename: _third, ...rest } = flags;
   const options: UploadFileOptions = {
     ...settings,
     bucket,
     path: keepsName(destination) ? `${path}${ownName(source)}` : path,
     signer: signerFor(bucket),
-    overwrite: rename ? 'rename' : skipExisting ? 'skip' : overwrite,
+    overwrite,
     ...onlyGiven(rest),
     ...(resume ? {} : { resume: false }),
   };
   return { source, options, json, quiet };
-}
-
-function refuseSeveral(given: Call['given']): void {
-  const chosen = (['overwrite', 'skipExisting', 'rename'] as const).filter((name) => given[name] === true);
-  if (chosen.length > 1) throw new UsageError(`give only one of ${list(chosen.map((name) => nameOf(OWN[name])))}`);
 }
 
 type OnlyGiven<T> = { [Name in keyof T]?: Exclude<T[Name], undefined> };
@@ -262,9 +205,7 @@ function sayAgain(argv: readonly string[], given: Call['given'], isRemembered: b
   const resumable = isRemembered && given.resume !== false;
   // What was not remembered, or could not be, is in the way unless it is given up.
   const next = resumable || given.onConflict ? argv : [command, '--on-conflict', 'restart', ...words];
-  const { typed, left } = withoutSecrets(next, upload.flags);
   const forgotten =
     given.resume === false ? '' : 'nothing is remembered (the state folder cannot be written: see XDG_STATE_HOME), ';
-  const secrets = left.length === 0 ? '' : `, with ${left.join(' and ')} as before`;
-  return `${resumable ? 'to resume' : `${forgotten}to start over`}, run${secrets}: ${typed}`;
+  return runAgain(resumable ? 'to resume' : `${forgotten}to start over`, next, upload.flags);
 }

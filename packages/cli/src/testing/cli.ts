@@ -76,3 +76,13 @@ function startProcess(command: string, args: readonly string[], { env, cwd }: Su
 export function runCli(args: readonly string[], surroundings: Surroundings = {}): Promise<Ended> {
   return startCli(args, surroundings).ended;
 }
+
+/** Runs a line of a shell. */
+export function runShell(script: string, surroundings: Surroundings = {}): Promise<Ended> {
+  return startProcess('sh', ['-c', script], surroundings).ended;
+}
+
+/** Without the lines that tell every few seconds how far an upload is: machines that have much else to do see some. */
+export function withoutProgress({ stderr, ...ended }: Ended): Ended {
+  return { ...ended, stderr: stderr.replace(/^.* {2}[\w, ]+ \d+% {2}.*\n/gm, '') };
+}

@@ -1,4 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -23,6 +24,10 @@ export interface World {
   delayMs: number;
   /** Writes a file of random content. @returns its path */
   file(name: string, sizeBytes: number): Promise<string>;
+  /** Puts an object or, with a slash at its end, a directory at BUCKET/PATH. */
+  put(path: string, content?: string | Uint8Array): Promise<void>;
+  /** Whether anything is at BUCKET/PATH. */
+  has(path: string): boolean;
   /** What the server has at BUCKET/PATH. */
   stored(path: string): Promise<string>;
   close(): Promise<void>;
@@ -66,6 +71,12 @@ export async function createWorld(): Promise<World> {
       await writeFile(path, randomBytes(sizeBytes));
       return path;
     },
+    async put(path, content = path) {
+      const at = join(root, ACCOUNT.appId, path);
+      await mkdir(path.endsWith('/') ? at : dirname(at), { recursive: true });
+      if (!path.endsWith('/')) await writeFile(at, content);
+    },
+    has: (path) => existsSync(join(root, ACCOUNT.appId, path)),
     stored: (path) => digestOf(join(root, ACCOUNT.appId, path)),
     async close() {
       http.close();

@@ -1,0 +1,68 @@
+import { type Client, type ClientOptions, createClient, type Entry, isCosSliceError } from '@cos-slice/node';
+import { type Flag, type Given, readFlags, switchFlag } from './flags.ts';
+import { asDirectory, isDirectory, type Place, showPlace } from './place.ts';
+import { CONNECTION, PROXY, readConnection } from './settings.ts';
+
+/** The flags of every command that works with what is in a bucket. */
+export const CLIENT: typeof CONNECTION & { readonly proxy: typeof PROXY } = { ...CONNECTION, proxy: PROXY };
+
+export const JSON_ONE: Flag<boolean> = switchFlag('--json', 'print one JSON object at the end, whatever happens');
+export const JSON_LINES: Flag<boolean> = switchFlag('--json', 'print JSON, one object a line, whatever happens');
+
+/** A client for each bucket, by its name. */
+export type Clients = (bucket: string) => Client;
+
+/** @param more what else the clients' uploads go by. @throws UsageError */
+export function readClients(given: Readonly<Record<string, Given>>, more: Partial<ClientOptions> = {}): Clients {
+  const { proxy } = readFlags({ proxy: PROXY }, given);
+  const { signerFor, ...settings } = readConnection(given, proxy);
+  const clients = new Map<string, Client>();
+  return (bucket) => {
+    const made =
+      clients.get(bucket) ??
+      // One signature for all that is asked about a bucket.
+      createClient({
+        ...settings,
+        bucket,
+        signer: signerFor(bucket, false),
+        ...(proxy === undefined ? {} : { proxy }),
+        ...more,
+      });
+    clients.set(bucket, made);
+    return made;
+  };
+}
+
+/** What is at a path: also a directory whose slash was left out. @throws CosSliceError `not-found` */
+export async function find(client: Client, path: string, signal: AbortSignal): Promise<Entry> {
+  try {
+    return await client.stat(path, { signal });
+  } catch (error) {
+    if (isDirectory(path) || !isCosSliceError(error, 'wrong-kind')) throw error;
+    return client.stat(asDirectory(path), { signal });
+  }
+}
+
+/** Everything below a directory, one after the other: a directory comes before what is in it. */
+export async function* walk(
+  client: Client,
+  path: string,
+  options: { readonly signal: AbortSignal; readonly order?: 'ascending' | 'descending' },
+): AsyncGenerator<Entry, void, undefined> {
+  for await (const entry of client.list(path, options)) {
+    yield entry;
+    if (entry.kind !== 'directory') continue;
+    try {
+      yield* walk(client, entry.path, options);
+    } catch (error) {
+      // It has gone since it was listed.
+      if (!isCosSliceError(error, 'not-found')) throw error;
+    }
+  }
+}
+
+/** An entry for programs. */
+export function entryFacts({ bucket }: Place, entry: Entry): object {
+  const { name: _name, path, ...facts } = entry;
+  return { ok: true, path: showPlace({ bucket, path }), ...facts };
+}

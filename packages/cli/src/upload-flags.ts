@@ -1,0 +1,70 @@
+import type { Integrity } from '@cos-slice/node';
+import type { Call } from './command.ts';
+import { UsageError } from './failure.ts';
+import {
+  choiceFlag,
+  type Flag,
+  nameOf,
+  negatedFlag,
+  optionDoc,
+  optionRow,
+  sizeFlag,
+  switchFlag,
+  textFlag,
+  wholeFlag,
+} from './flags.ts';
+import { PROXY } from './settings.ts';
+import { list } from './units.ts';
+
+const SLICE_SIZE = optionRow('sliceSize', 'whole');
+const FEWEST = optionRow('concurrency.min', 'whole');
+const MOST = optionRow('concurrency.max', 'whole');
+
+export const CONCURRENCY: Flag<number | undefined> = {
+  ...wholeFlag('--concurrency <N>', 'requests in flight', { min: FEWEST.min, max: MOST.max }, undefined),
+  doc: `requests in flight, ${FEWEST.min} to ${MOST.max} (default: adapts, ${FEWEST.default} to ${MOST.default})`,
+};
+
+export const QUIET: Flag<boolean> = switchFlag('--quiet', 'no progress');
+
+/** How an upload goes, whatever it is of. */
+export const UPLOAD: {
+  readonly integrity: Flag<Integrity | undefined>;
+  readonly sliceSize: Flag<number | undefined>;
+  readonly concurrency: Flag<number | undefined>;
+  readonly overwrite: Flag<boolean>;
+  readonly skipExisting: Flag<boolean>;
+  readonly rename: Flag<boolean>;
+  readonly onConflict: Flag<'error' | 'restart' | undefined>;
+  readonly mayGrow: Flag<boolean>;
+  readonly proxy: Flag<string | undefined>;
+  readonly attributes: Flag<string | undefined>;
+  readonly resume: Flag<boolean>;
+  readonly quiet: Flag<boolean>;
+} = {
+  integrity: choiceOf('--integrity <LEVEL>', 'integrity'),
+  sliceSize: sizeFlag('--slice-size <SIZE>', optionDoc('sliceSize'), SLICE_SIZE, SLICE_SIZE.default),
+  concurrency: CONCURRENCY,
+  overwrite: switchFlag('--overwrite', 'replace what is at the path'),
+  skipExisting: switchFlag('--skip-existing', 'leave alone what is at the path, and be done'),
+  rename: switchFlag('--rename', 'put (1), (2), ... before the extension while the path is taken'),
+  onConflict: choiceOf('--on-conflict <WHAT>', 'onConflict'),
+  mayGrow: switchFlag('--may-grow', optionDoc('mayGrow')),
+  proxy: PROXY,
+  attributes: textFlag('--attributes <TEXT>', optionDoc('attributes')),
+  resume: negatedFlag('--no-resume', 'neither remember this upload nor look for an earlier run of it'),
+  quiet: QUIET,
+};
+
+/** What to do when something is at the path. @throws UsageError */
+export function readOverwrite(given: Call['given']): boolean | 'skip' | 'rename' {
+  const chosen = (['overwrite', 'skipExisting', 'rename'] as const).filter((name) => given[name] === true);
+  if (chosen.length > 1) throw new UsageError(`give only one of ${list(chosen.map((name) => nameOf(UPLOAD[name])))}`);
+  const [one] = chosen;
+  return one === 'rename' ? 'rename' : one === 'skipExisting' ? 'skip' : one === 'overwrite';
+}
+
+function choiceOf<T extends string>(usage: string, name: string): Flag<T | undefined> {
+  const row = optionRow(name, 'choice');
+  return choiceFlag(usage, optionDoc(name), row.choices as readonly T[], String(row.default));
+}
