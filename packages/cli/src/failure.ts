@@ -159,7 +159,7 @@ function describe(error: CosSliceError, flagNames: FlagNames): string {
     const ways = Object.entries(IN_THE_WAY).flatMap(([flag, what]) =>
       flagNames[flag] ? `${what} ${flagNames[flag]}` : [],
     );
-    return `there is an object at this path already: choose another path, or ${ways.join(', ')}${server}`;
+    return `there is an object at this path already: ${['choose another path', ways.join(', ')].filter(Boolean).join(', or ')}${server}`;
   }
   if (error.code === 'conflict') {
     return `an unfinished upload, of other content as far as is known, is at this path: finish it, choose another path, or discard it with --on-conflict restart${server}`;
