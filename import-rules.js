@@ -15,7 +15,7 @@ const MAP = {
 };
 
 /** Rooms of the core, from the one that everything rests on to the one that rests on everything. */
-const CORE = ['errors', 'ports', 'protocol', 'signing', 'exchange', 'upload', 'objects', 'batch'];
+const CORE = ['errors', 'ports', 'protocol', 'signing', 'wires', 'exchange', 'upload', 'objects', 'batch'];
 
 /** Tests and what only they use may also start servers, clients and browsers. */
 const TESTS = '(\\.test\\.ts$|/(testing|test|tour|scripts|types)/|^tests/|^bench/|tsdown\\.config)';

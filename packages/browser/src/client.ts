@@ -49,7 +49,7 @@ export interface Client extends ObjectClient {
  */
 export function createClient(options: ClientOptions): Client {
   const { transport: _kind, hashWorker: _worker, ...rest } = options;
-  const { concurrency, ...platform } = reach(options.endpoint, rest.concurrency);
+  const { concurrency, ...platform } = reach((options.wire?.place ?? options).endpoint ?? '', rest.concurrency);
   const { config, limiter, downloadTo, ...objects } = createObjectClient(
     { ...rest, concurrency },
     { ...platform, transport: { ...platform.transport, receive } },

@@ -63,10 +63,14 @@ let late: WhenTaken | undefined;
  */
 export function uploadBlob(blob: Blob, options: UploadBlobOptions): Upload {
   const { transport, hashWorker, ...rest } = options;
-  const { integrity = INTEGRITY, sliceSize = SLICE_BYTES, resume = lazyStore } = options;
+  const { integrity = INTEGRITY, resume = lazyStore, wire } = options;
+  const { endpoint = '' } = wire?.place ?? options;
+  // Where the server has the last word, ours is the first one.
+  const isOurs = wire?.traits.sliceSize.chosenBy === 'client';
+  const { sliceSize = isOurs ? undefined : SLICE_BYTES } = options;
   const hasher = hashWorker ? lazily(() => loadHasher(hashWorker)) : sharedHasher;
   const source = createBlobSource(blob);
-  const concurrency = options.concurrency ?? sharedLimiter(options.endpoint);
+  const concurrency = options.concurrency ?? sharedLimiter(endpoint);
   const kind = transport ?? (typeof XMLHttpRequest === 'function' ? 'xhr' : 'fetch');
   return createUpload(
     async () => {
@@ -79,12 +83,12 @@ export function uploadBlob(blob: Blob, options: UploadBlobOptions): Upload {
       if (resume === lazyStore) await sharedStore().catch((error) => network.online() || Promise.reject(error));
       return source;
     },
-    { ...rest, integrity, sliceSize, concurrency, resume },
+    { ...rest, integrity, concurrency, resume, ...(sliceSize && { sliceSize }) },
     {
       transport: watching(transports[kind], source),
       hasher: lazyHasher(hasher),
       whenTaken: () => late,
-      ...(NEAR.test(options.endpoint) ? {} : { network }),
+      ...(NEAR.test(endpoint) ? {} : { network }),
     },
     blob.size,
   );

@@ -27,16 +27,22 @@ export type { Config, RetryOptions, TimeoutOptions, UploadOptions } from './opti
 export { parseOptions } from './options/options.ts';
 export type { WholeRule } from './options/table.ts';
 export type * from './ports.ts';
+export { type CosPlace, cosRegions } from './protocol/cos-xml/index.ts';
 export type * from './protocol/entry.ts';
 export { type JsonApiDialect, jsonApiDialect } from './protocol/json-api/dialect.ts';
 export { jsonApi } from './protocol/json-api/index.ts';
 export { cosEndpoint } from './protocol/json-api/target.ts';
 export type * from './protocol/object-operations.ts';
 export type * from './protocol/operations.ts';
+export type { S3Place } from './protocol/s3/index.ts';
 export type { Integrity, Overwrite, Target, Traits, Wire } from './protocol/wire.ts';
+export { type Profile, profiles } from './protocol/xml/profile.ts';
+export type { XmlWire } from './protocol/xml/wire.ts';
 export { RemoteSignerError } from './signing/ask-endpoint.ts';
+export type { GivenSigner } from './signing/authorizer.ts';
 export { type CosRequest, type CosWindow, cosHeader, cosQuery, cosSignature } from './signing/cos-signature.ts';
 export { createSigner, type SignerOptions } from './signing/create-signer.ts';
+export { type RemoteCredentialsOptions, remoteCredentials } from './signing/remote-credentials.ts';
 export { type RemoteSignerOptions, remoteSigner } from './signing/remote-signer.ts';
 export { presignV4, signV4, UNSIGNED_PAYLOAD, type V4Request, type V4Scope } from './signing/sig-v4.ts';
 export {
@@ -52,3 +58,5 @@ export { createNotifier, type Notifier } from './upload/notifier.ts';
 export type { UploadPhase, UploadProgress } from './upload/progress.ts';
 export * from './upload/upload.ts';
 export type { WhenTaken } from './upload/when-taken.ts';
+export { type CosXmlOptions, cosXml } from './wires/cos-xml.ts';
+export { type S3Options, s3 } from './wires/s3.ts';

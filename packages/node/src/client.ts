@@ -60,9 +60,9 @@ export interface Client extends ObjectClient {
  * for await (const { path, kind } of client.list('2024/')) console.log(kind, path);
  */
 export function createClient(options: ClientOptions): Client {
-  const { dispatcher, proxy, ...rest } = checked(options);
+  const { dispatcher: _dispatcher, proxy: _proxy, ...rest } = checked(options);
   const concurrency = rest.concurrency ?? CONCURRENCY;
-  const platform = reach({ endpoint: rest.endpoint, dispatcher, proxy });
+  const platform = reach(options);
   const { config, limiter, downloadTo, ...objects } = createObjectClient({ ...rest, concurrency }, platform);
   return {
     ...objects,

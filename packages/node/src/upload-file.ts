@@ -72,16 +72,13 @@ export function uploadFile(source: UploadSource, options: UploadFileOptions): Up
   const open = (signal: AbortSignal): ReturnType<typeof openSource> =>
     openSource(source, { integrity, mayGrow }, signal);
   const filled = { ...rest, integrity, concurrency: rest.concurrency ?? CONCURRENCY, resume: rest.resume ?? resume };
-  return createUpload(
-    open,
-    filled,
-    { hasher, whenTaken: () => whenTaken, ...reach({ endpoint: rest.endpoint, dispatcher, proxy }) },
-    sizeOf(source),
-  );
+  const platform = { hasher, whenTaken: () => whenTaken, ...reach(options) };
+  return createUpload(open, filled, platform, sizeOf(source));
 }
 
 /** What all requests of this process to an endpoint, with these settings, go through. */
-export function reach({ endpoint, dispatcher, proxy }: ReachOptions): Omit<Platform<Uint8Array>, 'hasher'> {
+export function reach({ wire, dispatcher, proxy, ...rest }: ReachOptions): Omit<Platform<Uint8Array>, 'hasher'> {
+  const { endpoint = '' } = wire?.place ?? rest;
   if (dispatcher) return { transport: createDispatcherTransport(dispatcher) };
   // A proxy may be reachable where the network interfaces say that nothing is.
   const { transport, proxied } = sharedParts();
@@ -91,10 +88,7 @@ export function reach({ endpoint, dispatcher, proxy }: ReachOptions): Omit<Platf
   return { transport: watched(transport, network), network };
 }
 
-export type ReachOptions = Pick<UploadFileOptions, 'endpoint'> & {
-  readonly dispatcher: Dispatcher | undefined;
-  readonly proxy: string | false | undefined;
-};
+type ReachOptions = Pick<UploadFileOptions, 'endpoint' | 'wire' | 'dispatcher' | 'proxy'>;
 
 function sharedParts(): Shared {
   shared ??= {

@@ -11,6 +11,7 @@ import {
 import type { Body, Meta, PluginOpts, UppyFile } from '@uppy/core';
 
 type Passed =
+  | 'wire'
   | 'endpoint'
   | 'appId'
   | 'bucket'
@@ -26,7 +27,7 @@ type Passed =
 
 /** Options of `uploadBlob` where nothing else is said. */
 export interface CosSliceOptions<M extends Meta, B extends Body> extends PluginOpts, Pick<UploadBlobOptions, Passed> {
-  /** Signs; or give `signUrl`. */
+  /** Signs; or give `signUrl`. With a `wire` that signs requests: `remoteCredentials(...)` or another of its signers. */
   readonly signer?: UploadBlobOptions['signer'];
   /** The application's signing endpoint, for `remoteSigner`. */
   readonly signUrl?: string | RemoteSignerOptions;
@@ -58,7 +59,12 @@ export function checkOptions<M extends Meta, B extends Body>(options: CosSliceOp
     issues.push('allowedMetaFields must be true, false or a list of names');
   }
   try {
-    parseOptions({ ...pickPassed(options), signer: () => '', path: 'any', concurrency: boundsOf(options) });
+    parseOptions({
+      ...pickPassed(options),
+      signer: options.signer ?? (() => ''),
+      path: 'any',
+      concurrency: boundsOf(options),
+    });
   } catch (error) {
     if (!isCosSliceError(error)) throw error;
     issues.push(...(error.issues ?? []).map(({ option, message }) => `${option} ${message}`));
@@ -74,6 +80,7 @@ export function toSigner<M extends Meta, B extends Body>(
 }
 
 const PASSED: readonly Passed[] = [
+  'wire',
   'endpoint',
   'appId',
   'bucket',

@@ -1,4 +1,5 @@
 // Compiled, never run: what users write must type-check, strictly and with library checks on.
+import { cosXml, remoteCredentials } from '@cos-slice/browser';
 import CosSlice, { type CosSliceFile, type CosSliceStrings, enUS } from '@cos-slice/uppy-plugin';
 import Uppy from '@uppy/core';
 import './react.js';
@@ -20,8 +21,12 @@ uppy.use(CosSlice, {
 
 // @ts-expect-error there is no such level
 uppy.use(CosSlice, { endpoint: '', appId: '', bucket: '', signUrl: '', integrity: 'crc32' });
-// @ts-expect-error a bucket is needed
-uppy.use(CosSlice, { endpoint: '', appId: '', signUrl: '' });
+uppy.use(CosSlice, {
+  wire: cosXml({ region: 'ap-shanghai', bucket: 'films', appId: '10055004' }),
+  signer: remoteCredentials('/credentials'),
+});
+// @ts-expect-error the region is needed
+cosXml({ bucket: 'films', appId: '10055004' });
 
 uppy.on('cos-slice:state', (file, state) => {
   const left: number | undefined = state.progress.etaMs;

@@ -1,6 +1,6 @@
 import { isCosSliceError } from '../errors.ts';
 import type { TimeoutOptions } from '../options/options.ts';
-import type { Authorizer, Clock, Signer, Transport, WireResponse } from '../ports.ts';
+import type { Clock, Transport, WireResponse } from '../ports.ts';
 import {
   type Answer,
   type AnyOperationName,
@@ -9,7 +9,7 @@ import {
   type OperationName,
 } from '../protocol/operations.ts';
 import type { Target, Wire } from '../protocol/wire.ts';
-import { createAuthorizer } from '../signing/authorizer.ts';
+import { createAuthorizer, type GivenSigner } from '../signing/authorizer.ts';
 import { createAttempt } from './attempt.ts';
 import { createServerTime, type ServerTime } from './server-time.ts';
 import type { Traffic } from './traffic.ts';
@@ -19,7 +19,7 @@ export interface ExchangeOptions<C, Name extends AnyOperationName = OperationNam
   readonly wire: Wire<Name>;
   readonly target: Target;
   readonly transport: Transport<C>;
-  readonly signer: Signer | Authorizer;
+  readonly signer: GivenSigner;
   readonly clock: Clock;
   readonly timeouts: Required<TimeoutOptions>;
   /** Of all who share the line. */
@@ -76,7 +76,7 @@ export function createExchange<C, Name extends AnyOperationName = OperationName>
   let answered = false;
   let refused: string | undefined;
 
-  return {
+  const exchange: Exchange<C, Name> = {
     url,
     get requests() {
       return requests;
@@ -84,7 +84,8 @@ export function createExchange<C, Name extends AnyOperationName = OperationName>
     get signatures() {
       return authorizer.asked;
     },
-    async run(operation, { attempt, controller, beforeSend, onSent }) {
+    async run(operation, context) {
+      const { attempt, controller, beforeSend, onSent } = context;
       const { appId, bucket, path } = target;
       const at = url();
       const effect = wire.effectOf(operation.op);
@@ -121,12 +122,14 @@ export function createExchange<C, Name extends AnyOperationName = OperationName>
       }
       answered = true;
       if (sizeBytes > 0) onSent?.(sizeBytes);
-      const reply = wire.decode(operation, response);
+      const reply = wire.decode(operation, response, at);
       const slow = sizeBytes > 0 && nowMs - watched.sentAtMs > timeouts.responseMs / 2;
+      if (reply.kind === 'more') return exchange.run(Object.assign({}, operation, { more: reply.more }), context);
       if (reply.kind !== 'failed') return { reply, slow };
       const error = serverTime.learn(reply.error);
       if (error.remedy === 'resign') refused = request.authorization?.value;
       throw error;
     },
   };
+  return exchange;
 }

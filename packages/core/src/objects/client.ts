@@ -4,11 +4,10 @@ import type { Config, UploadOptions } from '../options/options.ts';
 import { parseOptions } from '../options/options.ts';
 import type { Limiter, Platform } from '../ports.ts';
 import type { Authority, Entry, FileEntry } from '../protocol/entry.ts';
-import { jsonObjects } from '../protocol/json-api/objects.ts';
 import type { Changes, Done, ListOrder, ListPattern, Page } from '../protocol/object-operations.ts';
 import type { ObjectLocation } from '../protocol/operations.ts';
 import { createDownload, type Download, type DownloadOptions, type Sink } from './download.ts';
-import { createPerformer } from './perform.ts';
+import { createPerformer, objectsOf } from './perform.ts';
 import { createPersist } from './persist.ts';
 
 /** What an upload wants, without what is one object's. `overwrite` and others are the defaults of the client's uploads. */
@@ -87,13 +86,14 @@ export function createObjectClient<C>(options: ClientOptions, platform: Omit<Pla
   const { transport, network, clock = systemClock, random = Math.random } = platform;
   const config = parseOptions({ ...options, path: 'any' });
   const persist = createPersist({ config, clock, network, random });
-  const { perform, authorizeDownload, learn } = createPerformer({ config, transport, clock, persist });
+  const { perform, authorizeDownload, presignDownload, learn } = createPerformer({ config, transport, clock, persist });
   const { appId, bucket } = config;
+  const wire = objectsOf(config);
 
   /** The path as it is asked for. @throws CosSliceError `invalid-options` */
   const checked = (path: unknown, kind: 'file' | 'directory' | 'either' | 'prefix', name = 'path'): string => {
     const text = typeof path === 'string' ? path.replace(/^\/+/, '') : '';
-    const issues: OptionIssue[] = [...jsonObjects.check({ ...config, path: text })];
+    const issues: OptionIssue[] = [...wire.check({ ...config, path: text })];
     const isDirectory = text === '' || text.endsWith('/');
     if (typeof path !== 'string') issues.push({ option: name, message: 'must be text' });
     else if (kind === 'file' && isDirectory)
@@ -225,10 +225,7 @@ export function createObjectClient<C>(options: ClientOptions, platform: Omit<Pla
       const asked = checked(path, 'file');
       const { address: url } = await find(asked, signal);
       if (!signed) return url;
-      const { authorization } = await persist(({ controller }) => authorizeDownload(asked, url, controller.signal), {
-        signal,
-      });
-      return `${url}?sign=${encodeURIComponent(authorization?.value ?? '')}`;
+      return persist(({ controller }) => presignDownload(asked, url, controller.signal), { signal });
     },
   };
 }

@@ -4,9 +4,8 @@ import { oneLine } from '../one-line.ts';
 import type { Config } from '../options/options.ts';
 import type { ByteRange, Clock, StreamedResponse, Transport } from '../ports.ts';
 import type { FileEntry } from '../protocol/entry.ts';
-import { decodeObjects } from '../protocol/json-api/decode-objects.ts';
 import { createNotifier } from '../upload/notifier.ts';
-import type { Performer } from './perform.ts';
+import { objectsOf, type Performer } from './perform.ts';
 import { linked, type Persist } from './persist.ts';
 import { receive } from './receive.ts';
 
@@ -168,7 +167,7 @@ export function createDownload<C>(sink: Sink, options: DownloadOptions, parts: D
   const checkHead = async (response: StreamedResponse, from: number, to: number): Promise<number> => {
     const { status } = response;
     const isPart = status === 206;
-    if (!isPart && status !== 200) throw learn(await refusalOf(response));
+    if (!isPart && status !== 200) throw learn(await refusalOf(response, config));
     const seen = response.header('etag');
     const [, first, total] = /^bytes (\d+)-\d+\/(\d+)$/.exec(response.header('content-range') ?? '') ?? [];
     if (etag !== undefined && seen !== undefined && seen !== etag) throw changed();
@@ -211,6 +210,7 @@ export function createDownload<C>(sink: Sink, options: DownloadOptions, parts: D
           // It would cost pages a preflight, which show no progress of what they send this way.
           const strong = etag !== undefined && !etag.startsWith('W/') && transport.reportsProgress;
           const headers = {
+            ...request.headers,
             ...(!isWhole && { Range: `bytes=${at}-${end - 1}` }),
             ...(!isWhole && strong && { 'If-Range': etag ?? '' }),
           };
@@ -352,14 +352,15 @@ export function createDownload<C>(sink: Sink, options: DownloadOptions, parts: D
 const MAX_REFUSAL_BYTES = 64 * 1024;
 
 /** What a response that brings no object says. */
-async function refusalOf({ status, header, body: chunks }: StreamedResponse): Promise<CosSliceError> {
+async function refusalOf({ status, header, body: chunks }: StreamedResponse, config: Config): Promise<CosSliceError> {
   if (status === 416) return changed();
   let body = '';
   for await (const bytes of chunks) {
     body += new TextDecoder().decode(bytes);
     if (body.length > MAX_REFUSAL_BYTES) break;
   }
-  const reply = decodeObjects({ op: 'remove' }, { status, header, body });
+  const wire = objectsOf(config);
+  const reply = wire.decode({ op: 'remove' }, { status, header, body }, wire.locate(config));
   return reply.kind === 'failed' ? reply.error : new CosSliceError('bad-reply', `HTTP ${status} brings no object`);
 }
 

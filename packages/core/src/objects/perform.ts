@@ -3,11 +3,11 @@ import { createExchange } from '../exchange/exchange.ts';
 import { createServerTime } from '../exchange/server-time.ts';
 import { trafficOf } from '../exchange/traffic.ts';
 import type { Config } from '../options/options.ts';
-import type { Clock, Transport, WireRequest } from '../ports.ts';
+import type { Clock, SignClaim, Transport, WireRequest } from '../ports.ts';
 import { jsonObjects } from '../protocol/json-api/objects.ts';
 import type { ObjectAnswers } from '../protocol/object-operations.ts';
 import type { ObjectOperationName, Operation } from '../protocol/operations.ts';
-import { adapted } from '../protocol/wire.ts';
+import { adapted, type Wire } from '../protocol/wire.ts';
 import { createAuthorizer } from '../signing/authorizer.ts';
 import { linked, type Persist, type PersistContext } from './persist.ts';
 
@@ -27,6 +27,8 @@ export interface Performer<C> {
   ): Promise<ObjectAnswers[Op]>;
   /** Lets a request through that downloads what is at the path. @throws CosSliceError `signing-failed`; `signal.reason` when aborted */
   authorizeDownload(path: string, url: string, signal: AbortSignal, refused?: string): Promise<WireRequest<C>>;
+  /** The URL that downloads what is at the path, as long as its signature lives. Throws as `authorizeDownload`. */
+  presignDownload(path: string, url: string, signal: AbortSignal): Promise<string>;
   /** What a refusal says of the server's clock. @returns the error to go on with */
   learn(error: CosSliceError): CosSliceError;
 }
@@ -34,10 +36,14 @@ export interface Performer<C> {
 /** What a client's operations share: signatures and the server's clock. */
 export function createPerformer<C>({ config, transport, clock, persist }: PerformerOptions<C>): Performer<C> {
   const { limiter, timeouts, appId, bucket } = config;
+  const wire = objectsOf(config);
   const timeoutMs = timeouts.connectMs + timeouts.responseMs;
-  const wire = adapted(jsonObjects, config.wire.adapt);
   const signer = createAuthorizer(wire, config.signer, { clock, timeoutMs });
   const serverTime = createServerTime(clock);
+
+  const claimOf = (path: string, refused?: string): SignClaim => {
+    return { appId, bucket, path, effect: 'download', nowSec: serverTime.nowSec(), refused };
+  };
 
   return {
     perform: (path, operation, context) =>
@@ -63,9 +69,13 @@ export function createPerformer<C>({ config, transport, clock, persist }: Perfor
         }
       }),
     learn: (error) => serverTime.learn(error),
-    authorizeDownload(path, url, signal, refused) {
-      const claim = { appId, bucket, path, effect: 'download', nowSec: serverTime.nowSec(), refused } as const;
-      return signer.authorize({ method: 'GET', url }, claim, signal);
-    },
+    authorizeDownload: (path, url, signal, refused) =>
+      signer.authorize({ method: 'GET', url }, claimOf(path, refused), signal),
+    presignDownload: (path, url, signal) => signer.presign({ method: 'GET', url }, claimOf(path), signal),
   };
+}
+
+/** The part of a wire that is about objects. */
+export function objectsOf({ wire }: Config): Wire<ObjectOperationName> {
+  return wire.objects ?? adapted(jsonObjects, wire.adapt);
 }

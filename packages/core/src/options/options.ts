@@ -1,8 +1,9 @@
 import { createLimiter } from '../batch/limiter.ts';
 import type { Bounds } from '../batch/window.ts';
-import type { Authorizer, Limiter, ResumeStore, SignClaim, Signer } from '../ports.ts';
+import type { Limiter, ResumeStore, SignClaim } from '../ports.ts';
 import { jsonApi } from '../protocol/json-api/index.ts';
 import type { Integrity, Overwrite, Target, Traits, Wire } from '../protocol/wire.ts';
+import type { GivenSigner } from '../signing/authorizer.ts';
 import type { UploadProgress } from '../upload/progress.ts';
 import { type Checker, createChecker } from './check.ts';
 import { type OptionRules, optionRules } from './table.ts';
@@ -28,14 +29,20 @@ export interface TimeoutOptions {
 }
 
 export interface UploadOptions {
-  /** URL prefix before `/<appid>/<bucket>/<path>`: `cosEndpoint('sh')`, `http://127.0.0.1:9000/files/v2`. */
-  readonly endpoint: string;
-  readonly appId: string | number;
-  readonly bucket: string;
+  /**
+   * URL prefix before `/<appid>/<bucket>/<path>`: `cosEndpoint('sh')`, `http://127.0.0.1:9000/files/v2`. A `wire` that is made
+   * for one place (`cosXml`, `s3`) has its own `endpoint`, `appId` and `bucket`: these count for nothing then.
+   */
+  readonly endpoint?: string | undefined;
+  readonly appId?: string | number | undefined;
+  readonly bucket?: string | undefined;
   /** Object path in the bucket, as text (it is percent-encoded once, here). A leading slash is dropped. */
   readonly path: string;
-  /** `createSigner(...)`, `remoteSigner(...)`, a function that returns the signature, or on wires that sign requests an authorizer. */
-  readonly signer: Signer | Authorizer | ((claim: SignClaim, signal: AbortSignal) => string | Promise<string>);
+  /**
+   * `createSigner(...)`, `remoteSigner(...)` or a function that returns the signature. On wires that sign requests (`cosXml`,
+   * `s3`): credentials, `remoteCredentials(...)`, `{ credentials }` with a function that returns them, or an authorizer.
+   */
+  readonly signer: GivenSigner | ((claim: SignClaim, signal: AbortSignal) => string | Promise<string>);
   /** What is spoken with the server. Default: the COS JSON API. */
   readonly wire?: Wire;
   /**
@@ -80,7 +87,7 @@ export interface Config {
   readonly bucket: string;
   readonly path: string;
   readonly wire: Wire;
-  readonly signer: Signer | Authorizer;
+  readonly signer: GivenSigner;
   readonly sliceSizeBytes: number;
   readonly singleRequestMaxBytes: number;
   readonly limiter: Limiter;
@@ -105,8 +112,9 @@ export function parseOptions(given: UploadOptions): Config {
   const { issues, check, whole, wholes, choice, done } = checker;
   check('options', typeof given === 'object' && given !== null, 'be an object', given);
   const options: { readonly [Name in keyof UploadOptions]?: unknown } = given ?? {};
-  const { path, endpoint, bucket, appId, resume = false, signal, onProgress, attributes } = options;
   const wire = (options.wire ?? jsonApi) as Wire;
+  const { endpoint, bucket, appId } = wire.place ?? options;
+  const { path, resume = false, signal, onProgress, attributes } = options;
   check('wire', typeof wire.encode === 'function', 'be a wire', wire);
   const { traits } = typeof wire.encode === 'function' ? wire : jsonApi;
   const rules = optionRules({ ...jsonApi, traits });
@@ -148,7 +156,7 @@ export function parseOptions(given: UploadOptions): Config {
     signal: signal as AbortSignal | undefined,
     onProgress: onProgress as Config['onProgress'],
   };
-  check('signer', isSigner(signer, traits), SIGNER_MUST[traits.signatureCovers], options.signer);
+  check('signer', isSigner(signer, wire, traits), SIGNER_MUST[traits.signatureCovers], options.signer);
   check('attributes', ['string', 'undefined'].includes(typeof attributes), 'be text', attributes);
   check('resume', resume === false || has(resume, 'load', 'save', 'remove'), 'be a resume store or false', resume);
   check('signal', signal === undefined || has(signal, 'addEventListener'), 'be an AbortSignal', signal);
@@ -184,14 +192,18 @@ function has(value: unknown, ...methods: readonly string[]): boolean {
   return object === value && methods.every((method) => typeof object[method] === 'function');
 }
 
-function toSigner(signer: UploadOptions['signer']): Signer | Authorizer {
+function toSigner(signer: UploadOptions['signer']): GivenSigner {
   return typeof signer === 'function' ? { sign: async (claim, signal) => signer(claim, signal) } : signer;
 }
 
-const SIGNER_MUST = { object: 'be a signer or a function', request: 'be an authorizer, which signs requests' };
+const SIGNER_MUST = {
+  object: 'be a signer or a function',
+  request: 'be an authorizer, which signs requests, or credentials',
+};
 
-function isSigner(signer: unknown, { signatureCovers }: Traits): boolean {
-  return has(signer, 'authorize') || (has(signer, 'sign') && signatureCovers === 'object');
+function isSigner(signer: unknown, { authorizer }: Wire, { signatureCovers }: Traits): boolean {
+  if (has(signer, 'authorize') || (has(signer, 'sign') && signatureCovers === 'object')) return true;
+  return authorizer !== undefined && (has(signer, 'credentials') || 'secretKey' in Object(signer));
 }
 
 function isPlainUrl(text: string): boolean {

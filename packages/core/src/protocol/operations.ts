@@ -34,14 +34,16 @@ interface Questions<C> {
     readonly session: string;
     readonly sizeBytes: number;
     readonly sha?: string | undefined;
-    /** Of every slice, in order, on a wire that tags them. */
+    /** Of every slice, in order, on a wire that tags them. Empty where the tag is not known. */
     readonly tags?: readonly string[] | undefined;
+    readonly overwrite: boolean;
   };
   /** The whole content in one request. */
   single: {
     readonly sizeBytes: number;
     readonly content: C;
     readonly sha?: string | undefined;
+    readonly md5?: string | undefined;
   } & Creating;
   /** Removes an unfinished upload. */
   discard: {
@@ -74,7 +76,11 @@ export type OperationName = keyof Answers;
 export type ObjectOperationName = keyof ObjectAnswers;
 export type AnyOperationName = OperationName | ObjectOperationName;
 
-export type Operation<C, Op extends AnyOperationName = OperationName> = Question<C> & { readonly op: Op };
+export type Operation<C, Op extends AnyOperationName = OperationName> = Question<C> & {
+  readonly op: Op;
+  /** How far it has come, on a wire that needs several requests for it: `More.more` of the reply before. */
+  readonly more?: unknown;
+};
 
 interface AllQuestions<C> extends Questions<C>, ObjectQuestions {}
 
@@ -84,7 +90,14 @@ interface AllAnswers extends Answers, ObjectAnswers {}
 
 /** What a server answered, as far as its client cares. */
 export type Answer<Op extends AnyOperationName = OperationName> = AllAnswers[Op] | Conflict;
-export type Reply<Op extends AnyOperationName = OperationName> = Answer<Op> | Failure;
+export type Reply<Op extends AnyOperationName = OperationName> = Answer<Op> | Failure | More;
+
+/** The operation takes another request. */
+export interface More {
+  readonly kind: 'more';
+  /** What that one has to know: only the wire looks into it. */
+  readonly more: unknown;
+}
 
 /** A session, new or found. */
 export interface SessionFacts {
@@ -159,7 +172,9 @@ export interface Failure {
   readonly error: CosSliceError;
 }
 
-/** Whether a server may have to go through a whole object before it answers: content that it knows is copied. */
+/** Whether a server may have to go through a whole object before it answers: content that it knows is copied, slices are merged. */
 export function mayTakeLong<C>(operation: Operation<C, AnyOperationName>): boolean {
-  return operation.op === 'copy' || (operation.op === 'init' && operation.sha !== undefined);
+  const { op } = operation;
+  if (op === 'copy' || op === 'move') return true;
+  return (op === 'init' && operation.sha !== undefined) || (op === 'finish' && operation.tags !== undefined);
 }

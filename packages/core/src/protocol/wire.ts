@@ -1,6 +1,14 @@
 import type { OptionIssue } from '../errors.ts';
-import type { SignClaim, WireRequest, WireResponse } from '../ports.ts';
-import type { AnyOperationName, Operation, OperationName, Reply } from './operations.ts';
+import type {
+  Authorizer,
+  Clock,
+  Credentials,
+  CredentialsProvider,
+  SignClaim,
+  WireRequest,
+  WireResponse,
+} from '../ports.ts';
+import type { AnyOperationName, ObjectOperationName, Operation, OperationName, Reply } from './operations.ts';
 
 /**
  * What is checked, and by whom, on the way:
@@ -60,11 +68,21 @@ export interface Wire<Name extends AnyOperationName = OperationName> {
   locate(target: Target): string;
   /** The request for an operation, without its authorization. */
   encode<C, Op extends Name>(operation: Operation<C, Op>, at: string): WireRequest<C>;
+  /** Where it goes, on a wire that is made for one place: options of the same names are not needed then. */
+  readonly place?: Omit<Target, 'path'> | undefined;
+  /** The part that is about objects which are there. Absent: the JSON API's, which a client loads with it. */
+  readonly objects?: Wire<ObjectOperationName> | undefined;
+  /** Makes credentials into what signs requests, on a wire that is signed with credentials. */
+  authorizer?(
+    credentials: Credentials | CredentialsProvider,
+    options: { readonly clock: Clock; readonly timeoutMs: number },
+  ): Authorizer;
   /** Puts a signer's text where it belongs. */
   attach<C>(request: WireRequest<C>, signature: string): WireRequest<C>;
   /** How often a signature for this operation may be used. */
   effectOf(op: Name): SignClaim['effect'];
-  decode<C, Op extends Name>(operation: Operation<C, Op>, response: WireResponse): Reply<Op>;
+  /** @param at what `encode` was given */
+  decode<C, Op extends Name>(operation: Operation<C, Op>, response: WireResponse, at: string): Reply<Op>;
 }
 
 /** The slice size to ask for: what is wanted, or more where the file would have too many slices. */

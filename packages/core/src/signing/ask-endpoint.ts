@@ -23,16 +23,16 @@ export interface AskedEndpoint {
 }
 
 /**
- * Makes one request to an endpoint that hands out signatures.
+ * Makes one request to an endpoint that hands out signatures or credentials.
  *
- * @param read takes the signature out of the answer: undefined when there is none
+ * @param read takes what is wanted out of the answer: undefined when there is none
  * @throws RemoteSignerError; `init.signal.reason` when aborted
  */
-export async function askEndpoint(
+export async function askEndpoint<T>(
   { url, name, shape, fetch: given }: AskedEndpoint,
   init: RequestInit & { readonly signal: AbortSignal },
-  read: (reply: Readonly<Record<string, unknown>>) => string | undefined,
-): Promise<string> {
+  read: (reply: Readonly<Record<string, unknown>>) => T | undefined,
+): Promise<T> {
   const send = given ?? checkedFetch(name);
   let response: Awaited<ReturnType<typeof fetch>>;
   let text: string;
@@ -57,8 +57,8 @@ export async function askEndpoint(
     const remedy = passing ? 'backoff' : 'none';
     throw new RemoteSignerError(`${name} answered HTTP ${status}`, { httpStatus: status, remedy });
   }
-  const signature = read(parseReply(text));
-  if (signature) return signature;
+  const answer = read(parseReply(text));
+  if (answer) return answer;
   throw new RemoteSignerError(`${name} must answer ${shape}`, { httpStatus: status });
 }
 

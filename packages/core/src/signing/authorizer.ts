@@ -1,27 +1,39 @@
-import type { Authorizer, Clock, Signer } from '../ports.ts';
+import type { Authorizer, Clock, Credentials, CredentialsProvider, Signer } from '../ports.ts';
 import type { Wire } from '../protocol/wire.ts';
 import { cachedSigner } from './cached-signer.ts';
 
 /** An authorizer that tells how often signatures were asked for. */
 export interface CountingAuthorizer extends Authorizer {
   readonly asked: number;
+  presign: NonNullable<Authorizer['presign']>;
 }
+
+/** Signs texts or requests, or brings what a wire signs them with. */
+export type GivenSigner = Signer | Authorizer | Credentials | CredentialsProvider;
 
 /** Makes what was given as `signer` into what lets requests through: signatures that are kept, or one signed request after another. */
 export function createAuthorizer(
-  wire: Pick<Wire, 'attach'>,
-  given: Signer | Authorizer,
+  wire: Pick<Wire, 'attach' | 'authorizer'>,
+  given: GivenSigner,
   options: { readonly clock: Clock; readonly timeoutMs: number },
 ): CountingAuthorizer {
   if ('authorize' in given) return countingAuthorizer(given);
-  const signer = cachedSigner(given, options);
+  if (wire.authorizer && !isOnlySigner(given)) return countingAuthorizer(wire.authorizer(given, options));
+  const signer = cachedSigner(given as Signer, options);
   return {
     get asked() {
       return signer.asked;
     },
     authorize: (request, claim, signal) =>
       signer.sign(claim, signal).then((signature) => wire.attach(request, signature)),
+    presign: (request, claim, signal) =>
+      signer.sign(claim, signal).then((signature) => `${request.url}?sign=${encodeURIComponent(signature)}`),
   };
+}
+
+/** Signs texts, and does not tell what it signs them with. */
+function isOnlySigner(given: GivenSigner): given is Signer {
+  return 'sign' in given && !('credentials' in given);
 }
 
 function countingAuthorizer(given: Authorizer): CountingAuthorizer {
@@ -33,6 +45,10 @@ function countingAuthorizer(given: Authorizer): CountingAuthorizer {
     async authorize(request, claim, signal) {
       asked += 1;
       return given.authorize(request, claim, signal);
+    },
+    async presign(request, claim, signal) {
+      asked += 1;
+      return given.presign?.(request, claim, signal) ?? request.url;
     },
   };
 }

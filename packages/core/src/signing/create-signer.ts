@@ -1,5 +1,5 @@
 import { CosSliceError, type OptionIssue } from '../errors.ts';
-import type { SignClaim, Signer } from '../ports.ts';
+import type { CredentialsProvider, SignClaim, Signer } from '../ports.ts';
 import { encodePath } from '../protocol/json-api/encode.ts';
 import { pathIssues } from '../protocol/json-api/target.ts';
 import { signatureText, signText } from './signature.ts';
@@ -27,11 +27,12 @@ export interface SignerOptions {
 const NINETY_DAYS_SEC = 90 * 24 * 3600;
 
 /**
- * Signs with a secret key (protocol section 2). For machines that may hold the key; pages use `remoteSigner`.
+ * Signs with a secret key (protocol section 2). For machines that may hold the key; pages use `remoteSigner`. On a wire that is
+ * signed with credentials it brings these: an application that moves to the XML API of COS keeps its signer.
  *
  * @throws CosSliceError `invalid-options`; `sign` throws `signing-failed` for another application or bucket
  */
-export function createSigner(options: SignerOptions): Signer {
+export function createSigner(options: SignerOptions): Signer & CredentialsProvider {
   const { bucket, secretId, secretKey, lifetimeSec = 3600, bound = true, folders = !bound } = options;
   // NaN, and what is rounded, would be signed and refused.
   const appId = Number.isSafeInteger(options.appId) ? String(options.appId) : (options.appId as string);
@@ -51,6 +52,7 @@ export function createSigner(options: SignerOptions): Signer {
   }
 
   return {
+    credentials: () => ({ secretId, secretKey }),
     async sign(claim: SignClaim): Promise<string> {
       if (claim.appId !== appId || claim.bucket !== bucket) {
         const asked = `${claim.appId}/${claim.bucket}`;

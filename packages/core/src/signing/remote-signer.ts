@@ -44,16 +44,25 @@ export function remoteSigner(options: string | RemoteSignerOptions): Signer {
 }
 
 async function requestSignature(settings: RemoteSignerOptions, claim: SignClaim, signal: AbortSignal): Promise<string> {
-  const init = {
-    method: 'POST',
-    headers: { 'Content-Type': 'application/json', ...(await readHeaders(settings.headers)) },
-    body: JSON.stringify(claim),
-    // The runtime's own default stays unsaid: some refuse to hear of credentials.
-    ...(settings.credentials && { credentials: settings.credentials }),
-    signal,
-  };
+  const init = await postOf(settings, claim, signal);
   const endpoint = { name: 'the signing endpoint', shape: '{"signature": "<base64>"}', ...settings };
   return askEndpoint(endpoint, init, ({ signature }) => (isText(signature) ? signature : undefined));
+}
+
+/** The request to an application's own endpoint. */
+export async function postOf(
+  { headers, credentials }: RemoteSignerOptions,
+  body: object,
+  signal: AbortSignal,
+): Promise<RequestInit & { readonly signal: AbortSignal }> {
+  return {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json', ...(await readHeaders(headers)) },
+    body: JSON.stringify(body),
+    // The runtime's own default stays unsaid: some refuse to hear of credentials.
+    ...(credentials && { credentials }),
+    signal,
+  };
 }
 
 async function readHeaders(given: RemoteSignerOptions['headers'] = {}): Promise<Record<string, string>> {

@@ -158,11 +158,15 @@ export function createTasks<C>(options: TasksOptions<C>): Tasks<C> {
         } as const;
         return await exchangeOf(task, controller, operation, { onSent });
       }
-      // One request has no field for an MD5; its SHA-1 costs little and proves as much.
-      const sha = integrity === 'none' ? undefined : await digest('sha1', slice);
+      // Where one request has no field for an MD5, its SHA-1 costs little and proves as much.
+      const algorithm = wire.traits.integrity.includes('sha1') ? 'sha1' : 'md5';
+      const hash = integrity === 'none' ? undefined : await digest(algorithm, slice);
+      const sha = algorithm === 'sha1' ? hash : undefined;
+      const md5 = sha === undefined ? hash : undefined;
       if (sha) note({ type: 'hashed', run, hash: { sha, parts: [] } });
       await verify(controller);
-      const operation = { op: 'single', sizeBytes: range.length, content: slice, overwrite, attributes, sha } as const;
+      const { length: sizeBytes } = range;
+      const operation = { op: 'single', sizeBytes, content: slice, overwrite, attributes, sha, md5 } as const;
       return await exchangeOf(task, controller, operation, { onSent });
     } finally {
       content.release?.(slice);
@@ -206,7 +210,7 @@ export function createTasks<C>(options: TasksOptions<C>): Tasks<C> {
       case 'finish': {
         const { tags } = task;
         const { id, sha } = task.session;
-        return exchangeOf(task, controller, { op: 'finish', session: id, sizeBytes, sha, tags });
+        return exchangeOf(task, controller, { op: 'finish', session: id, sizeBytes, sha, tags, overwrite });
       }
     }
   };

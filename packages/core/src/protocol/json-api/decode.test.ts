@@ -8,7 +8,7 @@ const OPERATIONS: readonly Operation<string>[] = [
   { op: 'init', sizeBytes: 100, sliceSizeBytes: 64, overwrite: false },
   { op: 'list' },
   { op: 'slice', session: 's', index: 1, range: { offset: 64, length: 36 }, content: 'c', md5: 'm' },
-  { op: 'finish', session: 's', sizeBytes: 100 },
+  { op: 'finish', session: 's', sizeBytes: 100, overwrite: false },
   { op: 'single', sizeBytes: 100, content: 'c', overwrite: false },
   { op: 'discard' },
 ];

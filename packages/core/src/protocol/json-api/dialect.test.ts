@@ -12,7 +12,7 @@ test('fields of a deployment go with what makes an object, and with nothing else
   expect(names(init)).toContain('ttl');
   expect(names({ op: 'single', sizeBytes: 5, content: 'bytes', overwrite: false })).toContain('ttl');
   expect(names(slice)).not.toContain('ttl');
-  expect(names({ op: 'finish', session: 's', sizeBytes: 9 })).not.toContain('ttl');
+  expect(names({ op: 'finish', session: 's', sizeBytes: 9, overwrite: false })).not.toContain('ttl');
 });
 
 test('urlencoded forms are for what has no content', () => {

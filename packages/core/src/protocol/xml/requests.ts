@@ -1,0 +1,77 @@
+import type { WireRequest, WireResponse } from '../../ports.ts';
+import type { AnyOperationName, Failure, ObjectLocation, Operation, Reply } from '../operations.ts';
+import { percentEncode } from '../percent.ts';
+import { failed } from '../responses.ts';
+import type { Creating, Profile } from './profile.ts';
+
+/** One operation: its requests and what their responses mean. */
+export interface Handler<Op extends AnyOperationName> {
+  encode<C>(operation: Operation<C, Op>, at: string): WireRequest<C>;
+  decode<C>(operation: Operation<C, Op>, response: WireResponse, at: string): Reply<Op>;
+}
+
+/** What a wire is made of beside the operations that all of them have in common. */
+export interface Dialect {
+  readonly profile: Profile;
+  /** Sent with what makes an object. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** The URL of an object; of the bucket for an empty path. */
+  urlOf(path: string): string;
+  /** An object as the source of a copy, encoded. */
+  sourceOf(path: string): string;
+}
+
+/** Adds a query: names in the order of signatures, a name without a value alone. */
+export function withQuery(url: string, query: Readonly<Record<string, string | number | undefined>>): string {
+  const pairs = Object.entries(query).filter(([, value]) => value !== undefined);
+  const texts = pairs.map(([name, value]) => (value === '' ? name : `${name}=${percentEncode(String(value))}`));
+  return `${url}?${texts.join('&')}`;
+}
+
+/** Headers of a request that makes an object: what is stored with it, and what keeps another one from being replaced. */
+export function creatingHeaders(
+  { profile, headers }: Dialect,
+  request: Creating,
+  { overwrite, attributes }: { readonly overwrite: boolean; readonly attributes?: string | undefined },
+): Record<string, string> {
+  const { header, sentOn } = profile.keep;
+  const [name, value] = header;
+  return {
+    ...(request !== 'finish' && headers),
+    ...(attributes !== undefined && { [`${profile.prefix}meta-attributes`]: percentEncode(attributes) }),
+    ...(!overwrite && sentOn.includes(request) && { [name]: value }),
+  };
+}
+
+/** Whether somebody has to look first, since nothing keeps the request from replacing what is there, or would say so early. */
+export function looksFirst(
+  { profile }: Dialect,
+  request: Creating,
+  { overwrite }: { readonly overwrite: boolean },
+): boolean {
+  return !overwrite && !profile.keep.honouredOn.includes(request);
+}
+
+export function locationAt(url: string): ObjectLocation {
+  const path = url.replace(/^\w+:\/\/[^/]*/, '');
+  return { accessUrl: url, sourceUrl: url, url, resourcePath: path };
+}
+
+export function unusable(what: string, response: WireResponse): Failure {
+  return failed(response, 'bad-reply', `the server's reply has no usable ${what}`);
+}
+
+/** From hex to what headers have. */
+export function toBase64(hex: string): string {
+  return btoa(hex.replace(/../g, (byte) => String.fromCharCode(Number.parseInt(byte, 16))));
+}
+
+/** The MD5 that an ETag is, in hex; undefined where it is something else. */
+export function md5Of(profile: Profile, response: WireResponse): string | undefined {
+  const { prefix } = profile;
+  // What is encrypted with a key that the server does not have at hand has an ETag that only looks like one.
+  const encryption = response.header(`${prefix}server-side-encryption`) ?? 'AES256';
+  const own = response.header(`${prefix}server-side-encryption-customer-algorithm`);
+  const [, md5] = /^"?([\da-f]{32})"?$/i.exec(response.header('etag') ?? '') ?? [];
+  return profile.md5Etag && encryption === 'AES256' && own === undefined ? md5?.toLowerCase() : undefined;
+}

@@ -1,0 +1,236 @@
+import type { WireRequest, WireResponse } from '../../ports.ts';
+import type { Failure, Operation, OperationName, Reply, StoredRange } from '../operations.ts';
+import { failed } from '../responses.ts';
+import { childrenOf, readXml, textOf, type XmlElement } from './reader.ts';
+import { refusalOf } from './refusals.ts';
+import {
+  creatingHeaders,
+  type Dialect,
+  type Handler,
+  locationAt,
+  looksFirst,
+  md5Of,
+  toBase64,
+  unusable,
+  withQuery,
+} from './requests.ts';
+import { xmlElement } from './writer.ts';
+
+const PAGE = 1000;
+/** Why finish may be refused that a look at the parts can mend. */
+const OTHER_PARTS: ReadonlySet<string> = new Set(['InvalidPart', 'InvalidPartOrder', 'EntityTooSmall']);
+const SIZE = /^\d+$/;
+
+interface Part {
+  readonly number: number;
+  readonly sizeBytes: number;
+  readonly tag: string;
+}
+
+/** Parts of the pages so far, and where the next one begins. */
+interface Pages {
+  readonly parts: readonly Part[];
+  readonly marker: number;
+}
+
+/** What a list has come to: pages, or the end of an upload whose object is looked for. */
+type Listing = Pages | 'look' | undefined;
+/** What finish has come to: pages of parts whose tags are not known here, or all of them. */
+type Finishing = Pages | { readonly tags: readonly string[] } | undefined;
+
+/** Uploads in parts (`docs/wires.md`). The session is the upload's id, a slice's tag its ETag. */
+export function uploadHandlers(dialect: Dialect): { readonly [Op in OperationName]: Handler<Op> } {
+  const { profile } = dialect;
+  return {
+    init: {
+      encode(operation, at) {
+        if (operation.more === undefined && looksFirst(dialect, 'init', operation)) return look(at);
+        const headers = creatingHeaders(dialect, 'init', operation);
+        return { method: 'POST', url: withQuery(at, { uploads: '' }), headers };
+      },
+      decode(operation, response) {
+        if (operation.more === undefined && looksFirst(dialect, 'init', operation)) {
+          // Who may not look may yet send.
+          return response.status === 200 ? exists(response) : { kind: 'more', more: 'create' };
+        }
+        const root = readXml(response.body);
+        const refusal = refusalOf(response, root);
+        if (refusal) return refusal;
+        const session = textOf(root, 'UploadId') || textOf(root, 'UploadID');
+        if (session === '') return unusable('UploadId', response);
+        return {
+          kind: 'opened',
+          session,
+          sliceSizeBytes: operation.sliceSizeBytes,
+          serial: false,
+          sessionDelete: true,
+        };
+      },
+    },
+
+    list: {
+      encode({ session, more }, at) {
+        const listing = more as Listing;
+        return session === undefined || listing === 'look' ? look(at) : pageOf(session, listing, at);
+      },
+      decode({ session, sliceSizeBytes, more }, response, at): Reply<'list'> {
+        const listing = more as Listing;
+        if (session === undefined || listing === 'look') {
+          if (response.status === 404) return { kind: 'absent' };
+          const refusal = refusalOf(response);
+          return refusal ?? { kind: 'present', location: locationAt(at), sizeBytes: sizeOf(response) };
+        }
+        const pages = readPage(response, listing);
+        if (pages.kind === 'more') return pages;
+        if (pages.kind === 'failed') {
+          return pages.wireCode === 'NoSuchUpload' ? { kind: 'more', more: 'look' } : pages;
+        }
+        // Which bytes a part has, only the size of the parts before it tells: it was remembered with the session.
+        const step = sliceSizeBytes ?? pages.parts.find(({ number }) => number === 1)?.sizeBytes ?? 0;
+        const stored = pages.parts.map(
+          ({ number, sizeBytes, tag }): StoredRange => ({ offset: (number - 1) * step, length: sizeBytes, tag }),
+        );
+        return { kind: 'listed', session, sliceSizeBytes: step, serial: false, sessionDelete: true, stored };
+      },
+    },
+
+    slice: {
+      encode({ session, index, range, content, md5 }, at) {
+        return {
+          method: 'PUT',
+          url: withQuery(at, { partNumber: index + 1, uploadId: session }),
+          ...(md5 !== undefined && { headers: { 'Content-MD5': toBase64(md5) } }),
+          content: { name: '', body: content, sizeBytes: range.length },
+        };
+      },
+      decode({ md5 }, response) {
+        const error = refusalOf(response);
+        if (error) return error.wireCode === 'NoSuchUpload' ? { kind: 'session-gone', error: error.error } : error;
+        return spoilt(md5, response) ?? { kind: 'stored', tag: response.header('etag') ?? '' };
+      },
+    },
+
+    finish: {
+      encode(operation, at) {
+        const { session } = operation;
+        const tags = tagsOf(operation);
+        if (!tags) return pageOf(session, operation.more as Pages | undefined, at);
+        const parts = tags.map((tag, index) =>
+          xmlElement('Part', [xmlElement('PartNumber', String(index + 1)), xmlElement('ETag', tag)]),
+        );
+        return {
+          method: 'POST',
+          url: withQuery(at, { uploadId: session }),
+          headers: { 'Content-Type': 'application/xml', ...creatingHeaders(dialect, 'finish', operation) },
+          text: xmlElement('CompleteMultipartUpload', parts),
+        };
+      },
+      decode(operation, response, at): Reply<'finish'> {
+        const root = readXml(response.body);
+        if (!tagsOf(operation)) {
+          const pages = readPage(response, operation.more as Pages | undefined);
+          if (pages.kind === 'more') return pages;
+          if (pages.kind === 'failed') return ended(pages.wireCode, pages) ?? pages;
+          const tags = [...pages.parts].sort((one, other) => one.number - other.number).map(({ tag }) => tag);
+          return { kind: 'more', more: { tags } };
+        }
+        const refusal = refusalOf(response, root);
+        if (refusal) return ended(refusal.wireCode, refusal) ?? refusal;
+        // A 200 is sent before the parts have been put together: only the result at its end says that they are.
+        if (root?.name !== 'CompleteMultipartUploadResult' || textOf(root, 'ETag') === '') {
+          return unusable('result of putting the parts together', response);
+        }
+        return { kind: 'present', location: locationAt(at) };
+      },
+    },
+
+    single: {
+      encode<C>(operation: Operation<C, 'single'>, at: string): WireRequest<C> {
+        if (operation.more === undefined && looksFirst(dialect, 'single', operation)) return look<C>(at);
+        const { content, sizeBytes, md5 } = operation;
+        const headers = {
+          ...(md5 !== undefined && { 'Content-MD5': toBase64(md5) }),
+          ...creatingHeaders(dialect, 'single', operation),
+        };
+        return { method: 'PUT', url: at, headers, content: { name: '', body: content, sizeBytes } };
+      },
+      decode(operation, response, at): Reply<'single'> {
+        if (operation.more === undefined && looksFirst(dialect, 'single', operation)) {
+          return response.status === 200 ? exists(response) : { kind: 'more', more: 'put' };
+        }
+        return refusalOf(response) ?? spoilt(operation.md5, response) ?? { kind: 'present', location: locationAt(at) };
+      },
+    },
+
+    discard: {
+      encode: ({ session = '' }, at) => ({ method: 'DELETE', url: withQuery(at, { uploadId: session }) }),
+      decode(_operation, response) {
+        const refusal = refusalOf(response);
+        return !refusal || refusal.wireCode === 'NoSuchUpload' ? { kind: 'discarded' } : refusal;
+      },
+    },
+  };
+
+  /** Bytes that have an MD5 are stored with another one. */
+  function spoilt(md5: string | undefined, response: WireResponse) {
+    const stored = md5Of(profile, response);
+    if (md5 === undefined || stored === undefined || stored === md5) return undefined;
+    return failed(response, 'integrity', 'the bytes are stored differently from how they were sent');
+  }
+}
+
+function look<C>(at: string): WireRequest<C> {
+  return { method: 'HEAD', url: at };
+}
+
+export function exists(response: WireResponse): Failure {
+  return failed(response, 'exists', 'an object is at the path already: choose another one or overwrite', {
+    remedy: 'none',
+  });
+}
+
+export function sizeOf(response: WireResponse): number | undefined {
+  const text = response.header('content-length') ?? '';
+  return SIZE.test(text) ? Number(text) : undefined;
+}
+
+function pageOf<C>(session: string, pages: Pages | undefined, at: string): WireRequest<C> {
+  const marker = pages?.marker;
+  return { method: 'GET', url: withQuery(at, { 'max-parts': PAGE, 'part-number-marker': marker, uploadId: session }) };
+}
+
+/** All parts once there are no more pages. */
+function readPage(response: WireResponse, before: Pages | undefined) {
+  const root = readXml(response.body);
+  const refusal = refusalOf(response, root);
+  if (refusal) return refusal;
+  const parts = childrenOf(root, 'Part').map(readPart);
+  if (root?.name !== 'ListPartsResult' || parts.includes(undefined)) {
+    return { ...unusable('list of parts', response), wireCode: '' };
+  }
+  const all = [...(before?.parts ?? []), ...(parts as Part[])];
+  if (textOf(root, 'IsTruncated') !== 'true') return { kind: 'parts' as const, parts: all };
+  const marker = Number(textOf(root, 'NextPartNumberMarker'));
+  // Pages that lead nowhere must not be turned for ever.
+  if (!(marker > (before?.marker ?? 0))) return { ...unusable('list of parts', response), wireCode: '' };
+  return { kind: 'more' as const, more: { parts: all, marker } satisfies Pages };
+}
+
+function readPart(element: XmlElement): Part | undefined {
+  const [number, size] = [textOf(element, 'PartNumber'), textOf(element, 'Size')];
+  if (!SIZE.test(number) || !SIZE.test(size)) return undefined;
+  return { number: Number(number), sizeBytes: Number(size), tag: textOf(element, 'ETag') };
+}
+
+/** The tags that finish brings, once all are known. Pages do not get to see those that CORS hides. */
+function tagsOf<C>({ tags, more }: Operation<C, 'finish'>): readonly string[] | undefined {
+  const listed = more as Finishing;
+  if (listed && 'tags' in listed) return listed.tags;
+  return tags?.every((tag) => tag !== '') ? tags : undefined;
+}
+
+/** What a refused finish may mean. */
+function ended(wireCode: string, { error }: Failure): Reply<'finish'> | undefined {
+  if (wireCode === 'NoSuchUpload') return { kind: 'session-gone', error };
+  return OTHER_PARTS.has(wireCode) ? { kind: 'incomplete', error } : undefined;
+}
