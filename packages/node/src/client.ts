@@ -9,6 +9,9 @@ import {
   type Sink,
   type Upload,
 } from '@cos-slice/core';
+import { type DownloadDirectoryOptions, downloadDirectoryWith } from './directory/download-directory.ts';
+import { type DirectoryTransfer, FILES_AT_ONCE } from './directory/types.ts';
+import { type UploadDirectoryOptions, uploadDirectoryWith } from './directory/upload-directory.ts';
 import { createFileSink } from './file-sink.ts';
 import { CONCURRENCY } from './options.ts';
 import type { UploadSource } from './sources.ts';
@@ -46,6 +49,45 @@ export interface Client extends ObjectClient {
   download(path: string, to: string | URL | Writable, options?: DownloadFileOptions): Download;
   /** Uploads as `uploadFile` does; all uploads of a client share its places for requests. */
   upload(source: UploadSource, path: string, options?: UploadToOptions): Upload;
+  /**
+   * Uploads what is in a directory: files, and directories that are empty, too. It is walked through as the upload goes on, so
+   * memory and open files do not grow with it; run again, it sends what is missing or has changed, and nothing else.
+   *
+   * @throws CosSliceError `invalid-options`, at once. `done` rejects with the first failure, unless `onFailure` is `continue`.
+   * @example
+   * const { transferred, skipped } = await client.uploadDirectory('photos', { to: 'backup/photos', exclude: ['*.tmp'] }).done;
+   */
+  uploadDirectory(directory: string | URL, options?: UploadDirectoryOptions): DirectoryTransfer;
+  /**
+   * Downloads what is in a directory of the bucket (empty: the bucket). Files get the time of their object. Nothing is ever
+   * written outside of the local directory, whatever the names are and wherever links there lead.
+   *
+   * @throws CosSliceError as `uploadDirectory`
+   */
+  downloadDirectory(from: string, directory: string | URL, options?: DownloadDirectoryOptions): DirectoryTransfer;
+}
+
+/** Uploads a directory: `createClient(options).uploadDirectory(directory, options)`. */
+export function uploadDirectory(
+  directory: string | URL,
+  options: ClientOptions & UploadDirectoryOptions,
+): DirectoryTransfer {
+  return createClient(options).uploadDirectory(directory, options);
+}
+
+/** Downloads a directory: `createClient(options).downloadDirectory(from, directory, options)`. */
+export function downloadDirectory(
+  from: string,
+  directory: string | URL,
+  options: ClientOptions & DownloadDirectoryOptions,
+): DirectoryTransfer {
+  return createClient(options).downloadDirectory(from, directory, options);
+}
+
+/** As many as there may be requests; more could not move. */
+function filesAtOnce(concurrency: ClientOptions['concurrency']): number {
+  if (typeof concurrency === 'number') return concurrency;
+  return concurrency !== undefined && 'max' in concurrency ? concurrency.max : FILES_AT_ONCE;
 }
 
 /**
@@ -64,11 +106,16 @@ export function createClient(options: ClientOptions): Client {
   const concurrency = rest.concurrency ?? CONCURRENCY;
   const platform = reach(options);
   const { config, limiter, downloadTo, ...objects } = createObjectClient({ ...rest, concurrency }, platform);
-  return {
+  const client: Client = {
     ...objects,
     download: (path, to, more = {}) => downloadTo(sinkFor(to, more), path, more),
     upload: (source, path, more = {}) => uploadFile(source, { ...options, ...more, path, concurrency: limiter }),
+    uploadDirectory: (directory, more = {}) =>
+      uploadDirectoryWith(client, directory, more, filesAtOnce(rest.concurrency)),
+    downloadDirectory: (from, directory, more = {}) =>
+      downloadDirectoryWith(client, from, directory, more, filesAtOnce(rest.concurrency)),
   };
+  return client;
 }
 
 function sinkFor(to: string | URL | Writable, { overwrite = false }: DownloadFileOptions): Sink {

@@ -67,8 +67,24 @@ export {
   type ClientOptions,
   createClient,
   type DownloadFileOptions,
+  downloadDirectory,
   type UploadToOptions,
+  uploadDirectory,
 } from './client.ts';
+export type { DownloadDirectoryOptions } from './directory/download-directory.ts';
+export type {
+  ActiveFile,
+  Amount,
+  DirectoryEvent,
+  DirectoryOptions,
+  DirectoryProgress,
+  DirectoryResult,
+  DirectoryTransfer,
+  LocalFile,
+  Skip,
+} from './directory/types.ts';
+export type { UploadDirectoryOptions } from './directory/upload-directory.ts';
+export type { ProblemReason } from './directory/walk.ts';
 export { createDispatcherTransport, type DispatcherTransportOptions } from './dispatcher-transport.ts';
 export { createHasher } from './hasher.ts';
 export { createNetwork, type EndpointNetwork } from './network.ts';

@@ -1,0 +1,13 @@
+import type { Download, DownloadOptions, ObjectClient, Upload } from '@cos-slice/core';
+import type { UploadFileOptions } from '../upload-file.ts';
+
+/** What is done differently for the files of a directory. */
+export type UploadSettings = Partial<
+  Pick<UploadFileOptions, 'integrity' | 'onConflict' | 'resume' | 'sliceSize' | 'singleRequestMax' | 'mayGrow'>
+>;
+
+/** What directories want of a client. */
+export interface FileClient extends Pick<ObjectClient, 'stat' | 'list' | 'listPage' | 'createDirectory' | 'remove'> {
+  upload(file: string, path: string, options: UploadSettings & Pick<UploadFileOptions, 'overwrite' | 'signal'>): Upload;
+  download(path: string, file: string, options: DownloadOptions & { readonly overwrite: boolean }): Download;
+}

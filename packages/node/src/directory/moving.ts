@@ -1,0 +1,34 @@
+import type { Download, Upload } from '@cos-slice/core';
+import type { Moving } from './transfer.ts';
+
+export function toUploadMoving(upload: Upload): Moving {
+  return {
+    done: upload.done,
+    look() {
+      const { fraction, sizeBytes, sentBytes } = upload.state.progress;
+      return { doneBytes: Math.floor(fraction * sizeBytes), movedBytes: sentBytes };
+    },
+    pause: upload.pause,
+    resume: upload.resume,
+  };
+}
+
+export function toDownloadMoving(download: Download, done: Moving['done']): Moving {
+  return {
+    done,
+    look() {
+      const { receivedBytes, resumedBytes } = download.state.progress;
+      return { doneBytes: receivedBytes, movedBytes: receivedBytes - resumedBytes };
+    },
+    pause: download.pause,
+    resume: download.resume,
+  };
+}
+
+/** Nothing is moved. */
+export const DRY: Moving = {
+  done: Promise.resolve({ resumedBytes: 0 }),
+  look: () => ({ doneBytes: 0, movedBytes: 0 }),
+  pause() {},
+  resume() {},
+};

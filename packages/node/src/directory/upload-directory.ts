@@ -1,0 +1,171 @@
+import { lstat, stat } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type Entry, type FileEntry, isCosSliceError } from '@cos-slice/core';
+import { directoryIssues, refuseDirectoryIssues, toDirectoryPath } from './check.ts';
+import type { FileClient, UploadSettings } from './file-client.ts';
+import { createFilter } from './filter.ts';
+import { DRY, toUploadMoving } from './moving.ts';
+import type { Remembered } from './name-table.ts';
+import { listNames, NOTHING, type RemoteNames } from './remote-names.ts';
+import { isSafeName } from './safe-name.ts';
+import { isSame } from './same.ts';
+import { createTransfer, type Work } from './transfer.ts';
+import type { DirectoryOptions, DirectoryTransfer } from './types.ts';
+import { type Found, walk } from './walk.ts';
+
+export interface UploadDirectoryOptions extends DirectoryOptions, UploadSettings {
+  /** The directory in the bucket that gets what is in the local one. Default: the bucket itself. */
+  readonly to?: string;
+}
+
+/** What `client.uploadDirectory` does. */
+export function uploadDirectoryWith(
+  client: FileClient,
+  directory: string | URL,
+  options: UploadDirectoryOptions,
+  filesAtOnce: number,
+): DirectoryTransfer {
+  refuseDirectoryIssues(directory, options, directoryIssues('to', options?.to));
+  const { to = '', include, exclude, followSymlinks = false, skip = 'unchanged', dryRun = false } = options;
+  const { integrity, onConflict, resume, sliceSize, singleRequestMax, mayGrow } = options;
+  const top = resolve(directory instanceof URL ? fileURLToPath(directory) : directory);
+  const target = toDirectoryPath(to);
+  const filter = createFilter(include, exclude);
+  const own = {
+    ...(integrity !== undefined && { integrity }),
+    ...(onConflict !== undefined && { onConflict }),
+    ...(resume !== undefined && { resume }),
+    ...(sliceSize !== undefined && { sliceSize }),
+    ...(singleRequestMax !== undefined && { singleRequestMax }),
+    ...(mayGrow !== undefined && { mayGrow }),
+  };
+
+  /** Finds out what is in a directory on the server, and makes it where there is none. */
+  const prepare = async (path: string, above: Promise<void> | undefined, work: Work): Promise<RemoteNames> => {
+    await above;
+    const remotePath = target + path;
+    const names = await listNames(client, remotePath, path === '' ? top : `${top}/${path}`, work.signal);
+    if (names.exists || remotePath === '') return names;
+    if (!dryRun) {
+      await client.createDirectory(remotePath, { signal: work.signal }).catch((error) => {
+        // Somebody else has made it.
+        if (!isCosSliceError(error, 'exists')) throw error;
+      });
+    }
+    work.created(path);
+    return NOTHING;
+  };
+
+  const objectAt = async (path: string, signal: AbortSignal): Promise<FileEntry | undefined> => {
+    try {
+      const entry = await client.stat(target + path, { signal });
+      return entry.kind === 'file' ? entry : undefined;
+    } catch (error) {
+      if (isCosSliceError(error, 'not-found')) return undefined;
+      throw error;
+    }
+  };
+
+  type Here = Promise<RemoteNames>;
+  const handle = async (entry: Found<Here>, work: Work): Promise<void> => {
+    const { path } = entry;
+    if (entry.kind === 'problem') return work.problem(path, entry.reason, entry.code);
+    if (entry.kind === 'directory') return work.attempt(path, async () => void (await entry.here));
+    await work.attempt(path, async () => {
+      const facts = await stat(entry.file);
+      work.found(facts.size);
+      const { table } = await entry.here;
+      const file = { path, file: entry.file, sizeBytes: facts.size, modifiedAt: facts.mtime };
+      let asked: FileEntry | undefined;
+      const ask = async (): Promise<FileEntry | undefined> => {
+        asked ??= await objectAt(path, work.signal);
+        return asked;
+      };
+      const remote = table
+        ? table.get(nameOf(path))
+        : skip === 'existing' || !skip
+          ? undefined
+          : toRemembered(await ask());
+      if (remote && (await isSame(skip, 'up', file, remote, ask, work.signal))) return work.skipped(path, facts.size);
+      await work.move(path, facts.size, () => {
+        if (dryRun) return DRY;
+        const overwrite = skip === 'existing' ? 'skip' : true;
+        return toUploadMoving(client.upload(entry.file, target + path, { ...own, overwrite, signal: work.signal }));
+      });
+    });
+  };
+
+  return createTransfer<Found<Here>>({
+    ...options,
+    filesAtOnce,
+    entries: (work) =>
+      walk<Here, Promise<void>>(top, {
+        filter,
+        followSymlinks,
+        enter(path, above) {
+          const here = prepare(path, above, work);
+          const below = here.then(() => {});
+          // Whoever needs it is told.
+          below.catch(() => {});
+          return { here, below };
+        },
+      }),
+    handle,
+    async countAll(add, signal) {
+      const enter = (): { here: undefined; below: undefined } => ({ here: undefined, below: undefined });
+      for await (const entry of walk<undefined, undefined>(top, { filter, followSymlinks, enter })) {
+        signal.throwIfAborted();
+        if (entry.kind === 'file') add((await stat(entry.file).catch(() => undefined))?.size ?? 0);
+      }
+    },
+    removeExtra: (work) => removeExtra('', work),
+  });
+
+  /** Removes what is in a directory on the server and not here. */
+  async function removeExtra(path: string, work: Work): Promise<void> {
+    for await (const entry of client.list(target + path, { signal: work.signal })) {
+      const here = path + entry.name + (entry.kind === 'directory' ? '/' : '');
+      if (!(entry.kind === 'directory' ? filter.directory(here) : filter.file(here))) continue;
+      if (!isSafeName(entry.name)) {
+        work.problem(here, 'name');
+        continue;
+      }
+      const local = await lstat(`${top}/${path}${entry.name}`).catch(() => undefined);
+      if (local?.isSymbolicLink()) continue;
+      if (entry.kind === 'directory' && local?.isDirectory()) await removeExtra(here, work);
+      else if (entry.kind === 'directory' ? !local?.isDirectory() : !local?.isFile())
+        await removeTree(entry, here, work);
+    }
+  }
+
+  async function removeTree(entry: Entry, path: string, work: Work): Promise<void> {
+    if (entry.kind === 'directory') {
+      for await (const inside of client.list(target + path, { signal: work.signal })) {
+        const name = inside.name + (inside.kind === 'directory' ? '/' : '');
+        // What is excluded here stays there, and so does the directory that it is in.
+        const isWanted = inside.kind === 'directory' ? filter.directory(path + name) : filter.file(path + name);
+        if (isWanted) await removeTree(inside, path + name, work);
+      }
+    }
+    await work.attempt(path, async () => {
+      try {
+        if (!dryRun) await client.remove(target + path, { signal: work.signal });
+      } catch (error) {
+        if (isCosSliceError(error, 'not-empty')) return;
+        // Some servers have directories for as long as something is in them.
+        if (!isCosSliceError(error, 'not-found')) throw error;
+      }
+      work.deleted(path);
+    });
+  }
+}
+
+function nameOf(path: string): string {
+  return path.slice(path.lastIndexOf('/') + 1);
+}
+
+function toRemembered(entry: FileEntry | undefined): Remembered | undefined {
+  if (!entry) return undefined;
+  return { sizeBytes: entry.sizeBytes, modifiedAtSec: Math.floor((entry.modifiedAt?.getTime() ?? 0) / 1000) };
+}
