@@ -54,6 +54,11 @@ function toFailure(error: unknown, flagNames: FlagNames): Failure {
   return { code: 'unexpected', message: toLine(message), exitCode: EXIT.failed };
 }
 
+/** Any failure in one line. */
+export function tellFailure(error: unknown, flagNames: FlagNames = {}): string {
+  return toFailure(error, flagNames).message;
+}
+
 export interface ReportOptions {
   readonly json: boolean;
   readonly facts?: FailureFacts;

@@ -55,7 +55,7 @@ function renderItem(name: string, width: number, what: string, columns: number):
 }
 
 /** Breaks lines at spaces; what was indented goes on indented. */
-function wrap(text: string, columns: number): string {
+export function wrap(text: string, columns: number): string {
   return text
     .split('\n')
     .map((line) => {

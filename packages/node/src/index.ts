@@ -89,6 +89,7 @@ export { createDispatcherTransport, type DispatcherTransportOptions } from './di
 export { createHasher } from './hasher.ts';
 export { createNetwork, type EndpointNetwork } from './network.ts';
 export { describeOptions } from './options.ts';
+export { type ProxyChoice, proxyOf } from './proxy.ts';
 export {
   type ProxiedSignerOptions,
   type ProxiedTokenServerOptions,
@@ -101,4 +102,4 @@ export { type FileSource, type FileSourceOptions, openFileSource } from './sourc
 export { type ByteStream, createStreamSource, type WebByteStream } from './source-stream.ts';
 export type { SizedStream, UploadSource } from './sources.ts';
 export { createHttpTransport, type HttpTransportOptions } from './transport.ts';
-export { type UploadFileOptions, uploadFile } from './upload-file.ts';
+export { type ReachOptions, reach, type UploadFileOptions, uploadFile } from './upload-file.ts';

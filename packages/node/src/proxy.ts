@@ -30,6 +30,27 @@ export function proxyFor(url: string, choice: ProxyChoice, env: NodeJS.ProcessEn
   return used === '' ? undefined : { httpProxy, httpsProxy, noProxy: read('no_proxy') };
 }
 
+/**
+ * The URL of the proxy that requests to a URL go through, with what NO_PROXY makes an exception for.
+ *
+ * @returns undefined: none
+ */
+export function proxyOf(url: string, choice: ProxyChoice, env: NodeJS.ProcessEnv): string | undefined {
+  const settings = proxyFor(url, choice, env);
+  if (settings === undefined) return undefined;
+  const { hostname, port, protocol } = new URL(url);
+  const isSecure = protocol === 'https:';
+  const used = isSecure ? settings.httpsProxy : settings.httpProxy;
+  const ownPort = port === '' ? (isSecure ? '443' : '80') : port;
+  // As undici reads it: a name stands for what is below it, too.
+  const isException = settings.noProxy.split(/[,\s]/).some((entry) => {
+    const [, name = '', onlyPort = ownPort] = /^(.+?)(?::(\d+))?$/.exec(entry.toLowerCase()) ?? [];
+    const bare = name.replace(/^\*?\./, '');
+    return bare !== '' && onlyPort === ownPort && (hostname === bare || hostname.endsWith(`.${bare}`));
+  });
+  return isException || settings.noProxy === '*' ? undefined : used;
+}
+
 /** @returns what is wrong with it, or undefined */
 export function proxyIssue(choice: unknown): string | undefined {
   if (choice === undefined || choice === false) return undefined;

@@ -13,5 +13,6 @@ export const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   upload: async () => (await import('./upload.ts')).upload,
   serve: async () => (await import('./serve.ts')).serve,
   sign: async () => (await import('./sign.ts')).sign,
+  doctor: async () => (await import('./doctor.ts')).doctor,
   completion: async () => (await import('./completion.ts')).completion,
 };

@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -22,6 +22,8 @@ export interface World {
   arrivals: number;
   /** How long each request waits before it is answered; Infinity: for ever. */
   delayMs: number;
+  /** Looks at each request first. @returns whether it has answered it */
+  intercept: ((req: IncomingMessage, res: ServerResponse) => boolean) | undefined;
   /** Writes a file of random content. @returns its path */
   file(name: string, sizeBytes: number): Promise<string>;
   /** Puts an object or, with a slash at its end, a directory at BUCKET/PATH. */
@@ -45,6 +47,7 @@ export async function createWorld(): Promise<World> {
   });
   const http = createServer((req, res) => {
     world.arrivals += 1;
+    if (world.intercept?.(req, res)) return;
     if (world.delayMs === 0) void slices.handle(req, res);
     else if (world.delayMs < Number.POSITIVE_INFINITY) setTimeout(() => void slices.handle(req, res), world.delayMs);
   });
@@ -58,6 +61,7 @@ export async function createWorld(): Promise<World> {
     requests,
     arrivals: 0,
     delayMs: 0,
+    intercept: undefined,
     env: {
       COS_SLICE_ENDPOINT: endpoint,
       COS_APP_ID: ACCOUNT.appId,
