@@ -102,4 +102,4 @@ export { type FileSource, type FileSourceOptions, openFileSource } from './sourc
 export { type ByteStream, createStreamSource, type WebByteStream } from './source-stream.ts';
 export type { SizedStream, UploadSource } from './sources.ts';
 export { createHttpTransport, type HttpTransportOptions } from './transport.ts';
-export { type ReachOptions, reach, type UploadFileOptions, uploadFile } from './upload-file.ts';
+export { reach, type UploadFileOptions, uploadFile } from './upload-file.ts';
