@@ -26,7 +26,7 @@ export interface Service {
 /** What a server says when it is spoken to. */
 export function serviceChecks(service: Service): readonly Check[] {
   const { endpoint, appId, bucket, directory, proxy, client } = service;
-  const { transport } = reach({ endpoint, proxy, dispatcher: undefined });
+  const { transport } = reach({ endpoint, ...(proxy !== undefined && { proxy }) });
   const address = [endpoint.replace(/\/+$/, ''), appId, bucket].join('/');
   const path = `${directory}cos-slice-doctor-${randomBytes(6).toString('hex')}.txt`;
   const content = Buffer.from('cos-slice doctor: this may be deleted\n');
