@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
 // Projects do not inherit these. The times are for machines that have much else to do.
-const patience = { testTimeout: 180_000, hookTimeout: 180_000 };
+const patience = { testTimeout: 600_000, hookTimeout: 600_000, expect: { poll: { timeout: 180_000 } } };
 
 // Unit tests run against the sources; what has to be a file of its own (worker threads, the command line) is
 // built before, by `npm test`.

@@ -43,13 +43,13 @@ for (const [width, height] of [
     const shifted = await watchShifts();
     const few = await Promise.all([9, 3, 6, 12].map((size, at) => makeFile(`${width}-few-${at}.bin`, size * MB)));
     await add(...few);
-    await expect.poll(() => page.locator('#finished li').count(), { timeout: 30_000 }).toBe(4);
+    await expect.poll(() => page.locator('#finished li').count()).toBe(4);
     await page.locator('.uppy-Dashboard-Item').first().waitFor({ state: 'detached' });
     expect(await shifted()).toBeLessThan(0.1);
 
     const many = await Promise.all(Array.from({ length: 100 }, (_, at) => makeFile(`${width}-many-${at}.bin`, 5000)));
     await add(...many);
-    await page.locator('#finished li', { hasText: '-many-99.bin' }).waitFor({ timeout: 30_000 });
+    await page.locator('#finished li', { hasText: '-many-99.bin' }).waitFor();
     await page.locator('.uppy-Dashboard-Item').first().waitFor({ state: 'detached' });
     expect(await shifted()).toBeLessThan(0.1);
   });

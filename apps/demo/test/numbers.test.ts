@@ -53,7 +53,7 @@ test('after a pause the percentage, the bytes, the slices and the map say the sa
     await untilStored(before + 3);
     await page.getByRole('button', { name: 'Pause', exact: true }).click();
     // What was in flight has some seconds to arrive, and Uppy sums up twice a second.
-    await expect.poll(() => legend(IN_FLIGHT), { timeout: 20_000 }).toBe(0);
+    await expect.poll(() => legend(IN_FLIGHT)).toBe(0);
     await page.waitForTimeout(1500);
     const shown = await read();
     const percent = Math.round((100 * shown.stored * 2 * MIB) / sizeBytes);
@@ -88,8 +88,8 @@ test('when a session is lost, what was confirmed stays, and the page says that i
   await add(source);
   await untilStored(6);
   await turn('lose', true);
-  await expect.poll(() => demo.faults.state().struck.lose, { timeout: 20_000 }).toBeGreaterThan(0);
-  await page.getByText(/^Sending again what was lost, \d+%/).waitFor({ timeout: 20_000 });
+  await expect.poll(() => demo.faults.state().struck.lose).toBeGreaterThan(0);
+  await page.getByText(/^Sending again what was lost, \d+%/).waitFor();
   const shown = await read();
   expect(shown.stored).toBeGreaterThanOrEqual(6);
   expect(shown.confirmedMib).toBeCloseTo(shown.stored * 2, 1);

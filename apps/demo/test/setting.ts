@@ -28,7 +28,7 @@ export function useDemo(): void {
     const pageDir = join(dir, 'page');
     [browser] = await Promise.all([launchChromium(), buildPage(pageDir, { fromSources: true })]);
     demo = await startDemo({ dir: join(dir, 'uploads'), pageDir, port: 0 });
-  }, 120_000);
+  });
   afterAll(async () => {
     await browser?.close();
     await demo?.close();
@@ -73,7 +73,7 @@ export const stored = (): Promise<number> =>
     .then((text) => Number.parseInt(text?.replace(/,/g, '') ?? '', 10));
 
 export const untilStored = (slices: number): Promise<void> =>
-  expect.poll(stored, { timeout: 60_000, interval: 50 }).toBeGreaterThanOrEqual(slices);
+  expect.poll(stored, { interval: 50 }).toBeGreaterThanOrEqual(slices);
 
 export const legend = (at: number): Promise<number> =>
   page
@@ -84,8 +84,8 @@ export const legend = (at: number): Promise<number> =>
 
 export async function expectFinished(name: string, source: string): Promise<void> {
   const row = page.locator('#finished li', { hasText: name }).last();
-  await row.waitFor({ timeout: 200_000 });
-  await expect.poll(() => row.getAttribute('data-disk'), { timeout: 20_000 }).toBe('same');
+  await row.waitFor();
+  await expect.poll(() => row.getAttribute('data-disk')).toBe('same');
   const landed = join(demo.filesDir, name);
   expect((await stat(landed)).size).toBe((await stat(source)).size);
   expect(await sha256(landed)).toBe(await sha256(source));

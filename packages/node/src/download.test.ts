@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough, Writable } from 'node:stream';
 import { patternBytes } from '@cos-slice/core/testing';
-import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { type Client, createClient } from './client.ts';
 
 const MIB = 1024 * 1024;
@@ -293,7 +293,7 @@ describe('to a file', () => {
     const { client, served } = await serve({ bytes: Buffer.from(patternBytes(MIB)), meddle: () => true });
     const controller = new AbortController();
     const first = client.download('a', join(dir, 'a'), { signal: controller.signal });
-    await vi.waitFor(() => expect(existsSync(join(dir, 'a.part.lock'))).toBe(true));
+    await expect.poll(() => existsSync(join(dir, 'a.part.lock'))).toBe(true);
     await expect(client.download('a', join(dir, 'a')).done).rejects.toMatchObject({
       code: 'locked',
       message: expect.stringMatching(/is downloading to .*a already/),

@@ -46,7 +46,7 @@ test.skipIf(!canIsolate)('a machine without addresses is offline, and told when 
   const { stdout } = await promisify(execFile)(
     'unshare',
     [...inNamespace, process.execPath, '--input-type=module', '-e', script],
-    { cwd: import.meta.dirname, timeout: 20_000 },
+    { cwd: import.meta.dirname, timeout: 180_000 },
   );
   expect(JSON.parse(stdout)).toEqual([false, true, true]);
 });

@@ -4,7 +4,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { createServer, type IncomingHttpHeaders, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { originOf } from './http/origin.ts';
 import { formBody, formHeaders, send } from './testing/client.ts';
 import { startServer, temporaryDir } from './testing/server.ts';
@@ -117,7 +117,7 @@ describe('behind a proxy', () => {
     });
     onTestFinished(() => stop(nginx));
     const origin = `http://127.0.0.1:${port}`;
-    await vi.waitFor(async () => expect((await send(origin, { method: 'GET' })).status).toBe(200), { timeout: 10_000 });
+    await expect.poll(async () => (await send(origin, { method: 'GET' })).status).toBe(200);
 
     const upload = createUploader(origin + OBJECT, Buffer.alloc(12_000_000, 'slice'));
     upload.sliceSize = 5_000_000;

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { createSliceServer } from './server.ts';
 import { fileStore } from './store/files/file-store.ts';
 import { BOUNDARY, formBody, formHeaders, post, send } from './testing/client.ts';
@@ -24,7 +24,7 @@ async function talk(origin: string, pieces: (string | Buffer)[], replies = 1): P
     await sleep(50);
   }
   // A machine that is busy takes longer.
-  await expect.poll(() => text.match(/HTTP\/1\.1 [2-5]/g)?.length, { timeout: 20_000 }).toBe(replies);
+  await expect.poll(() => text.match(/HTTP\/1\.1 [2-5]/g)?.length).toBe(replies);
   socket.destroy();
   return text;
 }
@@ -88,9 +88,9 @@ describe('createSliceServer', () => {
       signature,
     );
     // Told after the reply, once what the request used is tidied up.
-    await vi.waitFor(() => expect(test.requests).toHaveLength(1));
+    await expect.poll(() => test.requests).toHaveLength(1);
     await post(test.urlOf('a'), { op: 'nonsense' });
-    await vi.waitFor(() => expect(test.requests).toHaveLength(2));
+    await expect.poll(() => test.requests).toHaveLength(2);
     expect(test.requests).toEqual([
       {
         method: 'POST',

@@ -58,7 +58,7 @@ describe('a signature is checked when it is used', () => {
     const held = await hold(server.origin, path, signed(), body);
     aheadMs = 15 * MINUTE_MS;
     held.goOn();
-    await vi.waitFor(() => expect(codeOf(held)).toBe(-59));
+    await expect.poll(() => codeOf(held)).toBe(-59);
     expect((await server.stored('a')).toString()).toBe('kept');
     await expect(server.stored('b')).rejects.toThrow();
   });
@@ -71,7 +71,7 @@ describe('a signature is checked when it is used', () => {
     const both = [await hold(server.origin, 'a', signature, body), await hold(server.origin, 'a', signature, body)];
     aheadMs = 5 * MINUTE_MS;
     for (const held of both) held.goOn();
-    await vi.waitFor(() => expect(both.map(codeOf).sort((a, b) => a - b)).toEqual([-59, 0]));
+    await expect.poll(() => both.map(codeOf).sort((a, b) => a - b)).toEqual([-59, 0]);
   });
 });
 
@@ -130,7 +130,7 @@ describe('a server that is told to stop', () => {
     const closed = server.server.close();
     await expect(fetch(server.origin)).rejects.toThrow();
     probe.socket.write('GET /-/ready HTTP/1.1\r\nHost: x\r\n\r\n');
-    await vi.waitFor(() => expect(probe.text()).toMatch(/^HTTP\/1\.1 503 .*Connection: close/s));
+    await expect.poll(() => probe.text()).toMatch(/^HTTP\/1\.1 503 .*Connection: close/s);
     held.goOn();
     download.socket.resume();
     await closed;
@@ -166,7 +166,7 @@ describe('a server that is told to stop', () => {
     const server = await startServer();
     const kept = await dial(server.origin);
     kept.socket.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
-    await vi.waitFor(() => expect(kept.text()).toContain('ok'));
+    await expect.poll(() => kept.text()).toContain('ok');
     await dial(server.origin);
     const startedAtMs = performance.now();
     await server.server.close();

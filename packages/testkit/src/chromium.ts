@@ -56,13 +56,25 @@ async function unpackChromium(): Promise<string> {
   return executable;
 }
 
-export function launchChromium(
+/** For machines that have much else to do; the test's own time limit comes after it. */
+const PATIENCE_MS = 180_000;
+
+export async function launchChromium(
   which: { readonly executablePath?: string; readonly args?: readonly string[] } = CHROMIUMS[0] ?? {},
 ): Promise<Browser> {
   const { executablePath, args = [] } = which;
-  return chromium.launch({
+  const browser = await chromium.launch({
     ...(executablePath ? { executablePath } : { channel: 'chrome' }),
     args: [...FLAGS, ...args],
     headless: true,
+    timeout: PATIENCE_MS,
   });
+  // What its pages are asked for waits as long, wherever they are opened.
+  const newContext = browser.newContext.bind(browser);
+  browser.newContext = async (options) => {
+    const context = await newContext(options);
+    context.setDefaultTimeout(PATIENCE_MS);
+    return context;
+  };
+  return browser;
 }

@@ -109,7 +109,7 @@ test('React: an upload goes on while its component is not there, and the next on
   await limitUpload(-1);
   await item.getByRole('button', { name: 'Resume upload' }).click();
   await show(false);
-  await expect.poll(() => readFile(setting.file(file.name)).catch(() => undefined), { timeout: 40_000 }).toBeDefined();
+  await expect.poll(() => readFile(setting.file(file.name)).catch(() => undefined)).toBeDefined();
   await show(true);
   await page.getByText('Complete', { exact: true }).waitFor();
   await expectStored(file);

@@ -1,64 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { CosSliceError } from '../errors.ts';
-import type { ByteRange, SignClaim } from '../ports.ts';
-import type { Entry } from '../protocol/entry.ts';
-import { createManualClock, type ManualClock } from '../testing/manual-clock.ts';
-import {
-  createScriptedTransport,
-  type ScriptedReply,
-  type ScriptedRequest,
-  type ScriptedTransport,
-} from '../testing/scripted-transport.ts';
+import { type Answer, done, FILE, lost, setUp } from '../testing/object-setting.ts';
+import type { ScriptedReply } from '../testing/scripted-transport.ts';
 import { code, ok, refuse } from '../testing/setting.ts';
-import { type ClientOptions, createObjectClient, type ObjectClient } from './client.ts';
-
-interface Setting {
-  readonly client: ObjectClient;
-  readonly clock: ManualClock;
-  readonly transport: ScriptedTransport<ByteRange>;
-  readonly claims: SignClaim[];
-}
-
-type Answer = (request: ScriptedRequest<ByteRange> & { readonly path: string }, index: number) => ScriptedReply;
-
-function setUp(answer: Answer, more: Partial<ClientOptions> = {}): Setting {
-  const clock = createManualClock();
-  const claims: SignClaim[] = [];
-  const transport = createScriptedTransport<ByteRange>((request, index) => {
-    const path = new URL(request.url).pathname.replace('/files/v2/10055004/demobucket/', '');
-    return answer({ ...request, path }, index);
-  });
-  const client = createObjectClient<ByteRange>(
-    {
-      endpoint: 'http://cos.test/files/v2',
-      appId: '10055004',
-      bucket: 'demobucket',
-      signer(claim) {
-        claims.push(claim);
-        return 'U0lHTkFUVVJF';
-      },
-      ...more,
-    },
-    { transport, clock, random: () => 0.5 },
-  );
-  return { client, clock, transport, claims };
-}
-
-const FILE = {
-  name: 'b c.txt',
-  biz_attr: 'ba',
-  filesize: '12',
-  filelen: 12,
-  sha: 'A'.repeat(40),
-  ctime: '1472647600',
-  mtime: 1472647601,
-  access_url: 'http://demobucket-10055004.file.myqcloud.com/a/b c#1.txt',
-  source_url: 'http://s/',
-  authority: 'eWRPrivate',
-  custom_headers: '{"Cache-Control":"no"}',
-};
-const done = ok({ resource_path: '/10055004/demobucket/x' });
-const lost = (): Error => new CosSliceError('network', 'broken', { remedy: 'backoff' });
+import type { ObjectClient } from './client.ts';
 
 describe('stat', () => {
   test('tells a file with sizes in bytes and dates, whether numbers come as such or as text', async () => {
@@ -105,87 +50,6 @@ describe('stat', () => {
     const { client, transport } = setUp(() => refuse(-197, 404));
     await expect(client.stat('gone')).rejects.toMatchObject({ code: 'not-found' });
     expect(transport.requests).toHaveLength(2);
-  });
-});
-
-describe('list', () => {
-  const page = (names: readonly string[], context: string): ScriptedReply =>
-    ok({
-      infos: names.map((name) => ({ name, ...(name.endsWith('/') ? {} : { filesize: 1 }) })),
-      listover: context === '',
-      context,
-    });
-
-  test('pages by itself, by the context of the page before, and only as far as it is asked', async () => {
-    const { client, transport, claims } = setUp(({ url }) => {
-      const context = new URL(url).searchParams.get('context');
-      return context === '' ? page(['d/', 'e'], 'p=2&é') : context === 'p=2&é' ? page(['f'], 'p3') : page([], '');
-    });
-    const entries: Entry[] = [];
-    for await (const entry of client.list('a/', { pageSize: 2, order: 'descending', pattern: 'files' })) {
-      entries.push(entry);
-      if (entries.length === 2) expect(transport.requests).toHaveLength(1);
-    }
-    expect(entries.map(({ path, kind }) => [path, kind])).toEqual([
-      ['a/d/', 'directory'],
-      ['a/e', 'file'],
-      ['a/f', 'file'],
-    ]);
-    expect(transport.transcript).toEqual([
-      'GET ?op=list&num=2&pattern=eListFileOnly&order=1&context=',
-      'GET ?op=list&num=2&pattern=eListFileOnly&order=1&context=p%3D2%26%C3%A9',
-      'GET ?op=list&num=2&pattern=eListFileOnly&order=1&context=p3',
-    ]);
-    // One signature for all pages.
-    expect(claims).toMatchObject([{ path: 'a/', effect: 'multi' }]);
-  });
-
-  test('of what begins like a path has names from its directory', async () => {
-    const { client, transport } = setUp(() => page(['ab1', 'abd/'], ''));
-    const { entries, context } = await client.listPage('x/ab');
-    expect(entries.map(({ path }) => path)).toEqual(['x/ab1', 'x/abd/']);
-    expect(context).toBeUndefined();
-    expect(new URL(transport.requests[0]?.url ?? '').pathname).toMatch(/demobucket\/x\/ab$/);
-  });
-
-  test('of the bucket', async () => {
-    const { client } = setUp(() => page(['a'], ''));
-    expect((await client.listPage('')).entries).toMatchObject([{ path: 'a' }]);
-  });
-
-  test('does not go round in circles', async () => {
-    const { client } = setUp(() => page(['a'], 'same'));
-    const all = async (): Promise<void> => {
-      for await (const _ of client.list(''));
-    };
-    await expect(all()).rejects.toMatchObject({ code: 'bad-reply' });
-  });
-
-  test('goes on in the middle of a list when a page is lost', async () => {
-    let lostOnce = false;
-    const { client, clock } = setUp(({ url }) => {
-      if (!url.endsWith('context=2')) return page(['a'], '2');
-      if (lostOnce) return page(['b'], '');
-      lostOnce = true;
-      return lost();
-    });
-    const names: string[] = [];
-    const all = async (): Promise<void> => {
-      for await (const { name } of client.list('')) names.push(name);
-    };
-    await clock.runUntil(all());
-    expect(names).toEqual(['a', 'b']);
-  });
-
-  test.each([
-    [-166, 'bad-request', /begin the list anew/],
-    [-170, 'bad-request', /page size/],
-  ])('code %i is %s', async (wireCode, name, message) => {
-    const { client } = setUp(() => refuse(wireCode, 400));
-    await expect(client.listPage('a/', { context: 'other' })).rejects.toMatchObject({
-      code: name,
-      message: expect.stringMatching(message),
-    });
   });
 });
 
@@ -380,53 +244,5 @@ describe('downloadUrl', () => {
   ])('of %j is %s', async (facts, expected) => {
     const { client } = setUp(() => ok(facts));
     expect(await code(client.downloadUrl('a'))).toBe(expected);
-  });
-});
-
-describe('input that cannot work is refused before anything is sent', () => {
-  test.each<[string, (client: ObjectClient) => Promise<unknown>, string]>([
-    ['a path with dots', (client) => client.stat('a/../b'), 'path'],
-    ['a path with a question mark', (client) => client.remove('a?'), 'path'],
-    ['no path', (client) => client.stat(undefined as unknown as string), 'path'],
-    ['the bucket', (client) => client.remove(''), 'path'],
-    ['a directory without its slash', (client) => client.createDirectory('a'), 'path'],
-    ['a directory to be downloaded', (client) => client.downloadUrl('a/'), 'path'],
-    ['a directory to be copied', (client) => client.copy('a/', 'b/'), 'from'],
-    ['a file to where a directory is', (client) => client.move('a', 'b/'), 'to'],
-    ['a directory to where a file is', (client) => client.move('a/', 'b'), 'to'],
-    ['a move to where it is', (client) => client.move('a', '/a'), 'to'],
-    ['a copy to where it is', (client) => client.copy('a', 'a'), 'to'],
-    ['a move into itself', (client) => client.move('a/', 'a/b/'), 'to'],
-    ['a target with an empty segment', (client) => client.move('a', 'b//c'), 'to'],
-    ['overwrite', (client) => client.move('a', 'b', { overwrite: 'skip' as unknown as boolean }), 'overwrite'],
-    ['a page of nothing', (client) => client.listPage('', { pageSize: 0 }), 'pageSize'],
-    ['an order', (client) => client.listPage('', { order: 'up' as 'ascending' }), 'order'],
-    ['a pattern', (client) => client.listPage('', { pattern: '*' as 'both' }), 'pattern'],
-    ['a context', (client) => client.listPage('', { context: '' }), 'context'],
-    ['no changes', (client) => client.update('a', {}), 'changes'],
-    ["a directory's authority", (client) => client.update('a/', { authority: 'private' }), 'changes'],
-    ['an authority', (client) => client.update('a', { authority: 'eInvalid' as 'private' }), 'authority'],
-    [
-      'a header with a line break',
-      (client) => client.update('a', { customHeaders: { 'x-a': 'b\r\nc: d' } }),
-      'customHeaders.x-a',
-    ],
-    [
-      'a header with a space in its name',
-      (client) => client.update('a', { customHeaders: { 'x a': '' } }),
-      'customHeaders.x a',
-    ],
-  ])('%s', async (_what, act, option) => {
-    const { client, transport } = setUp(() => done);
-    const error = await act(client).catch((cause: unknown) => cause);
-    expect(error).toMatchObject({ code: 'invalid-options', issues: [{ option }] });
-    expect((error as Error).message).not.toContain('\n');
-    expect(transport.requests).toHaveLength(0);
-  });
-
-  test('options of the client are checked as those of uploads are', () => {
-    expect(() => setUp(() => done, { endpoint: 'ftp://x', retry: { attempts: 0 } })).toThrow(
-      /endpoint must be.*retry\.attempts must be/,
-    );
   });
 });

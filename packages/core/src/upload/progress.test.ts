@@ -1,4 +1,4 @@
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { CosSliceError } from '../errors.ts';
 import { FOUND, happy, KEY, listed, memoryStore, ok, record, refuse, SLICE, setUp } from '../testing/setting.ts';
 import type { UploadSnapshot } from './upload.ts';
@@ -39,7 +39,7 @@ describe('progress', () => {
         throw new Error('listener');
       });
       await clock.runUntil(upload.done);
-      await vi.waitFor(() => expect(thrown.length).toBeGreaterThan(0));
+      await expect.poll(() => thrown.length).toBeGreaterThan(0);
     } finally {
       process.off('uncaughtException', onUncaught);
     }

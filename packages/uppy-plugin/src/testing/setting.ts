@@ -198,7 +198,7 @@ export const of = (heard: readonly Heard[], event: string): Heard[] => heard.fil
 export const pause = (delayMs: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, delayMs));
 
 export async function until(fits: () => boolean, what: string): Promise<void> {
-  for (let left = 2000; !fits(); left -= 1) {
+  for (let left = 20_000; !fits(); left -= 1) {
     if (left === 0) throw new Error(`never: ${what}`);
     await pause(5);
   }

@@ -86,7 +86,7 @@ async function failure(sending: Promise<unknown>, what: string): Promise<CosSlic
 /** Waits until no request is open at the reflector any more: an aborted one has to be gone from the network too. */
 async function untilQuiet<C>({ transport, reflectorUrl }: TransportSubject<C>): Promise<void> {
   const request: WireRequest<C> = { method: 'GET', url: `${reflectorUrl}/stats`, authorization: AUTHORIZATION };
-  for (let left = 100; left > 0; left -= 1) {
+  for (let left = 1000; left > 0; left -= 1) {
     const { body } = await transport.send(request, recorder());
     if (JSON.parse(body).open === 0) return;
     await pause(50);

@@ -1,9 +1,9 @@
-import { expect } from 'vitest';
 import { CosSliceError } from '../../errors.ts';
 import type { ByteRange } from '../../ports.ts';
 import type { Answer, ObjectLocation } from '../../protocol/operations.ts';
 import type { Command } from '../../upload/plan.ts';
 import type { History } from './history.ts';
+import { rule, sameRange } from './rule.ts';
 
 export const LOCATION: ObjectLocation = { accessUrl: 'http://x/o', sourceUrl: '', url: '', resourcePath: '' };
 export const OUR_SHA: string = 'a'.repeat(40);
@@ -80,15 +80,17 @@ export class ModelServer {
       }
       case 'send': {
         if (!command.session) {
-          expect(command.range).toEqual({ offset: 0, length: sizeBytes });
+          rule('one request has it all', sameRange(command.range, { offset: 0, length: sizeBytes }));
           if (this.object && !overwrite) return refused('exists', -177);
           if (this.session) return { kind: 'conflict', error: refused('conflict', -4020) };
           this.object = { sizeBytes, ours: true, sha: OUR_SHA };
           return { kind: 'present', location: LOCATION };
         }
         if (command.session.id !== this.session?.id) return { kind: 'session-gone', error: refused('not-found', -197) };
-        // Slices tile the file exactly.
-        expect(command.range).toEqual(this.#tile(command.range.offset / sliceSizeBytes));
+        rule(
+          'slices tile the file exactly',
+          sameRange(command.range, this.#tile(command.range.offset / sliceSizeBytes)),
+        );
         this.session.stored.set(command.range.offset, command.range.length);
         return { kind: 'stored' };
       }
@@ -104,7 +106,7 @@ export class ModelServer {
         return { kind: 'present', location: LOCATION };
       }
       case 'discard':
-        expect(command.exact, 'only a server that can is asked to remove one session').toBe(exact);
+        rule('only a server that can is asked to remove one session', command.exact === exact);
         if (this.session?.id === command.session) this.session = undefined;
         // One that cannot is not asked at all when something else is there.
         else if (!exact) return { kind: 'absent' };

@@ -1,4 +1,3 @@
-import { expect } from 'vitest';
 import { CosSliceError } from '../../errors.ts';
 import type { UploadPart } from '../../ports.ts';
 import type { Answer } from '../../protocol/operations.ts';
@@ -8,6 +7,7 @@ import { initialState, isOver, type Job, type UploadEvent, type UploadState } fr
 import type { transition } from '../../upload/transition.ts';
 import type { History, Step } from './history.ts';
 import { ModelServer, OUR_SHA } from './model-server.ts';
+import { rule } from './rule.ts';
 
 export interface Machine {
   readonly transition: typeof transition;
@@ -48,8 +48,8 @@ export function play(history: History, machine: Machine): UploadState {
     // Touching it throws.
     freeze(before);
     state = machine.transition(state, event);
-    expect(bitsOf(before), 'a transition must not touch the old state').toBe(bits);
-    if (isOver(before)) expect(state, 'an ended upload stays as it ended').toBe(before);
+    rule('a transition does not touch the old state', bitsOf(before) === bits);
+    if (isOver(before)) rule('an ended upload stays as it ended', state === before);
     if ('run' in state && state.run !== run) {
       run = state.run;
       shown = 0;
@@ -57,24 +57,24 @@ export function play(history: History, machine: Machine): UploadState {
     }
     if ('stored' in state) {
       const confirmed = bytesIn(state.layout, state.stored);
-      expect(confirmed, 'progress never falls within a run').toBeGreaterThanOrEqual(shown);
-      expect(confirmed, 'progress never exceeds the size').toBeLessThanOrEqual(history.sizeBytes);
+      rule('progress never falls within a run', confirmed >= shown);
+      rule('progress never exceeds the size', confirmed <= history.sizeBytes);
       shown = confirmed;
       if (!forgetful && state.session && state.session.id === server.session?.id) {
-        expect(state.stored.count, 'what counts as stored is stored').toBeLessThanOrEqual(server.session.stored.size);
+        rule('what counts as stored is stored', state.stored.count <= server.session.stored.size);
       }
-      for (const index of acknowledged) expect(hasSlice(state.stored, index), 'stored stays stored').toBe(true);
+      for (const index of acknowledged) rule('stored stays stored', hasSlice(state.stored, index));
     }
   };
 
   /** What the driver does: aborts what is no longer planned, starts what is. */
   const reconcile = (): void => {
     for (let round = 0; ; round += 1) {
-      expect(round).toBeLessThan(1000);
+      rule('plans come to rest', round < 1000);
       const planned = machine.plan(state, { concurrency: limit }, nowMs);
       checkSwitches(planned);
       const keys = new Set(planned.map((command) => command.key));
-      expect(keys.size, 'nothing is planned twice').toBe(planned.length);
+      rule('nothing is planned twice', keys.size === planned.length);
       for (const [key, command] of running) {
         if (keys.has(key)) continue;
         running.delete(key);
@@ -97,34 +97,31 @@ export function play(history: History, machine: Machine): UploadState {
   const checkSwitches = (planned: readonly Command[]): void => {
     const work = planned.filter((command) => command.type !== 'wait');
     const fresh = work.filter((command) => !running.has(command.key));
-    if (isOver(state) || !state.seated) return expect(planned, 'nothing runs').toEqual([]);
+    if (isOver(state) || !state.seated) return rule('nothing runs', planned.length === 0);
     const { pausedAtMs, probeAtMs } = state;
     if (pausedAtMs !== undefined) {
-      expect(fresh, 'nothing starts').toEqual([]);
-      if (nowMs >= pausedAtMs + PAUSE_GRACE_MS) expect(planned, 'nothing runs').toEqual([]);
+      rule('nothing starts', fresh.length === 0);
+      if (nowMs >= pausedAtMs + PAUSE_GRACE_MS) rule('nothing runs', planned.length === 0);
     } else if (probeAtMs !== undefined && !fresh.some((command) => LOCAL.includes(command.type))) {
-      if (work.length > fresh.length || nowMs < probeAtMs) expect(fresh, 'nothing starts').toEqual([]);
-      expect(fresh.length, 'one request at a time looks whether the network is there').toBeLessThanOrEqual(1);
+      if (work.length > fresh.length || nowMs < probeAtMs) rule('nothing starts', fresh.length === 0);
+      rule('one request at a time looks whether the network is there', fresh.length <= 1);
     }
   };
 
   const checkStart = (command: Command): void => {
-    expect(isOver(state)).toBe(false);
+    rule('nothing starts after the end', !isOver(state));
     if (command.type === 'send') {
       const sends = [...running.values()].filter((one) => one.type === 'send');
       const allowed = history.serial && !history.single ? 1 : limit;
-      expect(sends.length, 'in flight stays within the limit').toBeLessThan(allowed);
-      expect(
-        sends.some((one) => one.type === 'send' && one.slice === command.slice),
-        'a slice is in flight once',
-      ).toBe(false);
-      expect(acknowledged.has(command.slice), 'a stored slice is not sent again').toBe(false);
-      if ('stored' in state) expect(hasSlice(state.stored, command.slice), 'a listed slice is not sent').toBe(false);
+      rule('in flight stays within the limit', sends.length < allowed);
+      rule('a slice is in flight once', !sends.some((one) => one.type === 'send' && one.slice === command.slice));
+      rule('a stored slice is not sent again', !acknowledged.has(command.slice));
+      if ('stored' in state) rule('a listed slice is not sent', !hasSlice(state.stored, command.slice));
     } else {
-      expect(running.size, 'only slices run side by side').toBe(0);
+      rule('only slices run side by side', running.size === 0);
     }
     if (command.type === 'finish' && 'stored' in state) {
-      expect(state.stored.count, 'finish comes when everything is stored').toBe(state.stored.size);
+      rule('finish comes when everything is stored', state.stored.count === state.stored.size);
     }
   };
 
@@ -229,19 +226,19 @@ export function play(history: History, machine: Machine): UploadState {
   dispatch({ type: 'seated' });
   reconcile();
   for (let round = 0; !isOver(state); round += 1) {
-    expect(round, 'an upload ends').toBeLessThan(400);
+    rule('an upload ends', round < 400);
     const command = pickRunning(0);
     const planned = machine.plan(state, { concurrency: limit }, nowMs);
-    expect(planned.length, 'there is always something to do or to wait for').toBeGreaterThan(0);
+    rule('there is always something to do or to wait for', planned.length > 0);
     if (command) complete(command, 'answer');
     else nowMs += 500;
     reconcile();
   }
-  expect(running.size, 'nothing runs after the end').toBe(0);
+  rule('nothing runs after the end', running.size === 0);
   if (state.phase === 'done') {
-    expect(server.object?.ours, 'done means that the server has our object').toBe(true);
-    expect(server.object?.sizeBytes).toBe(history.sizeBytes);
-    expect(state.reached.resumedBytes).toBeLessThanOrEqual(history.sizeBytes);
+    rule('done means that the server has our object', server.object?.ours === true);
+    rule('what is done has its size', server.object?.sizeBytes === history.sizeBytes);
+    rule('no more is resumed than there is', state.reached.resumedBytes <= history.sizeBytes);
   }
   if (state.phase === 'failed') checkExcuse(state.error, history, server);
   return state;
@@ -260,7 +257,7 @@ function checkExcuse(error: CosSliceError, history: History, server: ModelServer
     'bad-request': did('forget-slice'),
     integrity: history.lenient && history.before === 'other-unfinished',
   };
-  expect(excuses[error.code], `${error.code} without a cause`).toBe(true);
+  rule(`a failure (${error.code}) has a cause`, excuses[error.code] === true);
 }
 
 function recalled(history: History, run: number): UploadEvent {

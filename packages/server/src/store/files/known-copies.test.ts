@@ -1,7 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import { access, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { expect, test, vi } from 'vitest';
+import { expect, test } from 'vitest';
 import { temporaryDir } from '../../testing/server.ts';
 import type { Target } from '../store.ts';
 import { createKnownCopies } from './known-copies.ts';
@@ -43,7 +43,7 @@ test('a request that has waited for long is told to come again, and then gets th
 test('one of several that wait takes the copy', async () => {
   const { copies, finish } = await setUp(10_000);
   const asking = [1, 2, 3].map(() => copies.of(target, content));
-  await vi.waitUntil(() => finish.length > 0);
+  await expect.poll(() => finish.length).toBeGreaterThan(0);
   await finish[0]?.();
   const taken = (await Promise.all(asking)).map((copy) => copy?.take());
   expect(taken.filter((path) => path !== undefined)).toHaveLength(1);
