@@ -33,7 +33,7 @@ async function underFaults(
         path: 'dir/file.bin',
         resume: createFileResumeStore({ dir: join(folder, 'state') }),
         retry: { attempts: 50, baseDelayMs: 20, maxDelayMs: 300 },
-        timeouts: { connectMs: 1000, responseMs: 700, noProgressMs: 700 },
+        timeouts: { connectMs: 2000, responseMs: 2000, noProgressMs: 2000 },
         ...more,
       });
     try {

@@ -9,7 +9,7 @@ const SLICE = 2 * MIB;
 /** Browsers' connections to one host. */
 const CONNECTIONS = 6;
 /** Much shorter than what is waited for in these tests. */
-const SHORT = { timeouts: { connectMs: 300, noProgressMs: 300, responseMs: 300 }, retry: { baseDelayMs: 10 } };
+const SHORT = { timeouts: { connectMs: 2000, noProgressMs: 2000, responseMs: 2000 }, retry: { baseDelayMs: 10 } };
 const PASS_ON = `
   addEventListener('install', () => skipWaiting());
   addEventListener('activate', (event) => event.waitUntil(clients.claim()));
@@ -100,7 +100,7 @@ describe.each(CHROMIUMS)('in $name', (chromium) => {
         await page.reload();
         await page.waitForFunction(() => navigator.serviceWorker.controller);
       }
-      answerLate(1500);
+      answerLate(5000);
       const from = setting.requests.length;
       const one = order(`worker-${worker}.bin`, 6 * SLICE, { options: SHORT });
       expect((await run(one)).error).toBeUndefined();

@@ -15,7 +15,7 @@ describe.each(CHROMIUMS)('in $name', (chromium) => {
     test('a slice that does not get on is read into memory and sent again (unraid/webgui#2645)', async () => {
       const on = await open();
       await on.evaluate(() => cosSlice.stallOnFileSlices());
-      const timeouts = { connectMs: 300, noProgressMs: 300, responseMs: 5000 };
+      const timeouts = { connectMs: 3000, noProgressMs: 3000, responseMs: 60_000 };
       const one = order('stalled.bin', 3 * SLICE + 1, { options: { timeouts, retry: { baseDelayMs: 10 } } });
       await expectStored(one, await run(one, on));
       expect(await on.evaluate(() => Reflect.get(globalThis, 'stalled').count)).toBe(4);
@@ -35,7 +35,7 @@ describe.each(CHROMIUMS)('in $name', (chromium) => {
       const changedAtMs = performance.now();
       const outcome = await on.evaluate((name) => cosSlice.outcome(name), one.path);
       expect(outcome.error?.code).toBe('source-changed');
-      expect(performance.now() - changedAtMs).toBeLessThan(5000);
+      expect(performance.now() - changedAtMs).toBeLessThan(20_000);
       await on.context().close();
     });
 

@@ -127,7 +127,7 @@ describe('a server that is told to stop', () => {
     download.socket.write('GET /files/v2/10055004/demobucket/big HTTP/1.1\r\nHost: x\r\n\r\n');
     await sleep(100);
 
-    const closed = server.server.close();
+    const closed = server.server.close({ graceMs: 3 * MINUTE_MS });
     await expect(fetch(server.origin)).rejects.toThrow();
     probe.socket.write('GET /-/ready HTTP/1.1\r\nHost: x\r\n\r\n');
     await expect.poll(() => probe.text()).toMatch(/^HTTP\/1\.1 503 .*Connection: close/s);

@@ -7,7 +7,7 @@ import { text } from 'node:stream/consumers';
 import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { commandName } from '../command-line.ts';
-import { CLI, type Running, runCli, startCli } from '../testing/cli.ts';
+import { CLI, type Running, runCli, startCli, withoutProgress } from '../testing/cli.ts';
 
 const shell = promisify(execFile);
 const ONE_LINE = /^cos-slice: [^\n]+\n$/;
@@ -84,7 +84,7 @@ describe('a server', () => {
       const [, endpoint = ''] = await running.says(READY);
       const surroundings = { env: { ...env, XDG_STATE_HOME: join(folder, 'state') } };
       const upload = runCli(['upload', file, `${bucket}/a.bin`, '--endpoint', endpoint], surroundings);
-      expect(await upload).toMatchObject({ code: 0, stderr: '' });
+      expect(withoutProgress(await upload)).toMatchObject({ code: 0, stderr: '' });
       running.child.kill('SIGTERM');
       await running.ended;
     }

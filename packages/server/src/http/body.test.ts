@@ -7,7 +7,7 @@ import { dial } from '../testing/dial.ts';
 import { type Patience, readBody } from './body.ts';
 import { createHttpServer } from './listener.ts';
 
-const PATIENT: Patience = { idleMs: 5000, minBytesPerSec: 1 };
+const PATIENT: Patience = { idleMs: 60_000, minBytesPerSec: 1 };
 
 interface Reading {
   origin: string;
@@ -95,10 +95,10 @@ describe('a body', () => {
     const work = new Promise<void>((resolve) => {
       go = resolve;
     });
-    const reading = await startReading({ idleMs: 50, minBytesPerSec: 1 }, () => work);
+    const reading = await startReading({ idleMs: 500, minBytesPerSec: 1 }, () => work);
     const { socket } = await dial(reading.origin);
     socket.write(`POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5001\r\n\r\n${'x'.repeat(5000)}`);
-    await sleep(300);
+    await sleep(1200);
     socket.write('y');
     go();
     expect(await reading.outcome).toBe('whole');

@@ -100,7 +100,7 @@ describe('downloads', () => {
     onTestFinished(() => store.close());
     const sent: Promise<string>[] = [];
     const server = createServer((req, res) => {
-      const sending = sendObject(req, res, store, target, 0, () => {}, 2000);
+      const sending = sendObject(req, res, store, target, 0, () => {}, 4000);
       sent.push(
         sending.then(
           () => 'all',
@@ -119,7 +119,7 @@ describe('downloads', () => {
     const slow = request();
     let taken = 0;
     // Longer than the server waits, all in all.
-    const untilMs = performance.now() + 4000;
+    const untilMs = performance.now() + 6000;
     for await (const chunk of slow) {
       taken += chunk.length;
       if (performance.now() < untilMs) await sleep(10);
@@ -127,7 +127,7 @@ describe('downloads', () => {
     expect(taken).toBeGreaterThan(sizeBytes);
     request().pause();
     await expect.poll(() => sent.length).toBe(2);
-    expect(await Promise.race([Promise.all(sent), sleep(30_000)])).toEqual(['all', 'cut']);
+    expect(await Promise.race([Promise.all(sent), sleep(120_000, undefined, { ref: false })])).toEqual(['all', 'cut']);
   });
 
   test.each([
