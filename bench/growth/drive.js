@@ -3,7 +3,7 @@
 import { createLimiter, createUpload } from '@cos-slice/core';
 import { heapMiB } from './plan.js';
 
-/** @import { Clock, Hasher, UploadPlatform, ResumeRecord, Source, Transport, UploadOptions } from '@cos-slice/core' */
+/** @import { Clock, Hasher, Platform, ResumeRecord, Source, Transport, UploadOptions } from '@cos-slice/core' */
 
 const MIB = 1024 * 1024;
 const PLACE = { access_url: 'x', source_url: 'x', url: 'x', resource_path: 'x' };
@@ -29,7 +29,7 @@ function emptySource(sizeBytes) {
 
 /**
  * @param {(fields: Readonly<Record<string, string>>) => string | Promise<string>} answer
- * @returns {UploadPlatform<null>}
+ * @returns {Platform<null>}
  */
 function platform(answer) {
   /** @type {Transport<null>} */
@@ -42,7 +42,7 @@ function platform(answer) {
       return { status: 200, header: () => undefined, body };
     },
   };
-  return { transport, hasher: NO_HASHER, clock: STILL, random: () => 0.5, whenTaken: () => undefined };
+  return { transport, hasher: NO_HASHER, clock: STILL, random: () => 0.5 };
 }
 
 /** @param {object} data */

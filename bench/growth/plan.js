@@ -8,6 +8,8 @@ const { plan } = await import(new URL('plan.js', dist).href);
 const { initialState } = await import(new URL('state.js', dist).href);
 /** @type {typeof import('../../packages/core/src/upload/transition.ts')} */
 const { transition } = await import(new URL('transition.js', dist).href);
+/** @type {typeof import('../../packages/core/src/upload/detours.ts')} */
+const { detours } = await import(new URL('detours.js', dist).href);
 
 const MIB = 1024 * 1024;
 const CONCURRENCY = 8;
@@ -44,7 +46,7 @@ function sendingState(sizeBytes, stored) {
     sessionDelete: false,
     stored,
   };
-  const next = transition(state, { type: 'replied', run: state.run, reply });
+  const next = transition(state, { type: 'replied', run: state.run, reply }, detours);
   if (next.phase !== 'sending') throw new Error(`the upload is ${next.phase}`);
   return next;
 }

@@ -1,7 +1,15 @@
 import { defineConfig } from 'tsdown';
 
 export default defineConfig({
-  entry: ['src/index.ts', 'src/errors.ts', 'src/upload/when-taken.ts', 'src/testing/index.ts'],
+  entry: [
+    'src/index.ts',
+    'src/errors.ts',
+    'src/late.ts',
+    'src/lean.ts',
+    'src/upload/recorder.ts',
+    'src/upload/when-taken.ts',
+    'src/testing/index.ts',
+  ],
   unbundle: true,
   dts: true,
   sourcemap: true,

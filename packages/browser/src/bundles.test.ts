@@ -162,6 +162,51 @@ test.each([
   },
 );
 
+/** The second upload to a path, which the server refuses: what becomes of it. */
+async function uploadTwice(page: Page, path: string): Promise<string> {
+  return page.evaluate(async ({ signUrl, sizeBytes, ...options }) => {
+    const { remoteSigner, uploadBlob } = Reflect.get(globalThis, 'bundled');
+    const blob = new Blob([new Uint8Array(sizeBytes).fill(7)]);
+    const retry = { attempts: 5, baseDelayMs: 500 };
+    const upload = (): Promise<unknown> =>
+      uploadBlob(blob, { ...options, signer: remoteSigner(signUrl), resume: false, retry }).done;
+    await upload();
+    return upload().then(String, (error) => `${error.code} ${error.wireCode} ${error.message}`);
+  }, order(path));
+}
+
+describe('what a refusal means is told by code that is loaded then', () => {
+  test.each(['vite', 'esbuild', 'webpack'])('bundled with %s', async (name) => {
+    await bundle(name);
+    const page = await openBlank();
+    await page.addScriptTag({ url: `/${name}/page.js`, type: 'module' });
+    await page.waitForFunction(() => 'bundled' in globalThis);
+    expect(await uploadTwice(page, `refused-${name}.bin`)).toMatch(/^exists -177 an object is at this path: choose/);
+    await page.context().close();
+  });
+
+  test('also when it could not be loaded at first', async () => {
+    await bundle('vite');
+    const { page, mend, failures } = await openFragile('vite', /\/detours[^/]*\.js/);
+    const mending = (async () => {
+      while (failures() === 0) await new Promise((resolve) => setTimeout(resolve, 20));
+      mend();
+    })();
+    expect(await uploadTwice(page, 'refused-late.bin')).toMatch(/^exists -177 an object is at this path/);
+    await mending;
+    await page.context().close();
+  });
+
+  test("and where it never can be, it is told in the server's words", async () => {
+    await bundle('vite');
+    const { page } = await openFragile('vite', /\/detours[^/]*\.js/);
+    expect(await uploadTwice(page, 'refused-for-ever.bin')).toMatch(
+      /^bad-request -177 the server refused.*HTTP 4\d\d: -177/,
+    );
+    await page.context().close();
+  });
+});
+
 test('an upload that begins offline waits for its code, and remembers', async () => {
   await bundle('vite');
   const page = await openBlank();

@@ -30,7 +30,6 @@ export {
   type ObjectClient,
   type OptionIssue,
   type Profile,
-  parseOptions,
   profiles,
   type Remedy,
   type RemoteCredentialsOptions,
@@ -68,4 +67,4 @@ export {
   type UploadToOptions,
 } from './client.ts';
 export type { StartHashWorker } from './hash/hasher.ts';
-export { type UploadBlobOptions, uploadBlob } from './upload-blob.ts';
+export { parseOptions, type UploadBlobOptions, uploadBlob } from './upload-blob.ts';

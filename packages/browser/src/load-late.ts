@@ -1,5 +1,5 @@
 // Not from the index: what is loaded late imports this, and must not take the whole core into a chunk of its own.
-import { CosSliceError } from '@cos-slice/core/errors';
+import { CosSliceError, type ErrorCode } from '@cos-slice/core/errors';
 import { within } from './within.ts';
 
 const PATIENCE_MS = 12_000;
@@ -9,9 +9,14 @@ const PATIENCE_MS = 12_000;
  * be loaded: it is asked for once more under another one.
  *
  * @param name an export of the module, to know it by
- * @throws CosSliceError `hashing-failed`, worth another try where code may be loaded late at all
+ * @param code of the error that it cannot be loaded
+ * @throws CosSliceError worth another try where code may be loaded late at all
  */
-export async function loadLate<M extends object>(load: () => Promise<M>, name: keyof M): Promise<M> {
+export async function loadLate<M extends object>(
+  load: () => Promise<M>,
+  name: keyof M,
+  code: ErrorCode = 'network',
+): Promise<M> {
   // Service workers must not.
   const may = typeof Worker === 'function';
   try {
@@ -26,7 +31,9 @@ export async function loadLate<M extends object>(load: () => Promise<M>, name: k
     for (const one of [code, ...Object.values(code ?? {})]) if (name in Object(one)) return one as M;
     throw new Error('nothing came');
   } catch (cause) {
-    const what = 'code for integrity or overwrite cannot be loaded: check the network, or leave these options out';
-    throw new CosSliceError('hashing-failed', what, { cause, remedy: may ? 'backoff' : 'none' });
+    throw new CosSliceError(code, `code (${String(name)}) cannot be loaded: check the network`, {
+      cause,
+      remedy: may ? 'backoff' : 'none',
+    });
   }
 }

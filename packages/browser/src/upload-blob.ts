@@ -1,17 +1,24 @@
 import {
+  type Config,
   createLimiter,
-  createUpload,
   type Hasher,
   type Integrity,
   isCosSliceError,
   type Limiter,
   type Platform,
-  type ResumeStore,
   type Transport,
   type Upload,
   type UploadOptions,
-  type WhenTaken,
 } from '@cos-slice/core';
+import {
+  type Detours,
+  leanJsonApi,
+  parseOptionsFor,
+  type Recorded,
+  type Recorder,
+  startUpload,
+  type WhenTaken,
+} from '@cos-slice/core/lean';
 import { type BlobSource, createBlobSource } from './blob-source.ts';
 import type { BrowserHasher, StartHashWorker } from './hash/hasher.ts';
 import { loadLate } from './load-late.ts';
@@ -43,9 +50,13 @@ export interface UploadBlobOptions extends UploadOptions {
 const transports = { xhr: createXhrTransport(), fetch: createFetchTransport() };
 const network = createBrowserNetwork();
 const sharedHasher = lazily(() => loadHasher());
-const sharedStore = lazily(async () =>
-  (await loadLate(() => import('./resuming.ts'), 'identityOf')).createIndexedDbStore(),
-);
+const loadDetours = lazily(() => loadLate(() => import('./detours.ts'), 'detours'));
+const wire = leanJsonApi(loadDetours);
+const detours = async (): Promise<Detours> => (await loadDetours()).detours;
+const loadResuming = lazily(async () => {
+  const { createIndexedDbStore, createRecorder } = await loadLate(() => import('./resuming.ts'), 'identityOf');
+  return { createRecorder, store: createIndexedDbStore() };
+});
 const limiters = new Map<string, Limiter>();
 let late: WhenTaken | undefined;
 
@@ -63,35 +74,46 @@ let late: WhenTaken | undefined;
  */
 export function uploadBlob(blob: Blob, options: UploadBlobOptions): Upload {
   const { transport, hashWorker, ...rest } = options;
-  const { integrity = INTEGRITY, resume = lazyStore, wire } = options;
-  const { endpoint = '' } = wire?.place ?? options;
+  const { integrity = INTEGRITY, resume } = options;
+  const { endpoint = '' } = options.wire?.place ?? options;
   // Where the server has the last word, ours is the first one.
-  const isOurs = wire?.traits.sliceSize.chosenBy === 'client';
+  const isOurs = options.wire?.traits.sliceSize.chosenBy === 'client';
   const { sliceSize = isOurs ? undefined : SLICE_BYTES } = options;
   const hasher = hashWorker ? lazily(() => loadHasher(hashWorker)) : sharedHasher;
   const source = createBlobSource(blob);
   const concurrency = options.concurrency ?? sharedLimiter(endpoint);
   const kind = transport ?? (typeof XMLHttpRequest === 'function' ? 'xhr' : 'fetch');
-  return createUpload(
+  const recorder = async (recorded: Recorded): Promise<Recorder> => {
+    const { createRecorder, store } = await loadResuming();
+    return createRecorder(resume || store, recorded);
+  };
+  return startUpload(
     async () => {
       // Before anything is sent, not after the session has been opened.
       if (integrity !== 'none') await (await hasher()).ready();
       if (typeof options.overwrite === 'string') {
         ({ whenTaken: late } = await loadLate(() => import('@cos-slice/core/when-taken'), 'whenTaken'));
       }
-      // Without it an upload is forgetful; but offline, when code cannot be loaded either, there is time for it.
-      if (resume === lazyStore) await sharedStore().catch((error) => network.online() || Promise.reject(error));
       return source;
     },
-    { ...rest, integrity, concurrency, resume, ...(sliceSize && { sliceSize }) },
+    { ...rest, integrity, concurrency, ...(sliceSize && { sliceSize }) },
     {
       transport: watching(transports[kind], source),
       hasher: lazyHasher(hasher),
-      whenTaken: () => late,
       ...(NEAR.test(endpoint) ? {} : { network }),
     },
+    { wire, detours, whenTaken: () => late, recorder: resume === false ? undefined : recorder },
     blob.size,
   );
+}
+
+/**
+ * Checks and fills in options, as `uploadBlob` does before anything else.
+ *
+ * @throws CosSliceError `invalid-options` with every issue found, not just the first
+ */
+export function parseOptions(options: UploadOptions): Config {
+  return parseOptionsFor(options, wire);
 }
 
 /** What the failure of a request says about the file that it sent a slice of. */
@@ -146,7 +168,9 @@ function lazily<T>(make: () => Promise<T>): () => Promise<T> {
 }
 
 async function loadHasher(startWorker?: StartHashWorker): Promise<BrowserHasher> {
-  return (await loadLate(() => import('./hash/hasher.ts'), 'createWorkerHasher')).createWorkerHasher(startWorker);
+  return (await loadLate(() => import('./hash/hasher.ts'), 'createWorkerHasher', 'hashing-failed')).createWorkerHasher(
+    startWorker,
+  );
 }
 
 function lazyHasher(hasher: () => Promise<BrowserHasher>): Hasher<Blob> {
@@ -155,15 +179,3 @@ function lazyHasher(hasher: () => Promise<BrowserHasher>): Hasher<Blob> {
     uploadParts: async (...args) => (await hasher()).uploadParts(...args),
   };
 }
-
-/** Without the code for it, an upload is forgetful. Service workers, for one, must not load code late. */
-const lazyStore: ResumeStore = {
-  load: async (key) => (await sharedStore()).load(key),
-  save: async (key, record) => (await sharedStore()).save(key, record),
-  remove: async (key) => (await sharedStore()).remove(key),
-  lock: (key) =>
-    sharedStore().then(
-      (store) => store.lock(key),
-      () => async () => {},
-    ),
-};

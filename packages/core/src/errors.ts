@@ -1,7 +1,3 @@
-/** For an upload in the way that is not known to be ours. */
-export const CONFLICT_HINT: string =
-  'an unfinished upload, of other content as far as is known, is at this path: choose another path or onConflict "restart"';
-
 /** What went wrong, as a literal to branch on. */
 export type ErrorCode =
   /** Options that cannot work; `issues` lists every one. */

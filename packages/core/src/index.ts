@@ -53,10 +53,9 @@ export {
   signText,
 } from './signing/signature.ts';
 export { type TokenServerOptions, tokenServerSigner } from './signing/token-server-signer.ts';
-export { createUpload, type UploadPlatform } from './upload/create-upload.ts';
+export { createUpload } from './upload/create-upload.ts';
 export { createNotifier, type Notifier } from './upload/notifier.ts';
 export type { UploadPhase, UploadProgress } from './upload/progress.ts';
 export * from './upload/upload.ts';
-export type { WhenTaken } from './upload/when-taken.ts';
 export { type CosXmlOptions, cosXml } from './wires/cos-xml.ts';
 export { type S3Options, s3 } from './wires/s3.ts';

@@ -8,7 +8,6 @@ import {
   type Upload,
   type UploadOptions,
 } from '@cos-slice/core';
-import { whenTaken } from '@cos-slice/core/when-taken';
 import type { Dispatcher } from 'undici';
 import { createDispatcherTransport } from './dispatcher-transport.ts';
 import { createHasher } from './hasher.ts';
@@ -72,8 +71,7 @@ export function uploadFile(source: UploadSource, options: UploadFileOptions): Up
   const open = (signal: AbortSignal): ReturnType<typeof openSource> =>
     openSource(source, { integrity, mayGrow }, signal);
   const filled = { ...rest, integrity, concurrency: rest.concurrency ?? CONCURRENCY, resume: rest.resume ?? resume };
-  const platform = { hasher, whenTaken: () => whenTaken, ...reach(options) };
-  return createUpload(open, filled, platform, sizeOf(source));
+  return createUpload(open, filled, { hasher, ...reach(options) }, sizeOf(source));
 }
 
 /** What all requests of this process to an endpoint, with these settings, go through. */

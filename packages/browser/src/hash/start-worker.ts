@@ -14,7 +14,7 @@ let policy: ReturnType<TrustedTypes['createPolicy']> | undefined;
 
 /** Starts the hash worker from its source, which is text: that works with every bundler, and from a CDN. */
 export async function startFromSource(): Promise<Worker> {
-  const { workerSource } = await loadLate(() => import('./worker-source.gen.ts'), 'workerSource');
+  const { workerSource } = await loadLate(() => import('./worker-source.gen.ts'), 'workerSource', 'hashing-failed');
   const url = URL.createObjectURL(new Blob([workerSource], { type: 'text/javascript' }));
   try {
     return new Worker(trusted(url));

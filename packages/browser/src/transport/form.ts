@@ -42,15 +42,10 @@ export async function networkError({ url, content }: WireRequest<Blob>, cause?: 
     LOOK_MS,
     look.catch(() => undefined),
   );
-  const causes = [
-    ...(there ? [] : ['the network is down', 'the endpoint is wrong']),
-    'its CORS headers do not allow this page',
-    "an extension or the page's Content-Security-Policy (connect-src) blocks the request",
-    ...(content ? ['a proxy refuses bodies of this size (lower sliceSize)'] : []),
-  ];
-  const what = `${there ? 'no readable' : 'no'} answer from ${host}; it may be that ${causes.join(', or that ')}`;
-  const opaque = there !== undefined || !heard.has(host);
-  return new CosSliceError('network', what, { remedy: 'backoff', opaque, cause });
+  const why = there ? '' : 'the network is down, the endpoint is wrong, ';
+  const size = content ? ', or a proxy refuses bodies of this size (lower sliceSize)' : '';
+  const what = `no readable answer from ${host}: perhaps ${why}its CORS headers do not allow this page, or an extension or the page's Content-Security-Policy (connect-src) blocks it${size}`;
+  return new CosSliceError('network', what, { remedy: 'backoff', opaque: !!there || !heard.has(host), cause });
 }
 
 const MAX_REPLY_BYTES = 64 * 1024 * 1024;

@@ -69,7 +69,12 @@ export function createExchange<C, Name extends AnyOperationName = OperationName>
 ): Exchange<C, Name> {
   const { wire, target, transport, clock, timeouts, traffic, life, serverTime = createServerTime(clock) } = options;
   const { connectMs, noProgressMs, responseMs } = timeouts;
-  const url = (): string => wire.locate(target);
+  let located: { readonly path: string; readonly url: string } | undefined;
+  const url = (): string => {
+    const { path } = target;
+    if (path !== located?.path) located = { path, url: wire.locate(target) };
+    return located.url;
+  };
   const authorizer = createAuthorizer(wire, options.signer, { clock, timeoutMs: connectMs + responseMs });
   const watchdog = createWatchdog(clock, Math.min(connectMs, noProgressMs, responseMs), life);
   let requests = 0;
@@ -122,7 +127,8 @@ export function createExchange<C, Name extends AnyOperationName = OperationName>
       }
       answered = true;
       if (sizeBytes > 0) onSent?.(sizeBytes);
-      const reply = wire.decode(operation, response, at);
+      const decoded = wire.decode(operation, response, at);
+      const reply = 'kind' in decoded ? decoded : await decoded;
       const slow = sizeBytes > 0 && nowMs - watched.sentAtMs > timeouts.responseMs / 2;
       if (reply.kind === 'more') return exchange.run(Object.assign({}, operation, { more: reply.more }), context);
       if (reply.kind !== 'failed') return { reply, slow };

@@ -360,7 +360,7 @@ async function refusalOf({ status, header, body: chunks }: StreamedResponse, con
     if (body.length > MAX_REFUSAL_BYTES) break;
   }
   const wire = objectsOf(config);
-  const reply = wire.decode({ op: 'remove' }, { status, header, body }, wire.locate(config));
+  const reply = await wire.decode({ op: 'remove' }, { status, header, body }, wire.locate(config));
   return reply.kind === 'failed' ? reply.error : new CosSliceError('bad-reply', `HTTP ${status} brings no object`);
 }
 

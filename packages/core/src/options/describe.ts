@@ -47,7 +47,7 @@ const REQUIRED: readonly TextName[] = ['endpoint', 'appId', 'bucket', 'path'];
  * @param defaults the platform's own
  */
 export function describeOptions(defaults: OptionDefaults = {}, wire: Wire = jsonApi): readonly OptionRow[] {
-  const { wholes, choices } = optionRules(wire);
+  const { wholes, choices } = optionRules(wire.traits);
   const text = (name: TextName): OptionRow => {
     return { name, doc: DOCS[name], kind: 'text', required: REQUIRED.includes(name) };
   };

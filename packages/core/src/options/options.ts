@@ -108,16 +108,25 @@ export interface Config {
  * @throws CosSliceError `invalid-options` with every issue found, not just the first
  */
 export function parseOptions(given: UploadOptions): Config {
+  return parseOptionsFor(given, jsonApi);
+}
+
+/**
+ * Like `parseOptions`.
+ *
+ * @param standard the wire that is spoken when none is given
+ */
+export function parseOptionsFor(given: UploadOptions, standard: Wire): Config {
   const checker = createChecker();
   const { issues, check, whole, wholes, choice, done } = checker;
   check('options', typeof given === 'object' && given !== null, 'be an object', given);
   const options: { readonly [Name in keyof UploadOptions]?: unknown } = given ?? {};
-  const wire = (options.wire ?? jsonApi) as Wire;
+  const wire = (options.wire ?? standard) as Wire;
   const { endpoint, bucket, appId } = wire.place ?? options;
   const { path, resume = false, signal, onProgress, attributes } = options;
   check('wire', typeof wire.encode === 'function', 'be a wire', wire);
-  const { traits } = typeof wire.encode === 'function' ? wire : jsonApi;
-  const rules = optionRules({ ...jsonApi, traits });
+  const { traits } = typeof wire.encode === 'function' ? wire : standard;
+  const rules = optionRules(traits);
 
   for (const [name, value] of Object.entries({ path, endpoint, bucket })) {
     check(name, typeof value === 'string', 'be text', value);

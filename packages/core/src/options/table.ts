@@ -1,4 +1,4 @@
-import type { Integrity, Overwrite, Wire } from '../protocol/wire.ts';
+import type { Integrity, Overwrite, Traits } from '../protocol/wire.ts';
 
 const DAY_MS = 86_400_000;
 
@@ -34,7 +34,7 @@ export interface OptionRules {
 }
 
 /** What may be given for an upload over a wire. Everything that checks or describes options goes by it. */
-export function optionRules({ traits }: Wire): OptionRules {
+export function optionRules(traits: Traits): OptionRules {
   const { chosenBy: _whose, ...sliceSize } = traits.sliceSize;
   const single = { min: 0, max: traits.maxSingleBytes, step: 1 };
   const requests = { min: 1, max: 64, step: 1, unit: 'requests' } as const;

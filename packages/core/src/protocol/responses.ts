@@ -55,6 +55,10 @@ export function foreignResponse(response: WireResponse): Failure {
   return failed(response, 'bad-reply', what);
 }
 
+/** For an upload in the way that is not known to be ours. */
+export const CONFLICT_HINT: string =
+  'an unfinished upload, of other content as far as is known, is at this path: choose another path or onConflict "restart"';
+
 /** One line of a server's own words. */
 export function quote(text: string): string {
   return text.replace(/\s+/g, ' ').trim().slice(0, 200);

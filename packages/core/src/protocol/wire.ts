@@ -81,8 +81,15 @@ export interface Wire<Name extends AnyOperationName = OperationName> {
   attach<C>(request: WireRequest<C>, signature: string): WireRequest<C>;
   /** How often a signature for this operation may be used. */
   effectOf(op: Name): SignClaim['effect'];
-  /** @param at what `encode` was given */
-  decode<C, Op extends Name>(operation: Operation<C, Op>, response: WireResponse, at: string): Reply<Op>;
+  /**
+   * @param at what `encode` was given
+   * @returns a promise where some answers are made sense of by code that is loaded first
+   */
+  decode<C, Op extends Name>(
+    operation: Operation<C, Op>,
+    response: WireResponse,
+    at: string,
+  ): Reply<Op> | Promise<Reply<Op>>;
 }
 
 /** The slice size to ask for: what is wanted, or more where the file would have too many slices. */

@@ -1,8 +1,8 @@
 import { systemClock } from '../clock.ts';
 import { CosSliceError, type OptionIssue } from '../errors.ts';
 import type { SignClaim, Signer } from '../ports.ts';
-import { toInteger, toText } from '../protocol/json-api/decode.ts';
 import { formText } from '../protocol/json-api/dialect.ts';
+import { toInteger, toText } from '../protocol/json-api/json.ts';
 import { quote } from '../protocol/responses.ts';
 import { askEndpoint, RemoteSignerError, TIMEOUT_MS } from './ask-endpoint.ts';
 import { cachedSigner } from './cached-signer.ts';

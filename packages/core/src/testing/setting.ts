@@ -1,9 +1,10 @@
 import type { CosSliceError } from '../errors.ts';
 import type { UploadOptions } from '../options/options.ts';
 import type { ByteRange, Hasher, Network, Platform, ResumeRecord, ResumeStore, SignClaim, Source } from '../ports.ts';
-import { createUpload, type UploadPlatform } from '../upload/create-upload.ts';
+import { jsonApi } from '../protocol/json-api/index.ts';
+import { createUpload } from '../upload/create-upload.ts';
+import { type Late, startUpload } from '../upload/start-upload.ts';
 import type { Upload } from '../upload/upload.ts';
-import { whenTaken } from '../upload/when-taken.ts';
 import { createManualClock, type ManualClock } from './manual-clock.ts';
 import {
   createScriptedTransport,
@@ -60,6 +61,8 @@ export interface SettingOptions {
   readonly source?: Partial<Source<ByteRange>>;
   readonly hasher?: Partial<Hasher<ByteRange>>;
   readonly network?: Network;
+  /** What is loaded late is loaded so. Default: all is at hand. */
+  readonly late?: Pick<Late, 'detours' | 'recorder'>;
   /** Instead of the transport's own. */
   readonly send?: Platform<ByteRange>['transport']['send'];
 }
@@ -102,36 +105,34 @@ export function setUp(setting: SettingOptions): Setting {
     }),
     ...setting.hasher,
   };
-  const { network, send } = setting;
-  const platform: UploadPlatform<ByteRange> = {
-    whenTaken: () => whenTaken,
+  const { network, send, late } = setting;
+  const platform: Platform<ByteRange> = {
     transport: send ? { ...transport, send } : transport,
     hasher,
     clock,
     random: () => 0.5,
     ...(network && { network }),
   };
-  const open: Setting['open'] = (openSource, more = {}, sizeBytes) =>
-    createUpload(
-      openSource,
-      {
-        endpoint: 'http://cos.test/files/v2',
-        appId: '10055004',
-        bucket: 'demobucket',
-        path: 'dir/name.bin',
-        signer: (claim) => {
-          claims.push(claim);
-          return `U0lHTkFUVVJF${claims.length}===`.slice(0, 16);
-        },
-        sliceSize: SLICE,
-        concurrency: 3,
-        retry: { baseDelayMs: 1000 },
-        ...setting.options,
-        ...more,
+  const open: Setting['open'] = (openSource, more = {}, sizeBytes) => {
+    const options = {
+      endpoint: 'http://cos.test/files/v2',
+      appId: '10055004',
+      bucket: 'demobucket',
+      path: 'dir/name.bin',
+      signer: (claim: SignClaim) => {
+        claims.push(claim);
+        return `U0lHTkFUVVJF${claims.length}===`.slice(0, 16);
       },
-      platform,
-      sizeBytes,
-    );
+      sliceSize: SLICE,
+      concurrency: 3,
+      retry: { baseDelayMs: 1000 },
+      ...setting.options,
+      ...more,
+    };
+    return late
+      ? startUpload(openSource, options, platform, { wire: jsonApi, whenTaken: () => undefined, ...late }, sizeBytes)
+      : createUpload(openSource, options, platform, sizeBytes);
+  };
   return { clock, transport, claims, slices, released, source, open, start: (more) => open(async () => source, more) };
 }
 

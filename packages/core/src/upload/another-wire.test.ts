@@ -220,7 +220,6 @@ function setUp(
         hasher: { digest: never, uploadParts: never },
         clock,
         random: () => 0.5,
-        whenTaken: () => undefined,
       },
     );
   return { clock, transport, start };

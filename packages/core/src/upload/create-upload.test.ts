@@ -21,7 +21,9 @@ describe('a fresh upload', () => {
       sourceUrl: 'http://src/o',
       url: 'http://api/o',
       resourcePath: '/1/b/o',
+      path: 'dir/name.bin',
       instant: false,
+      skipped: false,
       resumedBytes: 0,
       sentBytes: 10 * SLICE,
     });
@@ -223,7 +225,6 @@ describe('the source', () => {
         transport: createScriptedTransport(() => 'hang'),
         hasher: {} as Hasher<ByteRange>,
         clock,
-        whenTaken: () => undefined,
       },
     );
     const phases: string[] = [];

@@ -2,6 +2,7 @@ import type { ByteRange, FileHash, HashCheckpoint } from '../ports.ts';
 import { nextMissing, sliceRange } from './slices.ts';
 import {
   type ActiveState,
+  isLocal,
   isOver,
   type Sending,
   type Session,
@@ -64,11 +65,6 @@ export function plan(state: UploadState, limits: Limits, nowMs: number): Command
   const running = planRunning(state);
   if (running.length > 0) return running;
   return nowMs < probeAtMs ? [wait(probeAtMs)] : planAll(state, { concurrency: 1 }, nowMs).slice(0, 1);
-}
-
-/** Asks nothing of the network. */
-function isLocal({ step }: ActiveState): boolean {
-  return step === 'source' || step === 'recall' || step === 'hash';
 }
 
 function planRunning(state: ActiveState): Command[] {

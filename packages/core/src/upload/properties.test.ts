@@ -5,9 +5,12 @@ import type { Answer } from '../protocol/operations.ts';
 import { historyArbitrary } from '../testing/histories/history.ts';
 import { LOCATION, OUR_SHA, refused } from '../testing/histories/model-server.ts';
 import { type Machine, play } from '../testing/histories/play.ts';
+import { detours } from './detours.ts';
 import { type Command, plan } from './plan.ts';
-import { initialState, isOver, type Job, type UploadEvent } from './state.ts';
-import { transition } from './transition.ts';
+import { initialState, isOver, type Job, type UploadEvent, type UploadState } from './state.ts';
+import { transition as transitionWith } from './transition.ts';
+
+const transition = (state: UploadState, event: UploadEvent): UploadState => transitionWith(state, event, detours);
 
 /**
  * Generated histories: the real `transition` and `plan` against a model of a server that keeps what it is sent, under lost

@@ -1,33 +1,37 @@
 import { isCosSliceError } from '../errors.ts';
 import type { Config } from '../options/options.ts';
-import type { Clock, HashCheckpoint, ResumeRecord, Source } from '../ports.ts';
-import { jsonApi } from '../protocol/json-api/index.ts';
-import { type Guard, READING, type WorkName } from './guard.ts';
-import { isOver, type Job, type Recalled, type UploadState } from './state.ts';
+import type { Clock, HashCheckpoint, ResumeRecord, ResumeStore } from '../ports.ts';
+import type { Guard, WorkName } from './guard.ts';
+import type { ActiveState, Job, Recalled } from './state.ts';
 
 /** Between two hash checkpoints put into the store. */
 const CHECKPOINT_EVERY_MS = 2000;
 
 const STORAGE: WorkName = ['source-unreadable', 'the resume store'];
 
-/** What is remembered of an upload, for a later run to go on with. */
+/** The wire of records that are older than the name of their wire. */
+const FIRST_WIRE = 'cos-json';
+
+/** What is remembered of an upload, for a later run to go on with. Pages load it apart from the upload itself. */
 export interface Recorder {
   /** Another run could go on where this one ends. */
   readonly resumable: boolean;
   /**
    * Locks the destination, and finds out what an earlier run has left there.
    *
-   * @throws CosSliceError `locked`, and what reading the source throws; nothing else of the store's
+   * @param identify reads the source's identity
+   * @throws CosSliceError `locked`, and what `identify` throws; nothing else of the store's
    */
-  recall(source: Source<unknown>, job: Job, controller: AbortController): Promise<Recalled>;
+  recall(identify: () => Promise<string | undefined>, job: Job, controller: AbortController): Promise<Recalled>;
   /** Saves what is worth it of a new state: that init or finish is about to be called, and a session as soon as it exists. */
-  keep(state: UploadState): void;
+  keep(state: ActiveState): void;
   checkpoint(checkpoint: HashCheckpoint): void;
   /** Writes what is left to write, and unlocks the destination. */
   close(forget: boolean): Promise<void>;
 }
 
-export interface RecorderOptions {
+/** What a recorder must know of the upload. */
+export interface Recorded {
   readonly config: Config;
   /** The URL of the object. */
   url(): string;
@@ -39,8 +43,8 @@ type Facts = Partial<
   Pick<ResumeRecord, 'sliceSizeBytes' | 'session' | 'sha' | 'initCalled' | 'finishing' | 'hash' | 'name'>
 >;
 
-export function createRecorder({ config, url, clock, guard }: RecorderOptions): Recorder {
-  const { resume, integrity, attributes } = config;
+export function createRecorder(store: ResumeStore, { config, url, clock, guard }: Recorded): Recorder {
+  const { integrity, attributes } = config;
   const overwrite = config.overwrite === true;
   const renames = config.overwrite === 'rename';
   const wire = config.wire.name;
@@ -48,7 +52,7 @@ export function createRecorder({ config, url, clock, guard }: RecorderOptions): 
   let key = '';
   let identity: string | undefined;
   let job: Job | undefined;
-  let resumable = resume !== false;
+  let resumable = true;
   let unlock: (() => Promise<void>) | undefined;
   let savedRun = -1;
   let checkpoint: HashCheckpoint | undefined;
@@ -65,7 +69,7 @@ export function createRecorder({ config, url, clock, guard }: RecorderOptions): 
       });
   };
   const save = (facts: Facts): void => {
-    if (!resume || identity === undefined || !job) return;
+    if (identity === undefined || !job) return;
     const { sizeBytes, sliceSizeBytes } = job;
     const record: ResumeRecord = {
       version: 1,
@@ -78,7 +82,7 @@ export function createRecorder({ config, url, clock, guard }: RecorderOptions): 
       attributes,
       ...facts,
     };
-    write(() => resume.save(key, record));
+    write(() => store.save(key, record));
   };
 
   /** A store that fails or hangs is done without. */
@@ -117,10 +121,9 @@ export function createRecorder({ config, url, clock, guard }: RecorderOptions): 
     get resumable() {
       return resumable;
     },
-    async recall(source, nextJob, controller) {
-      if (!resume) return {};
+    async recall(identify, nextJob, controller) {
       job = nextJob;
-      identity = await guard(READING, controller, { run: () => source.identity(controller.signal) });
+      identity = await identify();
       resumable &&= identity !== undefined;
       key = url();
       if (renames) {
@@ -130,14 +133,14 @@ export function createRecorder({ config, url, clock, guard }: RecorderOptions): 
       }
       unlock ??= await ask(
         controller,
-        async (signal) => resume.lock?.(key, signal),
+        async (signal) => store.lock?.(key, signal),
         (release) => release?.(),
       );
-      const record = identity && (await ask(controller, () => resume.load(key)));
-      return record && (record.wire ?? jsonApi.name) === wire ? read(record) : {};
+      const record = identity && (await ask(controller, () => store.load(key)));
+      return record && (record.wire ?? FIRST_WIRE) === wire ? read(record) : {};
     },
     keep(state) {
-      if (isOver(state) || state.run === savedRun) return;
+      if (state.run === savedRun) return;
       if ('layout' in state && state.session) {
         const { layout, session, sha, step, name } = state;
         savedRun = state.run;
@@ -155,7 +158,7 @@ export function createRecorder({ config, url, clock, guard }: RecorderOptions): 
       save({ hash: next });
     },
     async close(forget) {
-      if (resume && forget && identity !== undefined) write(() => resume.remove(key));
+      if (forget && identity !== undefined) write(() => store.remove(key));
       await writing;
       await unlock?.();
     },

@@ -15,26 +15,29 @@ export function sliceRange(layout: Layout, index: number): ByteRange {
   return { offset, length: Math.min(layout.sliceSizeBytes, layout.sizeBytes - offset) };
 }
 
+/** Numbers of 32 bits each. Plain arrays: small ones are copied in a fraction of the time that typed arrays take. */
+type Page = readonly number[];
+
 /**
  * A set of slice indices that is cheap to keep and cheap to change without touching the old one: bits in pages, and only the
- * page of the changed bit is copied. A million slices take 128 KiB.
+ * page of the changed bit is copied. A million slices take 256 KiB.
  */
 export interface SliceSet {
   readonly size: number;
   readonly count: number;
-  readonly pages: readonly (Uint8Array | undefined)[];
+  readonly pages: readonly (Page | undefined)[];
 }
 
-const PAGE_BYTES = 1024;
-const PAGE_BITS = PAGE_BYTES * 8;
+const PAGE_NUMBERS = 64;
+const PAGE_BITS = PAGE_NUMBERS * 32;
 
 export function createSliceSet(size: number): SliceSet {
   return { size, count: 0, pages: [] };
 }
 
 export function hasSlice({ pages }: SliceSet, index: number): boolean {
-  const bit = index % PAGE_BITS;
-  return (((pages[Math.floor(index / PAGE_BITS)]?.[bit >> 3] ?? 0) >> (bit & 7)) & 1) === 1;
+  const number = pages[Math.floor(index / PAGE_BITS)]?.[(index % PAGE_BITS) >> 5] ?? 0;
+  return ((number >> (index & 31)) & 1) === 1;
 }
 
 export function addSlice(set: SliceSet, index: number): SliceSet {
@@ -42,8 +45,7 @@ export function addSlice(set: SliceSet, index: number): SliceSet {
   if (index < 0 || index >= size || hasSlice(set, index)) return set;
   const pages = [...set.pages];
   const at = Math.floor(index / PAGE_BITS);
-  pages[at] = pages[at]?.slice();
-  mark(pages, index);
+  mark(pages, index, pages[at]?.slice());
   return { size, count: count + 1, pages };
 }
 
@@ -58,14 +60,14 @@ export function nextMissing(set: SliceSet, from: number): number {
 export function slicesWithin(layout: Layout, ranges: readonly ByteRange[]): SliceSet {
   const { sizeBytes, sliceSizeBytes } = layout;
   const size = sliceCount(layout);
-  const pages: Uint8Array[] = [];
+  const pages: number[][] = [];
   let count = 0;
   let start = 0;
   let end = 0;
   const addRun = (): void => {
     const beyond = end > 0 && end >= sizeBytes ? size : Math.floor(end / sliceSizeBytes);
     for (let index = Math.ceil(start / sliceSizeBytes); index < beyond; index += 1) {
-      mark(pages, index);
+      mark(pages, index, pages[Math.floor(index / PAGE_BITS)]);
       count += 1;
     }
   };
@@ -87,11 +89,9 @@ export function bytesIn(layout: Layout, set: SliceSet): number {
   return set.count * layout.sliceSizeBytes - short;
 }
 
-/** Puts a slice into pages that nobody else has. */
-function mark(pages: (Uint8Array | undefined)[], index: number): void {
-  const at = Math.floor(index / PAGE_BITS);
-  const bit = index % PAGE_BITS;
-  const page = pages[at] ?? new Uint8Array(PAGE_BYTES);
-  page[bit >> 3] = (page[bit >> 3] ?? 0) | (1 << (bit & 7));
-  pages[at] = page;
+/** Puts a slice into its page, which nobody else has. */
+function mark(pages: (Page | undefined)[], index: number, page = new Array<number>(PAGE_NUMBERS).fill(0)): void {
+  const at = (index % PAGE_BITS) >> 5;
+  page[at] = (page[at] ?? 0) | (1 << (index & 31));
+  pages[Math.floor(index / PAGE_BITS)] = page;
 }

@@ -303,3 +303,8 @@ export function isOver(state: UploadState): state is Over {
 export function isSingle({ sizeBytes, singleMaxBytes }: Job): boolean {
   return sizeBytes <= singleMaxBytes;
 }
+
+/** Asks nothing of the network. */
+export function isLocal({ step }: ActiveState): boolean {
+  return step === 'source' || step === 'recall' || step === 'hash';
+}

@@ -1,7 +1,7 @@
 import { CosSliceError } from '../errors.ts';
 import type { HashCheckpoint } from '../ports.ts';
-import type { Opened, Present, StoredRange } from '../protocol/operations.ts';
-import { bytesIn, nextMissing, slicesWithin } from './slices.ts';
+import type { Present, StoredRange } from '../protocol/operations.ts';
+import { nextMissing, slicesWithin } from './slices.ts';
 import {
   type ActiveState,
   type Done,
@@ -56,35 +56,14 @@ export function list(state: ActiveState, why: Why): UploadState {
   return nextRound(state, { phase: 'opening', step: 'list', why });
 }
 
+export function discard(state: ActiveState, session: string, exact: boolean): UploadState {
+  return nextRound(state, { phase: 'opening', step: 'discard', session, exact });
+}
+
 function nextRound<Step extends Pick<ActiveState, 'phase' | 'step'>>(state: ActiveState, step: Step) {
   if (state.rounds < MAX_ROUNDS) return { ...enter(state, step), rounds: state.rounds + 1 };
   const what = 'the server contradicts itself about the upload at this path: look at its log, then start again';
   return fail(state, new CosSliceError('bad-reply', what));
-}
-
-/**
- * An upload that is not ours to go on with is in the way. One that we have left behind ourselves is in nobody else's way.
- *
- * @param found which upload it is, once that is known
- */
-export function clear(
-  state: ActiveState,
-  error: CosSliceError,
-  found?: Pick<Opened, 'session' | 'sessionDelete'>,
-): UploadState {
-  const { job, cleared, foreignSession } = state;
-  const mayBeOurs = foreignSession !== undefined && (!found || found.session === foreignSession);
-  if (cleared || !(mayBeOurs || job.onConflict === 'restart')) return fail(state, error);
-  if (!found) return list(state, { for: 'conflict', error });
-  const { session, sessionDelete: exact = false } = found;
-  return nextRound(state, { phase: 'opening', step: 'discard', session, exact });
-}
-
-/** Back to a new session: once, and again only after more had been stored than the time before. */
-export function loseSession(state: ActiveState, storedBytes: number, cause: CosSliceError): UploadState {
-  if (storedBytes > state.lostAtBytes) return create({ ...state, lostAtBytes: storedBytes });
-  const what = 'the server keeps losing the upload: look at its log, then start again';
-  return fail(state, new CosSliceError('session-lost', what, { cause }));
 }
 
 // --- sending and finishing
@@ -102,19 +81,8 @@ export function send(
   return finishIfComplete(sendFrom(state, sliceSizeBytes, listed, session));
 }
 
-/** Like `send`, with what an earlier run had stored. */
-export function sendResumed(
-  state: ActiveState,
-  session: Session,
-  sliceSizeBytes: number,
-  listed: readonly StoredRange[],
-): UploadState {
-  const next = sendFrom(state, sliceSizeBytes, listed, session);
-  const { layout, stored } = next;
-  return finishIfComplete({ ...next, resumed: stored, resumedBytes: bytesIn(layout, stored) });
-}
-
-function sendFrom(
+/** Like `send`, also where nothing is missing. */
+export function sendFrom(
   state: ActiveState,
   sliceSizeBytes: number,
   listed: readonly StoredRange[],

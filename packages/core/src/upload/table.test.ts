@@ -3,9 +3,14 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { CosSliceError } from '../errors.ts';
 import type { Answer } from '../protocol/operations.ts';
+import { detours } from './detours.ts';
 import { initialState, isOver, isSingle, type Job, type UploadEvent, type UploadState } from './state.ts';
-import { PLAIN, transition } from './transition.ts';
+import { create, fail, list, succeed } from './steps.ts';
+import { transition as transitionWith } from './transition.ts';
 import { whenTaken } from './when-taken.ts';
+
+const transition = (state: UploadState, event: UploadEvent): UploadState => transitionWith(state, event, detours);
+const PLAIN = { transition, list, create, succeed, fail };
 
 /**
  * Walks through every state that can be reached in a small upload, with every kind of event that can come there, and holds what it
@@ -111,7 +116,7 @@ function keyOf(state: UploadState): string {
     if (name === 'running') return undefined;
     // Which name it is makes no difference, but how many are left between one that is taken and one that is free.
     if (name === 'name' || name === 'taken' || name === 'free') return Math.min(2, value);
-    return value instanceof Uint8Array ? value[0] : value instanceof CosSliceError ? value.code : value;
+    return value instanceof CosSliceError ? value.code : value;
   });
 }
 

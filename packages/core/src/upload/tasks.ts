@@ -1,23 +1,28 @@
 import { CosSliceError, isCosSliceError } from '../errors.ts';
-import type { AttemptContext, Exchange, Outcome } from '../exchange/exchange.ts';
+import type { Exchange, Outcome } from '../exchange/exchange.ts';
 import { oneLine } from '../one-line.ts';
 import type { Config } from '../options/options.ts';
-import type { AttemptReport, ByteRange, Clock, Hasher, Source } from '../ports.ts';
-import type { Operation, OperationName } from '../protocol/operations.ts';
+import type { AttemptReport, Clock, Hasher, Source } from '../ports.ts';
 import { sliceSizeFor } from '../protocol/wire.ts';
+import type { Detours } from './detours.ts';
 import { type Guard, READING, type WorkName } from './guard.ts';
 import type { Command, Task } from './plan.ts';
 import { NOT_PLANNED } from './reconciler.ts';
 import type { Recorder } from './recorder.ts';
 import type { Job, UploadEvent } from './state.ts';
 import type { Sent, Tally } from './tally.ts';
+import { isStraight } from './transition.ts';
 
 export interface TasksOptions<C> {
   readonly config: Config;
   readonly clock: Clock;
   readonly hasher: Hasher<C>;
   readonly exchange: Exchange<C>;
-  readonly recorder: Recorder;
+  /** Once it is there: it is loaded when the upload recalls what an earlier run has left. */
+  recorder(): Recorder | undefined;
+  /** Undefined: nothing is remembered. */
+  loadRecorder(): Promise<Recorder | undefined>;
+  loadDetours(): Promise<Detours>;
   readonly tally: Tally;
   readonly guard: Guard;
   /** Whose requests the limiter is to be fair to. */
@@ -51,11 +56,8 @@ const HASHING: WorkName = ['hashing-failed', 'hashing'];
 /** A source that is read more slowly is taken to hang. */
 const LEAST_BYTES_PER_MS = 1000;
 
-/** The session that was to be discarded is not there any more. */
-const GONE = Symbol('gone');
-
 export function createTasks<C>(options: TasksOptions<C>): Tasks<C> {
-  const { config, clock, hasher, exchange, recorder, tally, guard, note } = options;
+  const { config, clock, hasher, exchange, tally, guard, note } = options;
   const { integrity, attributes, limiter, wire } = config;
   const overwrite = config.overwrite === true;
   let source: Source<C> | undefined;
@@ -80,8 +82,12 @@ export function createTasks<C>(options: TasksOptions<C>): Tasks<C> {
     void (await clock.sleep(Math.max(0, untilMs - clock.monotonicMs()), signal));
 
   const recall = async ({ run }: Task, controller: AbortController): Promise<UploadEvent> => {
-    const recalled = await recorder.recall(opened(), options.job(), controller);
-    return { type: 'recalled', run, ...recalled };
+    const { signal } = controller;
+    const identify = (): Promise<string | undefined> =>
+      guard(READING, controller, { run: () => opened().identity(signal) });
+    const recorder = await options.loadRecorder();
+    signal.throwIfAborted();
+    return { type: 'recalled', run, ...(await recorder?.recall(identify, options.job(), controller)) };
   };
 
   const hash = async (
@@ -97,7 +103,7 @@ export function createTasks<C>(options: TasksOptions<C>): Tasks<C> {
           attempt,
           onCheckpoint(checkpoint) {
             note({ type: 'checkpointed', run, checkpoint });
-            recorder.checkpoint(checkpoint);
+            options.recorder()?.checkpoint(checkpoint);
           },
           onProgress(hashedBytes) {
             moved();
@@ -117,23 +123,11 @@ export function createTasks<C>(options: TasksOptions<C>): Tasks<C> {
     await guard(READING, controller, { run: async () => content.verify?.(controller.signal), extraMs });
   };
 
-  const exchangeOf = <Op extends OperationName>(
-    { attempt }: Task,
-    controller: AbortController,
-    operation: Operation<C, Op>,
-    { onSent, beforeSend }: Pick<AttemptContext, 'onSent' | 'beforeSend'> = {},
-  ): Promise<Outcome<Op>> => exchange.run(operation, { attempt, controller, onSent, beforeSend });
-
-  const read = (content: Source<C>, range: ByteRange, controller: AbortController): Promise<C> =>
-    guard(READING, controller, {
-      run: () => content.slice(range, controller.signal),
-      late: (slice) => content.release?.(slice),
-      extraMs: content.unhurried ? Number.POSITIVE_INFINITY : 0,
-    });
+  const digest = (algorithm: 'md5' | 'sha1', slice: C, controller: AbortController): Promise<string> =>
+    guard(HASHING, controller, { run: () => hasher.digest(algorithm, slice, controller.signal) });
 
   const send = async (task: Send, controller: AbortController): Promise<Outcome> => {
-    const { range, session, run, slice: index } = task;
-    const { signal } = controller;
+    const { range, session, run, slice: index, attempt } = task;
     const content = opened();
     const sent: Sent = { bytes: 0, buffered: 0, sinceMs: undefined };
     const onSent = (totalBytes: number): void => {
@@ -141,77 +135,63 @@ export function createTasks<C>(options: TasksOptions<C>): Tasks<C> {
       tally.sent(sent, totalBytes, clock.monotonicMs());
       options.moved();
     };
-    const digest = (algorithm: 'md5' | 'sha1', slice: C): Promise<string> =>
-      guard(HASHING, controller, { run: () => hasher.digest(algorithm, slice, signal) });
-    const slice = await read(content, range, controller);
+    const slice = await guard(READING, controller, {
+      run: () => content.slice(range, controller.signal),
+      late: (unwanted) => content.release?.(unwanted),
+      extraMs: content.unhurried ? Number.POSITIVE_INFINITY : 0,
+    });
     try {
       if (session) {
-        const md5 = integrity === 'md5' ? await digest('md5', slice) : undefined;
-        const operation = {
-          op: 'slice',
-          session: session.id,
-          index,
-          range,
-          content: slice,
-          md5,
-          sha: session.sha,
-        } as const;
-        return await exchangeOf(task, controller, operation, { onSent });
+        const { id, sha } = session;
+        const md5 = integrity === 'md5' ? await digest('md5', slice, controller) : undefined;
+        const operation = { op: 'slice', session: id, index, range, content: slice, md5, sha } as const;
+        return await exchange.run(operation, { attempt, controller, onSent });
       }
       // Where one request has no field for an MD5, its SHA-1 costs little and proves as much.
       const algorithm = wire.traits.integrity.includes('sha1') ? 'sha1' : 'md5';
-      const hash = integrity === 'none' ? undefined : await digest(algorithm, slice);
+      const hash = integrity === 'none' ? undefined : await digest(algorithm, slice, controller);
       const sha = algorithm === 'sha1' ? hash : undefined;
       const md5 = sha === undefined ? hash : undefined;
       if (sha) note({ type: 'hashed', run, hash: { sha, parts: [] } });
       await verify(controller);
       const { length: sizeBytes } = range;
       const operation = { op: 'single', sizeBytes, content: slice, overwrite, attributes, sha, md5 } as const;
-      return await exchangeOf(task, controller, operation, { onSent });
+      return await exchange.run(operation, { attempt, controller, onSent });
     } finally {
       content.release?.(slice);
       tally.ended(sent);
     }
   };
 
-  /** Removes one session. A server that would remove whatever is at the path is asked what that is, as late as can be. */
-  const discard = async (task: Extract<Task, { type: 'discard' }>, controller: AbortController): Promise<Outcome> => {
-    const { session, exact } = task;
-    const beforeSend = async (): Promise<void> => {
-      const { reply: found } = await exchangeOf(task, controller, { op: 'list', session });
-      if (found.kind !== 'listed' || found.session !== session) throw GONE;
-    };
-    try {
-      return await exchangeOf(task, controller, { op: 'discard', session }, exact ? {} : { beforeSend });
-    } catch (error) {
-      if (error === GONE) return { reply: { kind: 'absent' }, slow: false };
-      throw error;
-    }
-  };
-
   const ask = (task: Request, controller: AbortController): Promise<Outcome> => {
     const { sizeBytes, sliceSizeBytes } = options.job();
+    const context = { attempt: task.attempt, controller };
     switch (task.type) {
       case 'send':
         return send(task, controller);
       case 'discard':
-        return discard(task, controller);
+        return options
+          .loadDetours()
+          .then(({ discard }) =>
+            discard(task, (operation, beforeSend) => exchange.run(operation, { ...context, beforeSend })),
+          );
       case 'init':
-        return exchangeOf(task, controller, {
-          op: 'init',
-          sizeBytes,
-          sliceSizeBytes,
-          overwrite,
-          attributes,
-          ...task.hash,
-        });
+        return exchange.run({ op: 'init', sizeBytes, sliceSizeBytes, overwrite, attributes, ...task.hash }, context);
       case 'list':
-        return exchangeOf(task, controller, { op: 'list', session: task.session, sliceSizeBytes: task.sliceSizeBytes });
+        return exchange.run({ op: 'list', session: task.session, sliceSizeBytes: task.sliceSizeBytes }, context);
       case 'finish': {
-        const { tags } = task;
         const { id, sha } = task.session;
-        return exchangeOf(task, controller, { op: 'finish', session: id, sizeBytes, sha, tags, overwrite });
+        return exchange.run({ op: 'finish', session: id, sizeBytes, sha, tags: task.tags, overwrite }, context);
       }
+    }
+  };
+
+  /** Where the code for detours will never come, the upload does without. */
+  const prepare = async (): Promise<void> => {
+    try {
+      await options.loadDetours();
+    } catch (error) {
+      if (isCosSliceError(error) && error.remedy !== 'none') throw error;
     }
   };
 
@@ -227,6 +207,7 @@ export function createTasks<C>(options: TasksOptions<C>): Tasks<C> {
       note({ type: 'started', run, slice });
       signal.throwIfAborted();
       const { reply, slow } = await ask(task, controller);
+      if (!isStraight(task.type, reply)) await prepare();
       if (task.type === 'send') report = { outcome: slow ? 'busy' : 'ok', bytes: task.range.length };
       const content = opened();
       if (task.type === 'send' && reply.kind === 'stored') content.stored?.(task.range);
@@ -234,6 +215,7 @@ export function createTasks<C>(options: TasksOptions<C>): Tasks<C> {
       if (reply.kind === 'listed') for (const range of reply.stored) content.stored?.(range);
       return { type: 'replied', run, slice, reply };
     } catch (error) {
+      if (isCosSliceError(error, 'exists')) await options.loadDetours().catch(() => {});
       if (signal.reason !== NOT_PLANNED && isCosSliceError(error)) report = { outcome: outcomeOf(error), bytes: 0 };
       throw error;
     } finally {

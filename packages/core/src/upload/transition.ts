@@ -1,14 +1,18 @@
+import { CosSliceError } from '../errors.ts';
+import type { Answer } from '../protocol/operations.ts';
+import type { Detours } from './detours.ts';
 import { onFailed, PROBE_EVERY_MS } from './failing.ts';
-import { onDiscardReply, onHashed, onInitReply, onListReply, onRecalled, onSourceOpened } from './opening.ts';
-import { noteTry, onFinishReply, onSendReply, onSliceStarted } from './sending.ts';
+import { onHashed, onRecalled, onSourceOpened } from './opening.ts';
+import { noteTry, onSliceStarted, onStored } from './sending.ts';
 import { type ActiveState, isOver, type UploadEvent, type UploadState } from './state.ts';
-import { create, fail, list, succeed } from './steps.ts';
-import type { Plain } from './when-taken.ts';
+import { fail, send, succeed } from './steps.ts';
 
 /**
  * The state after an event. Pure, and total: what does not concern a state leaves it as it is. `docs/upload.md` has the table.
+ *
+ * @param detours what to do when it does not go straight on. Without it the upload fails then
  */
-export function transition(state: UploadState, event: UploadEvent): UploadState {
+export function transition(state: UploadState, event: UploadEvent, detours?: Detours): UploadState {
   if (isOver(state)) return state;
   switch (event.type) {
     case 'paused':
@@ -25,15 +29,12 @@ export function transition(state: UploadState, event: UploadEvent): UploadState 
     case 'cancelled':
       return { phase: 'cancelled', job: state.job, reason: event.reason, reached: state };
   }
-  return event.run === state.run ? onOutcome(state, event) : state;
+  return event.run === state.run ? onOutcome(state, event, detours) : state;
 }
-
-/** What is decided here, for what goes on from it. */
-export const PLAIN: Plain = { transition, list, create, succeed, fail };
 
 type Outcome = Extract<UploadEvent, { readonly run: number }>;
 
-function onOutcome(state: ActiveState, event: Outcome): UploadState {
+function onOutcome(state: ActiveState, event: Outcome, detours: Detours | undefined): UploadState {
   switch (event.type) {
     case 'source-opened':
       return state.step === 'source' ? onSourceOpened(state, event) : state;
@@ -51,10 +52,12 @@ function onOutcome(state: ActiveState, event: Outcome): UploadState {
     case 'stopped':
       return noteTry(state, event.slice, { brokenOff: true, retryAtMs: 0 });
     case 'failed':
-      return onFailed(state, event);
-    case 'replied':
+      return onFailed(state, event, detours);
+    case 'replied': {
       // Whoever answers can be reached, whatever is said of the network.
-      return onReply(isWell(state) ? state : { ...state, contacted: true, failures: 0, probeAtMs: undefined }, event);
+      const well = isWell(state) ? state : { ...state, contacted: true, failures: 0, probeAtMs: undefined };
+      return onReply(well, event, detours);
+    }
   }
 }
 
@@ -63,19 +66,27 @@ function isWell({ contacted, failures, probeAtMs }: ActiveState): boolean {
   return contacted && failures === 0 && probeAtMs === undefined;
 }
 
-function onReply(state: ActiveState, { slice, reply }: Outcome & { readonly type: 'replied' }): UploadState {
-  switch (state.step) {
-    case 'init':
-      return onInitReply(state, reply);
-    case 'list':
-      return onListReply(state, reply);
-    case 'discard':
-      return onDiscardReply(state, reply);
-    case 'send':
-      return slice === undefined ? state : onSendReply(state, slice, reply);
-    case 'finish':
-      return onFinishReply(state, reply);
-    default:
-      return state;
+function onReply(
+  state: ActiveState,
+  { slice, reply }: Outcome & { readonly type: 'replied' },
+  detours: Detours | undefined,
+): UploadState {
+  const { step } = state;
+  if (step === 'send' && slice === undefined) return state;
+  if (step === 'init' && reply.kind === 'opened') {
+    return send(state, { id: reply.session, serial: reply.serial, sha: state.sha }, reply.sliceSizeBytes, []);
   }
+  if (step === 'send' && slice !== undefined && reply.kind === 'stored') return onStored(state, slice, reply);
+  if ((step === 'send' || step === 'finish') && reply.kind === 'present') return succeed(state, reply);
+  if (detours) return detours.onReply(state, reply);
+  return fail(
+    state,
+    'error' in reply ? reply.error : new CosSliceError('conflict', `this path is taken (${reply.kind})`),
+  );
+}
+
+/** Whether an answer leads straight on: what it means then, `transition` knows by itself. */
+export function isStraight(step: ActiveState['step'], { kind }: Answer): boolean {
+  if (kind === 'present') return step === 'send' || step === 'finish';
+  return kind === 'stored' || kind === 'opened';
 }

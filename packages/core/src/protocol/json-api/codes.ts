@@ -1,5 +1,5 @@
-import { CONFLICT_HINT, type ErrorCode, type Remedy } from '../../errors.ts';
-import { TOO_LARGE_HINT } from '../responses.ts';
+import type { ErrorCode, Remedy } from '../../errors.ts';
+import { CONFLICT_HINT, TOO_LARGE_HINT } from '../responses.ts';
 
 export type Meaning = readonly [code: ErrorCode, hint: string, remedy?: Remedy];
 

@@ -4,8 +4,9 @@ import type { Authority, Entry } from '../entry.ts';
 import type { AnyOperationName, ObjectOperationName, Operation, Reply } from '../operations.ts';
 import { failed, foreignResponse, isPassing, quote } from '../responses.ts';
 import { BUCKET_NOT_FOUND, FAILING, MEANINGS, NOT_FOUND, REFUSED } from './codes.ts';
-import { type Json, locationOf, parseJson, toInteger, toObject, toText, unusable } from './decode.ts';
+import { unusable } from './decode.ts';
 import { AUTHORITIES } from './encode-objects.ts';
+import { type Json, locationOf, parseJson, toInteger, toObject, toText } from './json.ts';
 import { xmlFailure } from './xml-error.ts';
 
 /** What codes mean here that they do not mean to uploads, or that uploads never see. */

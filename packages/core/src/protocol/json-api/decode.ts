@@ -1,16 +1,6 @@
 import type { CosSliceError } from '../../errors.ts';
 import type { ByteRange, WireResponse } from '../../ports.ts';
-import type {
-  Answer,
-  AnyOperationName,
-  Failure,
-  ObjectLocation,
-  Operation,
-  OperationName,
-  Present,
-  Reply,
-  SessionFacts,
-} from '../operations.ts';
+import type { Answer, AnyOperationName, Failure, Operation, OperationName, Present, Reply } from '../operations.ts';
 import { failed, foreignResponse, isPassing, quote } from '../responses.ts';
 import {
   BUCKET_NOT_FOUND,
@@ -23,14 +13,14 @@ import {
   TOO_LARGE,
   UNFINISHED,
 } from './codes.ts';
+import { type Json, parseJson, toInteger, toObject, toText } from './json.ts';
+import { decodeStraight, readLocation, readObject, readSession } from './straight.ts';
 import { xmlFailure } from './xml-error.ts';
-
-export type Json = { readonly [name: string]: unknown };
-
-const MAX_SLICE_BYTES = 1024 * 1024 * 1024;
 
 /** What a response means for the operation it answers (protocol sections 1 and 5). */
 export function decode<C, Op extends OperationName>(operation: Operation<C, Op>, response: WireResponse): Reply<Op> {
+  const straight = decodeStraight(operation, response);
+  if (straight) return straight;
   const body = toObject(parseJson(response.body));
   const code = toInteger(body.code);
   if (code === undefined) return xmlFailure(response) ?? foreignResponse(response);
@@ -45,15 +35,12 @@ type Reader<Op extends OperationName> = (
   response: WireResponse,
 ) => Reply<Op>;
 
-/** Successful replies, read operation by operation. */
+/** Successful replies that lead elsewhere, or nowhere. */
 const READERS: { readonly [Op in OperationName]: Reader<Op> } = {
-  init(data, { op }, response) {
-    const session = readSession(data, op, response);
-    return session.kind === undefined ? { ...session, kind: 'opened' } : session;
-  },
+  init: (data, { op }, response) => readPresent(data, op, response),
   list(data, { op }, response) {
-    const session = readSession(data, op, response);
-    if (session.kind !== undefined) return session;
+    const session = readSession(data);
+    if (!session) return readPresent(data, op, response);
     const stored = toRanges(data.listparts);
     if (!stored) return unusable('listparts', op, response);
     const { sizeBytes, sha } = readObject(data);
@@ -62,47 +49,18 @@ const READERS: { readonly [Op in OperationName]: Reader<Op> } = {
   slice(data, { op, range, md5 }, response) {
     const echoedMd5 = toText(data.datamd5).toLowerCase();
     if (md5 && echoedMd5 && echoedMd5 !== md5) return failed(response, CORRUPTED[0], CORRUPTED[1]);
-    if ((toInteger(data.offset) ?? range.offset) !== range.offset) return unusable('offset', op, response);
-    if ((toInteger(data.datalen) ?? range.length) !== range.length) return unusable('datalen', op, response);
-    return { kind: 'stored', location: readLocation(data) };
+    const isOffset = (toInteger(data.offset) ?? range.offset) === range.offset;
+    return unusable(isOffset ? 'datalen' : 'offset', op, response);
   },
   finish: readObject,
   single: readObject,
   discard: () => ({ kind: 'discarded' }),
 };
 
-/** A session, or the object that makes one unnecessary. */
-function readSession(
-  data: Json,
-  op: OperationName,
-  response: WireResponse,
-): (SessionFacts & { readonly kind?: undefined }) | Present | Failure {
-  const session = toText(data.session);
-  if (!session) return readLocation(data) ? readObject(data) : unusable('session', op, response);
-  const sliceSizeBytes = toInteger(data.slice_size) ?? 0;
-  if (sliceSizeBytes < 1 || sliceSizeBytes > MAX_SLICE_BYTES) return unusable('slice_size', op, response);
-  const serial = toInteger(data.serial_upload) === 1;
-  return { session, sliceSizeBytes, serial, sessionDelete: toInteger(data.session_delete) === 1 || undefined };
-}
-
-function readObject(data: Json): Present {
-  const sha = toText(data.sha).toLowerCase() || undefined;
-  return { kind: 'present', location: locationOf(data), sizeBytes: toInteger(data.filesize), sha };
-}
-
-/** Undefined when no address is told. */
-function readLocation(data: Json): ObjectLocation | undefined {
-  const location = locationOf(data);
-  return location.accessUrl || location.sourceUrl || location.url ? location : undefined;
-}
-
-export function locationOf(data: Json): ObjectLocation {
-  return {
-    accessUrl: toText(data.access_url),
-    sourceUrl: toText(data.source_url),
-    url: toText(data.url),
-    resourcePath: toText(data.resource_path),
-  };
+/** The object that makes a session unnecessary. */
+function readPresent(data: Json, op: OperationName, response: WireResponse): Present | Failure {
+  if (toText(data.session)) return unusable('slice_size', op, response);
+  return readLocation(data) ? readObject(data) : unusable('session', op, response);
 }
 
 export function unusable(field: string, op: AnyOperationName, response: WireResponse): Failure {
@@ -157,28 +115,4 @@ function toRanges(value: unknown): readonly ByteRange[] | undefined {
     length: toInteger(datalen) ?? -1,
   }));
   return ranges.every(({ offset, length }) => offset >= 0 && length >= 0) ? ranges : undefined;
-}
-
-export function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
-
-/** Anything else is as good as an empty object. */
-export function toObject(value: unknown): Json {
-  return typeof value === 'object' && value !== null ? (value as Json) : {};
-}
-
-/** Numbers or numeric strings (protocol section 1). */
-export function toInteger(value: unknown): number | undefined {
-  const number = typeof value === 'string' && /^-?\d+$/.test(value) ? Number(value) : value;
-  return Number.isSafeInteger(number) ? (number as number) : undefined;
-}
-
-/** Empty when there is none. */
-export function toText(value: unknown): string {
-  return typeof value === 'string' ? value : '';
 }

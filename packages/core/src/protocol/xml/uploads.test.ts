@@ -169,8 +169,8 @@ describe('replies', () => {
       `<ListPartsResult>${parts}<IsTruncated>${next !== undefined}</IsTruncated><NextPartNumberMarker>${next ?? 0}</NextPartNumberMarker></ListPartsResult>`,
     );
 
-  test('to list: pages until there are no more, parts in their places with their tags', () => {
-    const first = COS.decode(operations.list, page(part(1) + part(2), 2), AT);
+  test('to list: pages until there are no more, parts in their places with their tags', async () => {
+    const first = await COS.decode(operations.list, page(part(1) + part(2), 2), AT);
     if (first.kind !== 'more') throw new Error(first.kind);
     const second = { ...operations.list, more: first.more };
     expect(COS.encode(second, AT).url).toBe(`${AT}?max-parts=1000&part-number-marker=2&uploadId=u%2F1`);
@@ -238,13 +238,13 @@ describe('replies', () => {
     expect(finish(refusal('PreconditionFailed', 412))).toMatchObject({ error: { code: 'exists' } });
   });
 
-  test('to finish whose tags are hidden: it asks for them first, page by page', () => {
+  test('to finish whose tags are hidden: it asks for them first, page by page', async () => {
     for (const tags of [undefined, ['"t1"', '']]) {
       const hidden = { ...operations.finish, tags };
       expect(COS.encode(hidden, AT).url).toBe(`${AT}?max-parts=1000&uploadId=u%2F1`);
-      const first = COS.decode(hidden, page(part(2), 2), AT);
+      const first = await COS.decode(hidden, page(part(2), 2), AT);
       if (first.kind !== 'more') throw new Error(first.kind);
-      const last = COS.decode({ ...hidden, more: first.more }, page(part(1)), AT);
+      const last = await COS.decode({ ...hidden, more: first.more }, page(part(1)), AT);
       if (last.kind !== 'more') throw new Error(last.kind);
       const all = { ...hidden, more: last.more };
       expect(COS.encode(all, AT).text).toMatch(/>1<.*"t1".*>2<.*"t2"/);
