@@ -16,6 +16,7 @@ import { createObjects, type Ground, type Objects } from './objects.ts';
 import { createReach } from './reach.ts';
 import { type FileSession, openFileSession, type SessionHost } from './session.ts';
 import { FILES, readMeta, type SessionMeta } from './session-files.ts';
+import { createHolderNames } from './slice-ledger.ts';
 import { createFileSpool, type FileSpool } from './spool.ts';
 import { isOld, removeAside, sweepSpool } from './sweep.ts';
 import { syncDirectories } from './sync.ts';
@@ -45,6 +46,7 @@ export function fileStore(dir: string, options: FileStoreOptions = {}): Store {
   const locker = createLocker();
   const { withLock } = locker;
   const checker = createChecker();
+  const newHolder = createHolderNames();
   const loaded = new Map<string, Promise<FileSession | undefined>>();
   let opening: Promise<Root> | undefined;
 
@@ -95,6 +97,7 @@ export function fileStore(dir: string, options: FileStoreOptions = {}): Store {
     const host: SessionHost = {
       fsync,
       checker,
+      newHolder,
       newSpool,
       newSpoolPath: layout.newSpoolPath,
       place: (dataPath, labels, overwrite) => objects.place(dataPath, meta.target, labels, overwrite),

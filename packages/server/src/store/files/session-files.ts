@@ -36,6 +36,8 @@ export interface SessionFiles {
 export interface FilesHost {
   readonly fsync: boolean;
   readonly checker: Checker;
+  /** Names who holds a lease. */
+  newHolder(): string;
   newSpool(): Promise<FileSpool>;
 }
 
@@ -47,7 +49,7 @@ export async function openSessionFiles(dir: string, meta: SessionMeta, host: Fil
   try {
     const states = meta.checkpointStepBytes === undefined ? undefined : await readStates(dir);
     const checkpoints = states && { stepBytes: meta.checkpointStepBytes as number, states };
-    const { ledger, journal } = await openSliceLedger(sliceCountOf(meta), meta.createdAtMs, (onLine) =>
+    const { ledger, journal } = await openSliceLedger(sliceCountOf(meta), meta.createdAtMs, host.newHolder, (onLine) =>
       openJournal(join(dir, FILES.journal), onLine),
     );
     // Read last: when this is the session's, everything that was opened before is, too.

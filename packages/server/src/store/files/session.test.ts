@@ -25,6 +25,7 @@ async function setUp(place: SessionHost['place'], spool?: string) {
   const session = await openFileSession(dir, meta, {
     fsync: false,
     checker: { matches: notNeeded, close: notNeeded },
+    newHolder: () => 'me',
     newSpool: notNeeded,
     newSpoolPath: () => spool ?? join(dir, '../spool'),
     place,

@@ -72,6 +72,8 @@ export async function openFileSession(dir: string, meta: SessionMeta, host: Sess
 
   async function closeFiles(): Promise<void> {
     if (users > 0 || !opening) return;
+    clearTimeout(idle);
+    idle = undefined;
     const closing = opening;
     opening = undefined;
     opened = undefined;

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { temporaryDir } from '../../testing/server.ts';
 import { openJournal } from './journal.ts';
-import { openSliceLedger } from './slice-ledger.ts';
+import { createHolderNames, openSliceLedger } from './slice-ledger.ts';
 
 const ENTRY = { verified: false, atMs: 5 };
 
@@ -13,7 +13,7 @@ async function setUp() {
   return {
     path,
     async open() {
-      const opened = await openSliceLedger(10, 1, (onLine) => openJournal(path, onLine));
+      const opened = await openSliceLedger(10, 1, createHolderNames(), (onLine) => openJournal(path, onLine));
       onTestFinished(() => opened.journal.close());
       return opened.ledger;
     },

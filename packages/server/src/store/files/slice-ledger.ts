@@ -51,8 +51,12 @@ interface Holding {
 
 const LINE = /^(\d+) ([-v+?x]) (\w+)(?: ([\w-]+))?$/;
 
-const instance = randomBytes(6).toString('hex');
-let lastHolder = 0;
+/** Names those who hold leases: no two have the same, in whatever process. */
+export function createHolderNames(): () => string {
+  const instance = randomBytes(6).toString('hex');
+  let last = 0;
+  return () => `${instance}${(++last).toString(36)}`;
+}
 
 /**
  * @param open opens the journal, whose lines go to the function it is given
@@ -61,6 +65,7 @@ let lastHolder = 0;
 export async function openSliceLedger(
   sliceCount: number,
   startMs: number,
+  newHolder: () => string,
   open: (onLine: (line: string) => void) => Promise<Journal>,
 ): Promise<{ ledger: SliceLedger; journal: Journal }> {
   const stored = createSliceSet(sliceCount);
@@ -134,11 +139,11 @@ export async function openSliceLedger(
       if (held.has(index) || stored.has(index)) journal.refresh();
       const current = held.get(index);
       if (stored.has(index) || (current && performance.now() < current.seenAtMs + LEASE_MS)) return undefined;
-      const holder = `${instance}${(++lastHolder).toString(36)}`;
+      const holder = newHolder();
       write(`${index} + ${holder} ${current?.holder ?? '-'}`);
       return held.get(index)?.holder === holder ? createLease(index, holder) : undefined;
     },
-    wish: (index) => write(`${index} ? ${instance}`),
+    wish: (index) => write(`${index} ? ${newHolder()}`),
   };
   return { ledger, journal };
 }

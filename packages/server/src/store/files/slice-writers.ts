@@ -1,7 +1,7 @@
 import type { FileHandle } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { FileRange } from '../../integrity/checker.ts';
-import { type SliceMark, type SliceWriter, StoreError } from '../store.ts';
+import { type SliceWriter, StoreError } from '../store.ts';
 import { createBatchWriter } from './batch-writer.ts';
 import { createComparison } from './comparison.ts';
 import type { Lease, SliceLedger } from './slice-ledger.ts';
@@ -106,11 +106,10 @@ export function createSliceWriters(file: SliceFile): (index: number, release: ()
     }
   }
 
-  async function store(index: number, lease: Lease, verified: boolean, { md5, atMs }: SliceMark): Promise<void> {
-    if (!(await file.record(lease, { verified, atMs }))) await settleOvertaken(index, md5);
-  }
-
-  /** For a writer whose bytes are gone: only what was promised of them can tell whether they are stored. */
+  /**
+   * For a writer whose bytes are gone: only what was promised of them can tell whether they are stored. It must have let go of
+   * the slice itself, or it would wait for itself.
+   */
   async function settleOvertaken(index: number, md5: string | undefined): Promise<void> {
     await holders.get(index)?.ended;
     ledger.refresh();
@@ -153,7 +152,11 @@ export function createSliceWriters(file: SliceFile): (index: number, release: ()
         if (state === 'overtaken') return settleOvertaken(index, mark.md5);
         state = 'storing';
         await batch.flush();
-        await store(index, lease, await file.verify(index, rangeOf(index), mark.md5), mark);
+        const verified = await file.verify(index, rangeOf(index), mark.md5);
+        if (await file.record(lease, { verified, atMs: mark.atMs })) return;
+        state = 'overtaken';
+        letGo();
+        await settleOvertaken(index, mark.md5);
       },
       async end() {
         await batch.stop();
@@ -189,12 +192,14 @@ export function createSliceWriters(file: SliceFile): (index: number, release: ()
         const lease = await takeOver(index);
         if (!lease) return compare();
         const letGo = hold(index, lease, () => false);
+        let isRecorded: boolean;
         try {
           await copyInPlace();
-          await store(index, lease, verified, mark);
+          isRecorded = await file.record(lease, { verified, atMs: mark.atMs });
         } finally {
           letGo();
         }
+        if (!isRecorded) await settleOvertaken(index, mark.md5);
       },
       async end() {
         release();

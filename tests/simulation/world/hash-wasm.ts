@@ -1,0 +1,5 @@
+import { createSha1, type Sha1 } from '@cos-slice/testkit/simulated/sha1';
+
+export async function createSHA1(): Promise<Sha1> {
+  return createSha1();
+}
