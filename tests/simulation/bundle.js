@@ -28,8 +28,8 @@ const GLOBALS = [
   'Math',
   'globalThis',
 ];
-/** What is simulated: the code that users get. */
-const PLAYERS = /\/packages\/(core|server)\/src\//;
+/** What is simulated: the code that users get, but for the store on S3, whose other end is not. */
+const isPlayer = (/** @type {string} */ path) => /\/packages\/(core|server)\/src\/(?!store\/s3\/)/.test(path);
 
 /** @typedef {import('./mutants/index.js').Mutant} Mutant */
 
@@ -57,9 +57,10 @@ export async function bundle(outfile, mutation) {
         setup(builder) {
           builder.onResolve({ filter: /^(node:|hash-wasm$)/ }, ({ path, importer }) => {
             const standIn = STAND_INS[/** @type {keyof typeof STAND_INS} */ (path)];
-            return PLAYERS.test(importer) && standIn ? { path: standIn } : undefined;
+            return isPlayer(importer) && standIn ? { path: standIn } : undefined;
           });
-          builder.onLoad({ filter: PLAYERS }, async ({ path }) => {
+          builder.onLoad({ filter: /\/packages\/(core|server)\/src\// }, async ({ path }) => {
+            if (!isPlayer(path)) return undefined;
             let text = await readFile(path, 'utf8');
             if (mutation && path === join(root, mutation.file)) {
               text = mutate(text, mutation);

@@ -13,6 +13,7 @@ import {
   type UploadOptions,
   type Wire,
 } from '@cos-slice/core';
+import { whenTaken } from '@cos-slice/core/when-taken';
 import { ACCOUNT, BUCKET } from './hosts.ts';
 import type { Network } from './network.ts';
 import { createRecords, type Records } from './records.ts';
@@ -140,6 +141,7 @@ export function createClient(surroundings: Surroundings, plan: ClientPlan): Clie
       clock: clockOf(own),
       network: switches.network,
       random: () => world.random.next(),
+      whenTaken: () => whenTaken,
     };
     const open = () => world.call(own, 1, () => openFile(world, own, file, book));
     const running = createUpload(open, options, platform);

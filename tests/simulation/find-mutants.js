@@ -21,7 +21,13 @@ export async function findMutants({ dir, seed, runs, threads, only }) {
     for (const [index, mutant] of mutants.entries()) {
       if (!`${room} ${mutant.name}`.includes(only)) continue;
       const file = join(dir, `${room.replaceAll(' ', '-')}-${index}.mjs`);
-      await bundle(file, mutant);
+      try {
+        await bundle(file, mutant);
+      } catch (error) {
+        missed += 1;
+        console.log(`  CANNOT BE MADE: ${mutant.name}: ${/** @type {Error} */ (error).message}`);
+        continue;
+      }
       let played = 0;
       /** @type {import('./pool.js').Played | undefined} */
       let first;

@@ -123,13 +123,15 @@ export function drawScenario(random: Random): Scenario {
   const servers = Array.from({ length: 1 + below(3) }, () => ({
     skewMs: sometimes(0.2, () => between(-90_000, 90_000)),
   }));
-  const crowd = chance(0.3) ? 1 + below(3) : 4 + below(8);
-  const paths = Array.from({ length: crowd }, (_, index) => PATHS[index] ?? `more/${index}`);
+  /** Everybody wants the same few paths, for content of the same size. */
+  const isCrowded = chance(0.3);
+  const pathCount = isCrowded ? 1 + below(2) : 4 + below(8);
+  const paths = Array.from({ length: pathCount }, (_, index) => PATHS[index] ?? `more/${index}`);
   // Content that several have, so that it is found where it is already; and other content of its size, which must not be taken for it.
   const poolBytes = sizeOf(random);
   const pool = Array.from({ length: 3 }, () => random.bytes(poolBytes));
   const clients = Array.from({ length: 1 + below(4) }, (_, index) =>
-    drawClient(random, { name: `client-${index + 1}`, paths, pool, healsAtMs, isCalm }),
+    drawClient(random, { name: `client-${index + 1}`, paths, pool, healsAtMs, isCalm, isCrowded }),
   );
   const fsync = store === 'files' && chance(0.5);
   const sessionTtlMs = chance(0.2) ? between(15_000, 120_000) : 7 * 24 * HOUR_MS;
@@ -167,6 +169,7 @@ interface Surroundings {
   readonly pool: readonly Buffer[];
   readonly healsAtMs: number;
   readonly isCalm: boolean;
+  readonly isCrowded: boolean;
 }
 
 function drawClient(random: Random, surroundings: Surroundings): ClientPlan {
@@ -183,9 +186,9 @@ function drawClient(random: Random, surroundings: Surroundings): ClientPlan {
   };
 }
 
-function drawUpload(random: Random, { name, paths, pool, healsAtMs, isCalm }: Surroundings): UploadPlan {
+function drawUpload(random: Random, { name, paths, pool, healsAtMs, isCalm, isCrowded }: Surroundings): UploadPlan {
   const { chance, between, below, pick } = random;
-  const content = chance(0.5) ? pick(pool) : random.bytes(sizeOf(random));
+  const content = chance(isCrowded ? 0.9 : 0.4) ? pick(pool) : random.bytes(sizeOf(random));
   const interruptions: Interruption[] = [];
   const count = isCalm || chance(0.4) ? 0 : 1 + below(3);
   for (let i = 0; i < count; i++) interruptions.push(drawInterruption(random));

@@ -27,13 +27,13 @@ export const machine = [
   {
     name: 'an object of the same size is taken for our own',
     file: `${upload}/opening.ts`,
-    find: 'const believed = proven || (finishCalled && !job.overwrite);',
+    find: 'const believed = proven || (finishCalled && job.overwrite !== true);',
     replace: 'const believed = proven || reply.sizeBytes === job.sizeBytes;',
   },
   {
     name: 'after finish, an older object that is to be replaced counts as the new one',
     file: `${upload}/opening.ts`,
-    find: '(finishCalled && !job.overwrite)',
+    find: '(finishCalled && job.overwrite !== true)',
     replace: 'finishCalled',
   },
   {
@@ -151,8 +151,8 @@ export const driver = [
   {
     name: 'a file of one request is not looked at again before it is sent',
     file: `${upload}/tasks.ts`,
-    find: '      await verify(controller);\n      const operation',
-    replace: '      const operation',
+    find: '      await verify(controller);\n      const { length: sizeBytes } = range;',
+    replace: '      const { length: sizeBytes } = range;',
   },
   {
     name: 'the source is never closed',
@@ -211,8 +211,8 @@ export const driver = [
   {
     name: 'a signature that was refused is used again',
     file: 'packages/core/src/signing/cached-signer.ts',
-    find: 'known.signature !== refused && ',
-    replace: '',
+    find: 'isRefused: (signature) => signature === refused,',
+    replace: 'isRefused: () => false,',
   },
   {
     name: 'a damaged slice that the server has refused counts as stored',

@@ -6,3 +6,7 @@ export { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 export function randomBytes(count: number): Buffer {
   return current()?.random.bytes(count) ?? Buffer.alloc(count);
 }
+
+export function randomUUID(): string {
+  return randomBytes(16).toString('hex');
+}
