@@ -5,7 +5,7 @@ const FULL = '█';
 const EMPTY = '░';
 export const GAP = '  ';
 const BAR_COLUMNS = { min: 10, max: 30 };
-const NAME_COLUMNS = { min: 8, max: 24 };
+export const NAME_COLUMNS: { readonly min: number; readonly max: number } = { min: 8, max: 24 };
 
 /** What a bar shows. */
 export interface Bar {

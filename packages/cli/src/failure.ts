@@ -64,6 +64,8 @@ export interface ReportOptions {
   readonly facts?: FailureFacts;
   /** What it happened to, where there is more than one. */
   readonly subject?: string;
+  /** Writes the line, where it is not to go to stderr as it is. */
+  tell?(line: string): void;
   /** The command's flags, by the names that the library's options have: its messages speak of options. */
   readonly flagNames?: FlagNames;
 }
@@ -72,6 +74,8 @@ export interface ReportOptions {
 export interface FailureFacts {
   /** BUCKET/PATH */
   path?: string;
+  /** On this machine. */
+  file?: string;
   /** How to go on, where the error does not know it. */
   advice?: string;
 }
@@ -83,10 +87,12 @@ export type FlagNames = Readonly<Record<string, string>>;
  *
  * @returns the exit code
  */
-export function reportFailure(error: unknown, { json, facts = {}, flagNames = {}, subject }: ReportOptions): number {
+export function reportFailure(error: unknown, options: ReportOptions): number {
+  const { json, facts = {}, flagNames = {}, subject, tell } = options;
   const { exitCode, line, object } = describeFailure(error, facts, flagNames, subject);
   if (json) process.stdout.write(object);
-  process.stderr.write(line);
+  if (tell) tell(line);
+  else process.stderr.write(line);
   for (let at = error; process.env.DEBUG === 'cos-slice' && at instanceof Error; at = at.cause) {
     process.stderr.write(`${at.stack}\n`);
   }

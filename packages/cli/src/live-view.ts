@@ -20,6 +20,8 @@ const SPARE_COLUMNS = 3;
 export interface ProgressView {
   /** Gives the lines and the cursor back. May be called twice. */
   end(): void;
+  /** Writes something, with its line break, and goes on below it. */
+  above(text: string): void;
 }
 
 /** What there is to draw on: `process.stderr`. */
@@ -48,6 +50,7 @@ export function showLive(terminal: Terminal, shown: Shown, environment: NodeJS.P
   const live = terminal.isTTY === true && environment.TERM !== 'dumb';
   const color = !environment.NO_COLOR;
   let drawnLines = 0;
+  let isHidden = false;
   let printAtMs = performance.now() + LINE_EVERY_MS;
   /** To the first of the lines that were drawn. */
   const back = (): string => (drawnLines > 1 ? `\r\u001b[${drawnLines - 1}A` : '\r');
@@ -58,7 +61,8 @@ export function showLive(terminal: Terminal, shown: Shown, environment: NodeJS.P
     if (lines.length === 0) return;
     const text = lines.map((line) => `${line}${CLEAR_REST}`).join('\r\n');
     const below = lines.length < drawnLines ? CLEAR_BELOW : '';
-    terminal.write(`${drawnLines === 0 ? HIDE_CURSOR : ''}${NO_WRAP}${back()}${text}${below}${WRAP}`);
+    terminal.write(`${isHidden ? '' : HIDE_CURSOR}${NO_WRAP}${back()}${text}${below}${WRAP}`);
+    isHidden = true;
     drawnLines = lines.length;
   };
   const show = (): void => {
@@ -71,12 +75,18 @@ export function showLive(terminal: Terminal, shown: Shown, environment: NodeJS.P
   const end = (): void => {
     clearInterval(timer);
     process.off('exit', end);
-    if (drawnLines > 0) terminal.write(`${back()}${drawnLines > 1 ? CLEAR_BELOW : CLEAR_REST}${SHOW_CURSOR}`);
+    const last = `${erase()}${isHidden ? SHOW_CURSOR : ''}`;
+    if (last !== '') terminal.write(last);
+    isHidden = false;
+  };
+  const erase = (): string => {
+    const erased = drawnLines > 0 ? `${back()}${drawnLines > 1 ? CLEAR_BELOW : CLEAR_REST}` : '';
     drawnLines = 0;
+    return erased;
   };
   // Looks at what goes on instead of listening to it: what stalls is redrawn too, and what is fast not too often.
   const timer = setInterval(show, DRAW_EVERY_MS);
   timer.unref();
   process.once('exit', end);
-  return { end };
+  return { end, above: (text) => terminal.write(`${erase()}${text}`) };
 }

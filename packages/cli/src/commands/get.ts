@@ -1,138 +1,130 @@
-import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Writable } from 'node:stream';
-import { type Download, type DownloadResult, isCosSliceError } from '@cos-slice/node';
-import { CLIENT, JSON_ONE, readClients } from '../clients.ts';
+import type { Client, Download } from '@cos-slice/node';
+import { type Batch, type Job, runBatch } from '../batch.ts';
+import { CLIENT, find, JSON_LINES, readClients } from '../clients.ts';
 import type { Command } from '../command.ts';
 import { runAgain } from '../command-line.ts';
-import { showDownload } from '../download-view.ts';
-import { CommandError, EXIT, UsageError } from '../failure.ts';
-import { type Flags, readFlags, switchFlag } from '../flags.ts';
+import { DIRECTORY, readDirectoryOptions, refuseDirectoryFlags } from '../directory-flags.ts';
+import { CommandError, UsageError } from '../failure.ts';
+import { type Flags, flagNames, readFlags, switchFlag } from '../flags.ts';
+import { getFile } from '../get-file.ts';
 import { interruptible } from '../interrupt.ts';
 import type { ProgressView } from '../live-view.ts';
-import { nameOfPath, parsePath, showPlace } from '../place.ts';
-import { print, printJson } from '../print.ts';
+import { isDirectory, nameOfPath, type Place, parsePlace, showPlace } from '../place.ts';
 import { NETWORK_VARIABLES } from '../settings.ts';
-import { toName } from '../text.ts';
-import { checkAll, formatBytes, formatDuration } from '../units.ts';
+import { checkAll, count } from '../units.ts';
 import { CONCURRENCY, QUIET } from '../upload-flags.ts';
 
 const OWN = {
   overwrite: switchFlag('--overwrite', 'replace a file that is there'),
+  skipExisting: switchFlag('--skip-existing', 'leave alone what is there, and be done'),
+  ...DIRECTORY,
   concurrency: CONCURRENCY,
   quiet: QUIET,
-  json: JSON_ONE,
-} as const satisfies Flags;
+  json: JSON_LINES,
+} satisfies Flags;
 
 const FLAGS = { ...OWN, ...CLIENT };
 
 export const get: Command = {
   name: 'get',
-  summary: 'download a file, or resume',
+  summary: 'download a file or a directory',
   description:
-    'Downloads a file, several parts of a large one at once. Run the same command again to resume after an interruption, a crash or a failure.',
+    'Downloads a file, several parts of a large one at once, or a directory with all that is in it. Run the same command again to go on after an interruption, a crash or a failure: what has come is not sent again.',
   operands: [
-    { usage: '<BUCKET/PATH>', doc: 'the file to download' },
+    { usage: '<BUCKET[/PATH]>', doc: 'the file, the directory or the bucket to download' },
     {
       usage: '[FILE]',
-      doc: 'where to; a directory, or nothing, keeps its name; - is standard output',
+      doc: 'where to: a new name or, with a slash at its end, a directory that it comes into under its own, as it does here without; - is standard output',
       completes: 'file',
     },
   ],
   flags: FLAGS,
   notes: [
-    'What comes is kept in FILE.part until all of it is there and is what the server has; only then it gets its name. A file that has changed on the server is downloaded anew.',
-    'With --json: {"ok":true, "path", "file", "sizeBytes", "resumedBytes", "durationMs", "sha1"} or {"ok":false, "code", "message", "path", ...}',
+    'What comes of a file is kept in FILE.part until all of it is there and is what the server has; only then it gets its name. A file that has changed on the server is downloaded anew.',
+    'A directory is brought up to date: what is not here, or has changed, is downloaded; nothing is deleted without --delete. Files get the time that they have on the server.',
+    'With --json, of a file: {"ok":true, "path", "file", "skipped", "sizeBytes", "resumedBytes", "durationMs", "sha1"} or {"ok":false, "code", "message", "path", ...}; of a directory a line for each file and one at the end, as put has them.',
   ],
   examples: [
     'cos-slice get films/2024/film.mp4',
     'cos-slice get films/2024/film.mp4 /srv/films/ --json',
     'cos-slice get backup/site.tar.gz - | tar xz',
+    "cos-slice get films/2024 /srv/ --include '*.mp4'    # comes to /srv/2024/",
   ],
   variables: { ...NETWORK_VARIABLES, NO_COLOR: 'no colours' },
   run({ operands: [target = '', wanted = '.'], given, argv, facts }) {
-    const startedAtMs = performance.now();
     const isPiped = wanted === '-';
-    let running: Download | undefined;
+    let download: Download | undefined;
     let view: ProgressView | undefined;
+    let batch: Batch | undefined;
     const say = (): string => {
       view?.end();
-      const percent = Math.floor((running?.state.progress.fraction ?? 0) * 100);
-      return `interrupted at ${percent}%; ${runAgain(isPiped ? 'to start over' : 'to resume', argv, FLAGS)}`;
+      batch?.hide();
+      const percent = Math.floor((download?.state.progress.fraction ?? 0) * 100);
+      const far = batch ? `, ${count(batch.state().transferred.files, 'file')} transferred` : ` at ${percent}%`;
+      return `interrupted${far}; ${runAgain(isPiped ? 'to start over' : 'to resume', argv, FLAGS)}`;
     };
     facts.path = target;
     return interruptible({ given, facts }, { say }, async (signal) => {
-      const [place, clients, { overwrite, quiet, json }] = checkAll(
-        () => parsePath(target),
+      const [place, clients, flags] = checkAll(
+        () => parsePlace(target),
         () => {
           const { concurrency } = readFlags({ concurrency: CONCURRENCY }, given);
           return readClients(given, concurrency === undefined ? {} : { concurrency });
         },
         () => readFlags(OWN, given),
       );
+      const { overwrite, skipExisting, quiet, json, dryRun, verbose } = flags;
+      if (overwrite && skipExisting) throw new UsageError('give only one of --overwrite or --skip-existing');
       if (json && isPiped) throw new UsageError('--json and - exclude each other: both go to standard output');
-      const file = isPiped ? wanted : await fileFor(wanted, nameOfPath(place.path));
-      const to = isPiped ? standardOutput() : file;
-      const download = clients(place.bucket).download(place.path, to, { signal, overwrite });
-      running = download;
-      // On a terminal that shows the content nothing else has a place.
-      const isShown = !quiet && !(isPiped && process.stdout.isTTY);
-      if (isShown) view = showDownload(process.stderr, nameOfPath(place.path), () => download.state, process.env);
-      try {
-        const result = await download.done;
-        const durationMs = Math.round(performance.now() - startedAtMs);
-        const facts = { path: showPlace(place), file, durationMs, ...result };
-        view?.end();
-        if (!isPiped) await report(facts, json);
-      } catch (error) {
-        const code = isPiped && !signal.aborted ? whyUnwritable(error) : undefined;
-        if (code === undefined) throw error;
-        // Whoever leaves early has what they wanted.
-        if (code === 'EPIPE') return EXIT.done;
-        const why = code === 'ENOSPC' ? 'the disk is full' : 'it cannot be written';
-        throw new CommandError('target-unwritable', `standard output takes no more: ${why} (${code})`);
-      } finally {
-        view?.end();
+      const client = clients(place.bucket);
+      const { kind, path } = isDirectory(place.path)
+        ? { ...place, kind: 'directory' }
+        : await find(client, place.path, signal);
+      if (kind === 'file') {
+        refuseDirectoryFlags(given);
+        if (dryRun) throw new UsageError('--dry-run is for directories, and this is a file');
+        const onStart = (one: Download, shown: ProgressView | undefined): void => {
+          download = one;
+          view = shown;
+        };
+        return getFile(client, place, wanted, { overwrite, skipExisting, quiet, json, signal, onStart });
       }
-      return EXIT.done;
+      const source = { bucket: place.bucket, path };
+      const directory = directoryFor(wanted, source);
+      const options = readDirectoryOptions(given, skipExisting);
+      batch = runBatch({
+        ...{ direction: 'get', target: directory, dryRun, verbose, quiet, json, signal },
+        jobs: [directoryJob(client, source, directory, options)],
+        flagNames: flagNames(FLAGS),
+      });
+      return batch.done;
     });
   },
 };
 
-/** Into a directory it comes under its own name. */
-async function fileFor(wanted: string, name: string): Promise<string> {
-  if (wanted === '') throw new UsageError('FILE must be a file or a directory, got nothing');
-  const isDirectory = /[/\\]$/.test(wanted) || (await stat(wanted).catch(() => undefined))?.isDirectory() === true;
-  return isDirectory ? join(wanted, name) : wanted;
+/** Not by whether it is there: another run has to come to the same place. */
+function directoryFor(wanted: string, { bucket, path }: Place): string {
+  if (wanted === '') throw new UsageError('FILE must be a directory, got nothing');
+  if (wanted === '-') {
+    throw new CommandError(
+      'wrong-kind',
+      `${showPlace({ bucket, path })} is a directory: it cannot go to standard output`,
+    );
+  }
+  const isInto = /(^|[/\\])\.{0,2}$/.test(wanted);
+  return isInto ? join(wanted, path === '' ? bucket : nameOfPath(path)) : wanted;
 }
 
-/** The process's own is not to be ended, and not to be destroyed by a download that fails. */
-function standardOutput(): Writable {
-  return new Writable({
-    write: (chunk, _encoding, done) => {
-      process.stdout.write(chunk, (error) => done(error));
-    },
-  });
-}
-
-function whyUnwritable(error: unknown): string | undefined {
-  if (!isCosSliceError(error, 'target-unwritable')) return undefined;
-  return (error.cause as NodeJS.ErrnoException | undefined)?.code ?? 'unknown error';
-}
-
-interface Report extends DownloadResult {
-  readonly path: string;
-  readonly file: string;
-  readonly durationMs: number;
-}
-
-async function report({ path, file, ...facts }: Report, json: boolean): Promise<void> {
-  if (json) return printJson({ ok: true, path, file, ...facts });
-  const { sizeBytes, resumedBytes, durationMs, sha1 } = facts;
-  const receivedBytes = sizeBytes - resumedBytes;
-  const speed = formatBytes((receivedBytes / Math.max(1, durationMs)) * 1000);
-  await print(toName(file));
-  await print(`${formatBytes(sizeBytes)} in ${formatDuration(durationMs)}, ${speed}/s`);
-  if (resumedBytes > 0) await print(`resumed ${formatBytes(resumedBytes)}, received ${formatBytes(receivedBytes)}`);
-  if (sha1 !== undefined) await print(`sha1 ${sha1}`);
+function directoryJob(
+  client: Client,
+  { bucket, path: from }: Place,
+  directory: string,
+  options: ReturnType<typeof readDirectoryOptions>,
+): Job {
+  return {
+    fileOf: (path) => join(directory, path),
+    placeOf: (path) => showPlace({ bucket, path: `${from}${path}` }),
+    start: (more) => client.downloadDirectory(from, directory, { ...options, ...more }),
+  };
 }
