@@ -78,6 +78,15 @@ gateway() {
   fail "the gateway does not listen on port $port: see $dir/log"
 }
 
+# Until it succeeds: a monitor that has just begun refuses now and then what it grants a moment later.
+insist() {
+  for _ in $(seq 60); do
+    "$@" >/dev/null 2>&1 && return
+    sleep 1
+  done
+  "$@" >/dev/null
+}
+
 start() {
   local dir=$1 osd
   mkdir -p "$dir"/{mon,mgr,osd,run,log}
@@ -86,11 +95,17 @@ start() {
   ceph-mon -i a --mkfs --monmap "$dir/monmap"
   ceph-mon -i a
   osd=$(cat /proc/sys/kernel/random/uuid)
-  timeout 120 ceph osd new "$osd" 0 >/dev/null
-  ceph-osd -i 0 --mkfs --osd-uuid "$osd" 2>/dev/null
-  ceph-osd -i 0 >/dev/null 2>&1
-  ceph-mgr -i x
-  timeout 240 radosgw-admin user create --uid=tests --display-name=tests --access-key=AK --secret-key=SK >/dev/null
+  insist timeout 30 ceph osd new "$osd" 0
+  insist ceph-osd -i 0 --mkfs --osd-uuid "$osd"
+  insist ceph-osd -i 0
+  insist ceph-mgr -i x
+  insist user
+}
+
+user() {
+  # One that was created although that was not heard of is there, too.
+  timeout 240 radosgw-admin user create --uid=tests --display-name=tests --access-key=AK --secret-key=SK ||
+    timeout 60 radosgw-admin user info --uid=tests
 }
 
 stop() {

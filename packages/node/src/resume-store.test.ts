@@ -234,7 +234,8 @@ describe('locks between processes', () => {
     await writeFile(join(dir, name), JSON.stringify({ ...lock, host: 'pod-a' }));
     const startedAtMs = performance.now();
     await (await createFileResumeStore({ dir }).lock?.(KEY))?.();
-    expect(performance.now() - startedAtMs).toBeLessThan(5000);
+    // One that is silent elsewhere is waited for ten seconds.
+    expect(performance.now() - startedAtMs).toBeLessThan(9000);
   });
 
   test('a pipe in place of a lock or a record keeps nobody waiting', async () => {

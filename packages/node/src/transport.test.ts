@@ -162,7 +162,8 @@ describe('against raw servers', () => {
     const error = await sending.catch((reason) => reason);
     child.kill('SIGKILL');
     expect(error).toMatchObject({ code: 'timeout', phase: 'connect', remedy: 'backoff' });
-    expect(Date.now() - startedAtMs).toBeLessThan(3_000);
+    // The system itself gives up after minutes.
+    expect(Date.now() - startedAtMs).toBeLessThan(20_000);
   });
 });
 

@@ -152,6 +152,9 @@ test('a file that is not there fails the upload', async () => {
   await expect(uploadFile(join(dir, 'none'), options()).done).rejects.toMatchObject({ code: 'source-unreadable' });
 });
 
+/** Less than connections and workers are kept for, in case there is more to do. */
+const EXIT_MS = 3500;
+
 /** Runs an ES module in a process of its own, from the built package. */
 async function run(script: string): Promise<{ output: string; exitCode: number; exitDelayMs: number }> {
   const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
@@ -194,7 +197,7 @@ describe('the process', () => {
       expect(sentBytes).toBe(sizeMiB * MIB);
       // Eight slices, the workers (about 15 MiB each), undici, and what the collector has not got round to.
       expect(grownMiB).toBeLessThan(160);
-      expect(exitDelayMs).toBeLessThan(1500);
+      expect(exitDelayMs).toBeLessThan(EXIT_MS);
     });
   }
 
@@ -219,7 +222,7 @@ describe('the process', () => {
       const startedAtMs = performance.now();
       setTimeout(() => { early.abort(new Error('early')); late.abort(new Error('late')); }, 300);
       for (const { done } of [opening, sending]) await done.catch((error) => console.log(error.message));
-      console.log(performance.now() - startedAtMs < 10000);
+      console.log(performance.now() - startedAtMs < 20000);
       process.kill(process.pid, 'SIGKILL');`);
     expect(output.trim().split('\n')).toEqual(['early', 'late', 'true']);
   });
@@ -289,6 +292,6 @@ describe('the process', () => {
       for (const filler of fillers) filler.destroy();
       child.stdout.destroy(); child.unref(); process.on('exit', () => child.kill('SIGKILL'));`);
     expect([output.trim(), exitCode]).toEqual(['enough', 0]);
-    expect(exitDelayMs).toBeLessThan(1000);
+    expect(exitDelayMs).toBeLessThan(EXIT_MS);
   });
 });

@@ -170,7 +170,8 @@ describe('a server that is told to stop', () => {
     await dial(server.origin);
     const startedAtMs = performance.now();
     await server.server.close();
-    expect(performance.now() - startedAtMs).toBeLessThan(2000);
+    // What is under way is given ten seconds.
+    expect(performance.now() - startedAtMs).toBeLessThan(9000);
   });
 });
 

@@ -76,12 +76,12 @@ describe('no two files of an Uppy have the same path', () => {
     for (const path of given) expect(bytesOf(path)).toBeLessThanOrEqual(255);
   });
 
-  test('ten thousand files of one name are numbered at once', () => {
+  test('twenty thousand files of one name are numbered at once', () => {
     const paths = createObjectPaths();
     const startMs = performance.now();
-    const given = Array.from({ length: 10_000 }, (_, at) => paths.give(`${at}`, 'image.jpg').path);
-    expect(new Set(given).size).toBe(10_000);
-    expect(performance.now() - startMs).toBeLessThan(2000);
+    const given = Array.from({ length: 20_000 }, (_, at) => paths.give(`${at}`, 'image.jpg').path);
+    expect(new Set(given).size).toBe(20_000);
+    expect(performance.now() - startMs).toBeLessThan(10_000);
   });
 });
 

@@ -95,7 +95,7 @@ describe('an interrupted upload', () => {
       const askedAtMs = performance.now();
       child.kill('SIGINT');
       const { stdout, stderr } = await ended;
-      expect(performance.now() - askedAtMs).toBeLessThan(5000);
+      expect(performance.now() - askedAtMs).toBeLessThan(20_000);
       expect(stderr).toMatch(/^cos-slice: interrupted at 0%; /);
       expect(JSON.parse(stdout)).toMatchObject({ ok: false, code: 'interrupted', path: 'demo/hangs.bin' });
     },
