@@ -1,9 +1,12 @@
+import { once } from 'node:events';
 import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Client, createClient, createSigner, type Entry } from '@cos-slice/node';
 import { createSliceServer, fileStore } from '@cos-slice/server';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 
 const ACCOUNT = { appId: '10055004', secretId: 'ID', secretKey: 'KEY', buckets: ['demobucket'] };
 const BYTES = Buffer.from('twelve bytes');
@@ -38,6 +41,41 @@ const all = async (entries: AsyncIterable<Entry>): Promise<string[]> => {
   for await (const { path } of entries) paths.push(path);
   return paths;
 };
+
+test.each(['copy', 'move'] as const)('a %s whose reply is lost is known to be done, by its signature', async (op) => {
+  const server = createSliceServer({ store: fileStore(join(root, op)), accounts: [ACCOUNT] });
+  const asked: string[] = [];
+  let isLost = false;
+  // The server has done its work when the connection breaks.
+  const front = createServer((req, res) => {
+    asked.push(`${req.method} ${req.url?.split('?')[1]?.slice(0, 7) ?? ''}`);
+    if (isLost) res.end = () => res.destroy();
+    isLost = false;
+    void server.handle(req, res);
+  });
+  front.listen(0, '127.0.0.1');
+  await once(front, 'listening');
+  onTestFinished(async () => {
+    front.closeAllConnections();
+    front.close();
+    await server.close();
+  });
+  const objects = createClient({
+    endpoint: `http://127.0.0.1:${(front.address() as AddressInfo).port}/files/v2`,
+    appId: ACCOUNT.appId,
+    bucket: 'demobucket',
+    signer: createSigner({ ...ACCOUNT, bucket: 'demobucket' }),
+    retry: { baseDelayMs: 1 },
+    resume: false,
+  });
+  await objects.upload(BYTES, 'a').done;
+  asked.length = 0;
+  isLost = true;
+  await objects[op]('a', 'b');
+  // Nothing had to be looked at, which proves less.
+  expect(asked).toEqual(['POST ', 'POST ']);
+  expect(await objects.stat('b')).toMatchObject({ sizeBytes: 12 });
+});
 
 describe.each([
   ['signatures for the whole bucket', { bound: false }],

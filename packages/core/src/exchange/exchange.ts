@@ -1,6 +1,6 @@
 import { isCosSliceError } from '../errors.ts';
 import type { TimeoutOptions } from '../options/options.ts';
-import type { Clock, Transport, WireResponse } from '../ports.ts';
+import type { Authorization, Clock, Transport, WireResponse } from '../ports.ts';
 import {
   type Answer,
   type AnyOperationName,
@@ -37,6 +37,11 @@ export interface AttemptContext {
   readonly controller: AbortController;
   /** Called when the request is authorised and about to be sent; what it throws is the outcome, and nothing is sent. */
   readonly beforeSend?: (() => Promise<void>) | undefined;
+  /**
+   * An earlier attempt of this very operation may have been carried out: a signature for one use is brought again, since a
+   * server may tell by it that it has done the work. One that it does not take any more is renewed.
+   */
+  readonly again?: boolean | undefined;
   /** Bytes of content handed to the network so far. */
   readonly onSent?: ((totalBytes: number) => void) | undefined;
 }
@@ -80,6 +85,7 @@ export function createExchange<C, Name extends AnyOperationName = OperationName>
   let requests = 0;
   let answered = false;
   let refused: string | undefined;
+  let spent: Authorization | undefined;
 
   const exchange: Exchange<C, Name> = {
     url,
@@ -90,12 +96,17 @@ export function createExchange<C, Name extends AnyOperationName = OperationName>
       return authorizer.asked;
     },
     async run(operation, context) {
-      const { attempt, controller, beforeSend, onSent } = context;
+      const { attempt, controller, beforeSend, again, onSent } = context;
       const { appId, bucket, path } = target;
       const at = url();
       const effect = wire.effectOf(operation.op);
       const claim = { appId, bucket, path, effect, nowSec: serverTime.nowSec(), refused };
-      const request = await authorizer.authorize(wire.encode(operation, at), claim, controller.signal);
+      const encoded = wire.encode(operation, at);
+      const request =
+        again && spent && spent.value !== refused
+          ? { ...encoded, authorization: spent }
+          : await authorizer.authorize(encoded, claim, controller.signal);
+      if (effect === 'once') spent = request.authorization;
       if (beforeSend) await beforeSend();
       controller.signal.throwIfAborted();
       const sizeBytes = request.content?.sizeBytes ?? 0;

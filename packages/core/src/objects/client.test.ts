@@ -148,6 +148,30 @@ describe('a reply that is lost', () => {
     expect(await missing.clock.runUntil(code(missing.client.move('a', 'b')))).toBe('not-found');
   });
 
+  test.each(['move', 'copy'] as const)('of a %s: it is asked for again under the same signature', async (op) => {
+    const signatures: string[] = [];
+    const { client, clock, claims, transport } = setUp((_request, index) => (index < 2 ? lost() : done), {
+      signer: () => {
+        signatures.push(`U0lH${signatures.length}`);
+        return signatures.at(-1) ?? '';
+      },
+    });
+    await clock.runUntil(client[op]('a', 'b'));
+    expect(claims).toHaveLength(0);
+    expect(signatures).toEqual(['U0lH0']);
+    expect(transport.requests.map(({ signature }) => signature)).toEqual(['U0lH0', 'U0lH0', 'U0lH0']);
+  });
+
+  test('of a move: a signature that is used up is renewed, and then the paths are looked at', async () => {
+    const replies = [lost(), refuse(-59, 403), refuse(-197, 404)];
+    const { client, clock, claims } = setUp(({ method, path }, index) => {
+      if (method === 'POST') return replies[index] ?? lost();
+      return path === 'b' ? ok(FILE) : refuse(-197, 404);
+    });
+    await clock.runUntil(client.move('a', 'b'));
+    expect(claims.filter(({ effect }) => effect === 'once')).toHaveLength(2);
+  });
+
   test('of a copy: the same content is at the target', async () => {
     const answer =
       (target: object): Answer =>

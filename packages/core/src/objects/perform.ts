@@ -61,8 +61,10 @@ export function createPerformer<C>({ config, transport, clock, persist }: Perfor
         });
         try {
           return await persist(async (one) => {
+            // What is done twice is refused the second time, unless the server knows it for its own doing.
+            const again = one.isDoubtful && (operation.op === 'move' || operation.op === 'copy');
             // No server has conflicts here.
-            return (await exchange.run(operation, one)).reply as ObjectAnswers[typeof operation.op];
+            return (await exchange.run(operation, { ...one, again })).reply as ObjectAnswers[typeof operation.op];
           }, context);
         } finally {
           life.abort();

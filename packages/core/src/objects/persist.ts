@@ -24,6 +24,8 @@ export interface PersistContext<T> {
 export interface Try {
   /** Failed attempts before this one. */
   readonly attempt: number;
+  /** One of them may have been carried out, although its answer was not heard. */
+  readonly isDoubtful: boolean;
   readonly controller: AbortController;
   /** There was progress, of so many bytes: attempts are counted from here. */
   moved(bytes: number): void;
@@ -57,7 +59,7 @@ export function createPersist({ config, clock, network, random }: PersistOptions
         tries = UNTRIED;
       };
       try {
-        const outcome = await run({ attempt: tries.attempt, controller, moved });
+        const outcome = await run({ attempt: tries.attempt, isDoubtful, controller, moved });
         if (movedBytes > 0) report = { outcome: 'ok', bytes: movedBytes };
         return outcome;
       } catch (error) {
