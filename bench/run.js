@@ -9,6 +9,7 @@ import { drawBars, drawCurves } from './lib/plots.js';
 import { formatRatios, formatRows } from './lib/table.js';
 import { TARGETS } from './lib/targets.js';
 import { browserClient } from './sections/browser.js';
+import { download } from './sections/download.js';
 import { farNetworks } from './sections/far.js';
 import { growth } from './sections/growth.js';
 import { nodeClient } from './sections/node-client.js';
@@ -21,6 +22,7 @@ const SECTIONS = [
   { key: 'node', title: 'Node client to a sink', run: nodeClient },
   { key: 'end-to-end', title: 'End to end, on disk', run: endToEnd },
   { key: 'server', title: 'Server alone', run: serverAlone },
+  { key: 'download', title: 'Download, to disk', run: download },
   { key: 'far', title: '200 Mbit/s, 100 ms', run: farNetworks },
   { key: 'browser', title: 'Browser', run: browserClient },
   { key: 'growth', title: 'Growth: planning alone', run: growth },
@@ -50,8 +52,8 @@ for (const note of all.notes) console.log(`\n${note}`);
 const minutes = (performance.now() - startedAtMs) / 60_000;
 console.log(`\n${machine.cpus} x ${machine.cpu}, Node ${machine.node}, ${machine.date}, ${minutes.toFixed(1)} minutes`);
 if (options.json !== undefined) {
-  const { runs, sizeBytes, diskSizeBytes, farSizeBytes } = options;
-  const settings = { runs, sizeBytes, diskSizeBytes, farSizeBytes, minutes, notes: all.notes };
+  const { runs, sizeBytes, diskSizeBytes, downloadSizeBytes, farSizeBytes } = options;
+  const settings = { runs, sizeBytes, diskSizeBytes, downloadSizeBytes, farSizeBytes, minutes, notes: all.notes };
   const text = JSON.stringify({ machine: { ...machine, ...settings }, rows: all.rows, ratios: all.ratios }, null, 2);
   await writeFile(options.json, `${text}\n`);
 }

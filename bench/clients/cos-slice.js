@@ -3,7 +3,15 @@ import { createFileResumeStore, createSigner, uploadFile } from '@cos-slice/node
 import { ACCOUNT, BUCKET, PREFIX } from '../lib/account.js';
 
 /** @param {import('./main.js').ClientJob} job */
-export async function prepare({ port, file, sliceSizeBytes, concurrency, variant, stateDir }) {
+export async function prepare({
+  port,
+  file,
+  sliceSizeBytes,
+  concurrency,
+  variant,
+  stateDir,
+  object = `bench/${process.pid}.bin`,
+}) {
   const { appId, secretId, secretKey } = ACCOUNT;
   const integrity = /** @type {'none' | 'md5' | 'sha1'} */ (variant ?? 'none');
   return async () => {
@@ -11,7 +19,7 @@ export async function prepare({ port, file, sliceSizeBytes, concurrency, variant
       endpoint: `http://127.0.0.1:${port}${PREFIX}`,
       appId,
       bucket: BUCKET,
-      path: `bench/${process.pid}.bin`,
+      path: object,
       signer: createSigner({ appId, bucket: BUCKET, secretId, secretKey }),
       sliceSize: sliceSizeBytes,
       concurrency,

@@ -12,6 +12,7 @@ import { measure } from '../lib/usage.js';
  * @property {number} sliceSizeBytes
  * @property {number | { min: number, max: number }} concurrency
  * @property {string} [variant]
+ * @property {string} [object] Where in the bucket.
  * @property {string} stateDir Where it may keep what it remembers.
  */
 

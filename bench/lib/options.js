@@ -3,13 +3,14 @@ import { parseArgs } from 'node:util';
 
 export const MIB = 1024 * 1024;
 
-const SECTIONS = ['node', 'end-to-end', 'server', 'far', 'browser', 'growth'];
+const SECTIONS = ['node', 'end-to-end', 'server', 'download', 'far', 'browser', 'growth'];
 
 const HELP = `usage: npm run bench -- [options]
   --json FILE       write the figures to FILE
   --runs N          runs of each candidate, interleaved (default 5)
   --size MIB        file for the Node client, in MiB (default 1024)
   --disk-size MIB   file for end to end and server (default 256)
+  --download-size MIB  object to download (default 1024)
   --far-size MIB    file for the far networks (default 64)
   --only A,B        sections: ${SECTIONS.join(', ')}
   --plots DIR       write the plots to DIR
@@ -22,6 +23,7 @@ const HELP = `usage: npm run bench -- [options]
  * @property {number} runs
  * @property {number} sizeBytes
  * @property {number} diskSizeBytes
+ * @property {number} downloadSizeBytes
  * @property {number} farSizeBytes
  * @property {string[] | undefined} only
  * @property {number} minutes
@@ -40,6 +42,7 @@ export function readOptions(args) {
       runs: { type: 'string', default: '5' },
       size: { type: 'string', default: '1024' },
       'disk-size': { type: 'string', default: '256' },
+      'download-size': { type: 'string', default: '1024' },
       'far-size': { type: 'string', default: '64' },
       only: { type: 'string' },
       minutes: { type: 'string', default: '10' },
@@ -59,6 +62,7 @@ export function readOptions(args) {
     runs: positive('runs', values.runs),
     sizeBytes: positive('size', values.size) * MIB,
     diskSizeBytes: positive('disk-size', values['disk-size']) * MIB,
+    downloadSizeBytes: positive('download-size', values['download-size']) * MIB,
     farSizeBytes: positive('far-size', values['far-size']) * MIB,
     only,
     minutes: positive('minutes', values.minutes),

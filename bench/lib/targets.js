@@ -11,6 +11,8 @@ export const TARGETS = /** @type {Record<string, string>} */ ({
   noneVsBestPeer: '> 1',
   serverVsPlain: '>= 0.6',
   serverSha1VsPlain: '>= 0.4',
+  downloadVsLoop: '>= 0.8',
+  downloadUncheckedVsLoop: '>= 0.8',
   farVsIdeal: '<= 1.15',
   farVsBestFixed: '<= 1.1',
   stallsVsBestFixed: '<= 1.1',

@@ -1,11 +1,11 @@
 // @ts-check
 // Bytes that arrive: clients to the servers that their users run, and our server under a load that costs nothing.
-import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { runJob, startService } from '../lib/child.js';
+import { runJob } from '../lib/child.js';
 import { inRounds } from '../lib/context.js';
 import { MIB } from '../lib/options.js';
 import { Samples } from '../lib/samples.js';
+import { withServer } from '../lib/server.js';
 import { makeTestFile } from '../lib/test-file.js';
 
 /** @import { Context, Findings } from '../lib/context.js' */
@@ -13,26 +13,6 @@ import { makeTestFile } from '../lib/test-file.js';
 const CONNECTIONS = 4;
 /** Sent before the clock starts: what is measured is a server that has run for a while, whichever it is. */
 const WARM_UP_BYTES = 128 * MIB;
-
-/**
- * A server with an empty directory for as long as `use` takes.
- *
- * @template T
- * @param {Context} context
- * @param {'cos-slice' | 'tus' | 'plain'} kind
- * @param {(server: import('../lib/child.js').Service) => Promise<T>} use
- */
-async function withServer(context, kind, use) {
-  const dir = join(context.dir, `server-${kind}`);
-  await mkdir(dir, { recursive: true });
-  const server = await startService('servers/main.js', { kind, dir });
-  try {
-    return await use(server);
-  } finally {
-    await server.stop();
-    await rm(dir, { recursive: true, force: true });
-  }
-}
 
 /** @type {readonly { name: string, client: string, variant?: string, server: 'cos-slice' | 'tus' }[]} */
 const PAIRS = [

@@ -42,6 +42,33 @@ describe.each(CHROMIUMS)('in $name', (chromium) => {
       await page.close();
     },
   );
+
+  test.each(['blob', 'stream'] as const)(
+    'what comes is compared with the SHA-1 that the server tells, to a %s',
+    async (to) => {
+      const page = await browser.newPage();
+      await page.goto(setting.pageUrl);
+      const { endpoint, signUrl } = setting;
+      const sizeBytes = 9_000_001;
+      const options = { integrity: 'sha1' } as const;
+      const order = { endpoint, signUrl, path: `checked-${to}`, sizeBytes, options };
+      await page.evaluate((one) => cosSlice.upload(one), order);
+      const download = (verify: boolean): Promise<{ done: unknown; end: string }> =>
+        page.evaluate(([one, how]) => cosSlice.download(one, one.path, how), [order, { to, verify }] as const);
+      const closed = to === 'stream' ? 'closed' : '';
+      expect(await download(true)).toEqual({ done: sizeBytes, end: closed });
+
+      setting.intercept = ({ method, url = '' }, res) => {
+        if (method !== 'GET' || !url.includes(order.path) || url.includes('op=')) return false;
+        res.writeHead(200, { 'Access-Control-Allow-Origin': '*' }).end(Buffer.alloc(sizeBytes, 1));
+        return true;
+      };
+      expect(await download(true)).toEqual({ done: 'integrity', end: to === 'stream' ? 'aborted' : '' });
+      expect(await download(false)).toEqual({ done: sizeBytes, end: closed });
+      setting.intercept = undefined;
+      await page.close();
+    },
+  );
 });
 
 test('options of a client are checked at once', () => {

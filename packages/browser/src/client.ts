@@ -8,7 +8,7 @@ import {
 } from '@cos-slice/core';
 import { createBlobSink, createWritableSink } from './blob-sink.ts';
 import { receive } from './transport/receive.ts';
-import { reach, type UploadBlobOptions, uploadBlob } from './upload-blob.ts';
+import { hasherWith, reach, type UploadBlobOptions, uploadBlob } from './upload-blob.ts';
 
 /** What an upload wants, without what is one file's. What uploads go by, such as `integrity`, are their defaults. */
 export type ClientOptions = Omit<UploadBlobOptions, OfOneFile>;
@@ -24,15 +24,23 @@ export type UploadToOptions = Pick<UploadBlobOptions, Exclude<OfOneFile, 'path'>
     >
   >;
 
+export interface BrowserDownloadOptions extends DownloadOptions {
+  /**
+   * Check the SHA-1, where the server tells it, in the hash worker. Default true; false where a page may have no workers: then
+   * only the size is checked.
+   */
+  readonly verify?: boolean;
+}
+
 export interface BlobDownloadResult extends DownloadResult {
   readonly blob: Blob;
 }
 
 export interface Client extends ObjectClient {
-  /** Downloads a file to a `Blob`. */
-  download(path: string, options?: DownloadOptions & { readonly type?: string }): Download<BlobDownloadResult>;
+  /** Downloads a file to a `Blob`. @throws CosSliceError `integrity` (from `done`) */
+  download(path: string, options?: BrowserDownloadOptions & { readonly type?: string }): Download<BlobDownloadResult>;
   /** Downloads a file to a stream, such as one to a file of the File System Access API. It is closed when all has come, or else aborted. */
-  downloadTo(stream: WritableStream<Uint8Array>, path: string, options?: DownloadOptions): Download;
+  downloadTo(stream: WritableStream<Uint8Array>, path: string, options?: BrowserDownloadOptions): Download;
   /** Uploads as `uploadBlob` does; all uploads of a client share its places for requests. */
   upload(blob: Blob, path: string, options?: UploadToOptions): Upload;
 }
@@ -48,7 +56,8 @@ export interface Client extends ObjectClient {
  * for await (const { path, kind } of client.list('2024/')) show(kind, path);
  */
 export function createClient(options: ClientOptions): Client {
-  const { transport: _kind, hashWorker: _worker, ...rest } = options;
+  const { transport: _kind, hashWorker, ...rest } = options;
+  const hasher = hasherWith(hashWorker);
   const { concurrency, ...platform } = reach((options.wire?.place ?? options).endpoint ?? '', rest.concurrency);
   const { config, limiter, downloadTo, ...objects } = createObjectClient(
     { ...rest, concurrency },
@@ -56,8 +65,8 @@ export function createClient(options: ClientOptions): Client {
   );
   return {
     ...objects,
-    download(path, { type = '', ...more } = {}) {
-      const sink = createBlobSink();
+    download(path, { type = '', verify = true, ...more } = {}) {
+      const sink = createBlobSink(verify ? hasher : undefined);
       const download = downloadTo(sink, path, more);
       const done = download.done.then((result) => ({ ...result, blob: sink.blob(type) }));
       done.catch(() => {});
@@ -71,7 +80,8 @@ export function createClient(options: ClientOptions): Client {
         resume: download.resume,
       };
     },
-    downloadTo: (stream, path, more) => downloadTo(createWritableSink(stream), path, more),
+    downloadTo: (stream, path, { verify = true, ...more } = {}) =>
+      downloadTo(createWritableSink(stream, verify ? hasher : undefined), path, more),
     upload: (blob, path, more = {}) => uploadBlob(blob, { ...options, ...more, path, concurrency: limiter }),
   };
 }

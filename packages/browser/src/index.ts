@@ -61,6 +61,7 @@ export {
 } from '@cos-slice/core';
 export {
   type BlobDownloadResult,
+  type BrowserDownloadOptions,
   type Client,
   type ClientOptions,
   createClient,

@@ -79,7 +79,7 @@ export function uploadBlob(blob: Blob, options: UploadBlobOptions): Upload {
   // Where the server has the last word, ours is the first one.
   const isOurs = options.wire?.traits.sliceSize.chosenBy === 'client';
   const { sliceSize = isOurs ? undefined : SLICE_BYTES } = options;
-  const hasher = hashWorker ? lazily(() => loadHasher(hashWorker)) : sharedHasher;
+  const hasher = hasherWith(hashWorker);
   const source = createBlobSource(blob);
   const concurrency = options.concurrency ?? sharedLimiter(endpoint);
   const kind = transport ?? (typeof XMLHttpRequest === 'function' ? 'xhr' : 'fetch');
@@ -114,6 +114,11 @@ export function uploadBlob(blob: Blob, options: UploadBlobOptions): Upload {
  */
 export function parseOptions(options: UploadOptions): Config {
   return parseOptionsFor(options, wire);
+}
+
+/** What loads the hasher when it is first needed: the page's, or one of a worker of its own. */
+export function hasherWith(startWorker: StartHashWorker | undefined): () => Promise<BrowserHasher> {
+  return startWorker ? lazily(() => loadHasher(startWorker)) : sharedHasher;
 }
 
 /** What the failure of a request says about the file that it sent a slice of. */

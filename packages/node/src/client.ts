@@ -35,6 +35,11 @@ export type UploadToOptions = Pick<UploadFileOptions, Exclude<OfOneFile, 'path'>
 export interface DownloadFileOptions extends DownloadOptions {
   /** Replace a file of that name. Default false: error `exists`. */
   readonly overwrite?: boolean;
+  /**
+   * Wait until the disk has the file before it gets its name, so that it is whole when the power fails. Default false: it is
+   * whole when the process is killed.
+   */
+  readonly fsync?: boolean;
 }
 
 export interface Client extends ObjectClient {
@@ -118,9 +123,9 @@ export function createClient(options: ClientOptions): Client {
   return client;
 }
 
-function sinkFor(to: string | URL | Writable, { overwrite = false }: DownloadFileOptions): Sink {
-  if (typeof to === 'string' && to !== '' && !to.includes('\0')) return createFileSink(to, overwrite);
-  if (to instanceof URL && to.protocol === 'file:') return createFileSink(fileURLToPath(to), overwrite);
+function sinkFor(to: string | URL | Writable, { overwrite, fsync }: DownloadFileOptions): Sink {
+  if (typeof to === 'string' && to !== '' && !to.includes('\0')) return createFileSink(to, { overwrite, fsync });
+  if (to instanceof URL && to.protocol === 'file:') return createFileSink(fileURLToPath(to), { overwrite, fsync });
   if (typeof (to as Writable | undefined)?.write === 'function') return createStreamSink(to as Writable);
   const issue = { option: 'to', message: 'must be the path of a file, a file: URL or a writable stream' };
   throw new CosSliceError('invalid-options', `invalid options: to ${issue.message}`, { issues: [issue] });

@@ -210,9 +210,15 @@ async function describeSelf(): Promise<Holder> {
   };
 }
 
-async function bootId(): Promise<string | undefined> {
-  const text = await readFile('/proc/sys/kernel/random/boot_id', 'utf8').catch(() => undefined);
-  return text?.trim();
+let boot: Promise<string | undefined> | undefined;
+
+/** Stands for the time from one start of the machine to the next; undefined where there is no /proc. */
+export function bootId(): Promise<string | undefined> {
+  boot ??= readFile('/proc/sys/kernel/random/boot_id', 'utf8').then(
+    (text) => text.trim(),
+    () => undefined,
+  );
+  return boot;
 }
 
 /** Linux's number of it; undefined elsewhere. */

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { type FileHandle, link, lstat, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
 import { type ByteRange, CosSliceError, type ObjectFacts, type Sink } from '@cos-slice/core';
-import { createFileLocks } from './file-lock.ts';
+import { bootId, createFileLocks } from './file-lock.ts';
 
 /** What is kept beside a download that is not complete, of whose object which bytes are there. */
 interface PartRecord {
@@ -10,6 +10,13 @@ interface PartRecord {
   readonly facts: ObjectFacts;
   readonly etag?: string | undefined;
   readonly kept: readonly ByteRange[];
+  /** Of the machine that wrote it, as long as the disk may not have all of it yet: another one has lost that. */
+  readonly boot?: string | undefined;
+}
+
+export interface FileSinkOptions {
+  readonly overwrite?: boolean | undefined;
+  readonly fsync?: boolean | undefined;
 }
 
 const SAVE_EVERY_MS = 500;
@@ -19,7 +26,7 @@ const HASH_BYTES = 1024 * 1024;
  * Writes a download to `<file>.part`, with `<file>.part.json` beside it, which says what of it is there; when all is there and
  * is what the server has, it gets its name. One download at a time does so.
  */
-export function createFileSink(file: string, overwrite: boolean): Sink {
+export function createFileSink(file: string, { overwrite = false, fsync = false }: FileSinkOptions): Sink {
   const part = `${file}.part`;
   const note = `${part}.json`;
   const locks = createFileLocks(dirname(resolve(file)));
@@ -48,15 +55,17 @@ export function createFileSink(file: string, overwrite: boolean): Sink {
     unlock = undefined;
     await held?.();
   };
-  const save = (): Promise<void> => {
+  /** @param synced the disk has all that is said to be there */
+  const save = (synced = false): Promise<void> => {
     savedAtMs = performance.now();
     // One note that could not be written keeps no later one from it.
     saving = saving
       .catch(() => {})
       .then(async () => {
-        // What is said to be there must not be lost when the machine stops; where there is a SHA-1, that would be found out.
-        if (facts?.sha1 === undefined) await handle?.datasync();
-        const record: PartRecord = { version: 1, facts: facts as ObjectFacts, etag, kept };
+        const boot = synced ? undefined : await bootId();
+        // Where nobody can tell one run of the machine from the next, the disk must have what is said to be there.
+        if (!synced && boot === undefined && facts?.sha1 === undefined) await handle?.datasync();
+        const record: PartRecord = { version: 1, facts: facts as ObjectFacts, etag, kept, boot };
         await writeFile(`${note}.new`, JSON.stringify(record));
         await rename(`${note}.new`, note);
       });
@@ -86,7 +95,7 @@ export function createFileSink(file: string, overwrite: boolean): Sink {
       hashedBytes = 0;
       unlock ??= await locks.acquire(basename(part), `downloading to ${file}`, signal);
       await refuseTarget(file, overwrite);
-      const earlier = await readRecord(note, part, given);
+      const earlier = await readRecord(note, part, given, await bootId());
       handle = await failing(open(part, earlier ? 'r+' : 'w+'));
       kept = [...(earlier?.kept ?? [])];
       etag = earlier?.etag;
@@ -94,11 +103,15 @@ export function createFileSink(file: string, overwrite: boolean): Sink {
       if (!earlier) await rm(note, { force: true });
       return { kept, etag };
     },
-    async write(offset, bytes) {
-      let at = 0;
-      while (at < bytes.length) {
-        if (!handle) throw new CosSliceError('target-unwritable', `${part} is closed`);
-        const { bytesWritten } = await failing(handle.write(bytes, at, bytes.length - at, offset + at));
+    async write(offset, pieces) {
+      const bytes = pieces.reduce((sum, { length }) => sum + length, 0);
+      if (!handle) throw closed(part);
+      let { bytesWritten: at } = await failing(handle.writev(pieces, offset));
+      if (at === bytes) return;
+      // Rarely less is written than was asked for, when the disk is nearly full for example.
+      for (const rest = Buffer.concat(pieces); at < bytes; ) {
+        if (!handle) throw closed(part);
+        const { bytesWritten } = await failing(handle.write(rest, at, bytes - at, offset + at));
         at += bytesWritten;
       }
     },
@@ -124,7 +137,7 @@ export function createFileSink(file: string, overwrite: boolean): Sink {
     async finish(signal) {
       const { sizeBytes, sha1 } = facts as ObjectFacts;
       await saving.catch(() => {});
-      await failing(handle?.datasync() ?? Promise.resolve());
+      if (fsync) await failing(handle?.sync() ?? Promise.resolve());
       if (sha1 !== undefined) {
         await following;
         await failing(follow(signal));
@@ -138,11 +151,17 @@ export function createFileSink(file: string, overwrite: boolean): Sink {
         throw new CosSliceError('integrity', `what came to ${part} is not what the server has: download it again`);
       }
       await failing(overwrite ? rename(part, file) : linkTo(part, file));
+      if (fsync) await failing(syncFolder(dirname(file)));
       await rm(note, { force: true });
       await release();
     },
     async leave() {
-      if (handle) await save().catch(() => {});
+      // Now that nobody waits for it, it can be made to last.
+      const isSynced = await handle?.datasync().then(
+        () => true,
+        () => false,
+      );
+      if (handle) await save(isSynced).catch(() => {});
       await close();
       await release();
     },
@@ -172,11 +191,25 @@ async function linkTo(part: string, file: string): Promise<void> {
   await rm(part);
 }
 
+async function syncFolder(dir: string): Promise<void> {
+  const folder = await open(dir, 'r');
+  await folder.sync().finally(() => folder.close());
+}
+
+function closed(part: string): CosSliceError {
+  return new CosSliceError('target-unwritable', `${part} is closed`);
+}
+
 function exists(file: string): CosSliceError {
   return new CosSliceError('exists', `${file} is there already: choose another name, or turn overwrite on`);
 }
 
-async function readRecord(note: string, part: string, facts: ObjectFacts): Promise<PartRecord | undefined> {
+async function readRecord(
+  note: string,
+  part: string,
+  facts: ObjectFacts,
+  boot: string | undefined,
+): Promise<PartRecord | undefined> {
   try {
     const record: PartRecord = JSON.parse(await readFile(note, 'utf8'));
     const { size } = await stat(part);
@@ -184,6 +217,8 @@ async function readRecord(note: string, part: string, facts: ObjectFacts): Promi
       record.version === 1 &&
       (['path', 'sizeBytes', 'sha1', 'modifiedAtMs'] as const).every((name) => record.facts[name] === facts[name]) &&
       (record.etag !== undefined || facts.sha1 !== undefined) &&
+      // What a machine that stopped has lost is found out by the SHA-1, and only by that.
+      (record.boot === undefined || record.boot === boot || facts.sha1 !== undefined) &&
       record.kept.every(
         ({ offset, length }) =>
           Number.isSafeInteger(offset) &&

@@ -1,4 +1,5 @@
 import type { ClientRequest, IncomingMessage } from 'node:http';
+import type { Readable } from 'node:stream';
 import type { ReceiveContext, StreamedResponse } from '@cos-slice/core';
 import type { Dispatcher } from 'undici';
 import { connectTimeout, toTransportError } from './transport-errors.ts';
@@ -67,16 +68,20 @@ export async function receiveThrough(
 }
 
 function streamed(
-  body: AsyncIterable<Uint8Array> & { destroy(): unknown },
+  body: Readable,
   url: URL,
   signal: AbortSignal,
   status: number,
   headers: IncomingMessage['headers'],
   via?: string,
 ): StreamedResponse {
+  // Whether it is read or not.
+  const stop = (): void => void body.destroy();
+  signal.addEventListener('abort', stop, { once: true });
+  body.once('close', () => signal.removeEventListener('abort', stop));
+  body.on('error', () => {});
+  if (signal.aborted) stop();
   async function* chunks(): AsyncGenerator<Uint8Array> {
-    const stop = (): void => void body.destroy();
-    signal.addEventListener('abort', stop, { once: true });
     try {
       signal.throwIfAborted();
       yield* body;
@@ -85,7 +90,6 @@ function streamed(
       signal.throwIfAborted();
       throw toTransportError(error, url, { via });
     } finally {
-      signal.removeEventListener('abort', stop);
       body.destroy();
     }
   }

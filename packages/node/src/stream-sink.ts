@@ -23,17 +23,19 @@ export function createStreamSink(stream: Writable): Sink {
       ({ sha1 } = facts);
       return { kept: [] };
     },
-    async write(_offset, bytes) {
-      check();
-      if (sha1 !== undefined) hash.update(bytes);
-      if (!stream.write(bytes)) {
-        // What closes it without an error must be noticed, too.
-        const over = new AbortController();
-        const options = { signal: over.signal };
-        await Promise.race([once(stream, 'drain', options), once(stream, 'close', options)]).catch(() => {});
-        over.abort();
+    async write(_offset, pieces) {
+      for (const bytes of pieces) {
+        check();
+        if (sha1 !== undefined) hash.update(bytes);
+        if (!stream.write(bytes)) {
+          // What closes it without an error must be noticed, too.
+          const over = new AbortController();
+          const options = { signal: over.signal };
+          await Promise.race([once(stream, 'drain', options), once(stream, 'close', options)]).catch(() => {});
+          over.abort();
+        }
+        check();
       }
-      check();
     },
     async discard() {},
     async finish() {

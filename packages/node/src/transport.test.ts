@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { Agent } from 'node:http';
 import { connect, createServer as createTcpServer, type Server, type Socket } from 'node:net';
 import { CosSliceError, type SendContext, type WireRequest } from '@cos-slice/core';
-import { patternBytes, transportContract } from '@cos-slice/core/testing';
+import { patternBytes, receivingContract, transportContract } from '@cos-slice/core/testing';
 import { type Reflector, startReflector } from '@cos-slice/testkit/reflector';
 import { Agent as UndiciAgent } from 'undici';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
@@ -25,7 +25,7 @@ describe.each([
   ['node:http', transport],
   ['a dispatcher of undici', createDispatcherTransport(undiciAgent)],
 ])('the contract, with %s', (_name, candidate) => {
-  for (const { name, run } of transportContract<Uint8Array>()) {
+  for (const { name, run } of [...transportContract<Uint8Array>(), ...receivingContract<Uint8Array>()]) {
     test(name, () =>
       run(async () => ({
         transport: candidate,

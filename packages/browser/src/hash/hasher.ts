@@ -7,6 +7,13 @@ import { startFromSource } from './start-worker.ts';
 export interface BrowserHasher extends Hasher<Blob> {
   /** Makes sure that hashing works here. @throws CosSliceError `hashing-failed` */
   ready(): Promise<void>;
+  /**
+   * SHA-1 of blobs that come one after the other.
+   *
+   * @param state what the one before has returned; undefined for the first
+   * @returns where the next one goes on; after the last one the digest, in lowercase hex
+   */
+  chain(state: string | undefined, blob: Blob, last: boolean): Promise<string>;
 }
 
 /** Starts the worker that hashes; for pages whose Content-Security-Policy forbids workers from `blob:` URLs. */
@@ -169,6 +176,7 @@ export function createWorkerHasher(startWorker: StartHashWorker | undefined = un
     async ready() {
       await ask({ message: { type: 'ready' } }, undefined);
     },
+    chain: (state, blob, last) => ask<string>({ message: { type: 'chain', state, last }, blob }, undefined),
     digest: (algorithm, blob, signal) => ask<string>({ message: { type: 'digest', algorithm }, blob }, signal),
     async uploadParts(source, sliceSizeBytes, context) {
       const { from, signal } = context;

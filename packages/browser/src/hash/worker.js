@@ -8,6 +8,7 @@ import { createMD5, createSHA1 } from 'hash-wasm';
  * @typedef {{ id: number } & (
  *   { type: 'ready' } |
  *   { type: 'digest', algorithm: 'md5' | 'sha1', blob: Blob } |
+ *   { type: 'chain', blob: Blob, state?: string, last: boolean } |
  *   { type: 'parts', blob: Blob, sliceSizeBytes: number, from?: Checkpoint })} Job
  * @typedef {{ id: number, type: 'cancel' } | { id: number, type: 'piece', bytes: ArrayBuffer }} Note
  */
@@ -47,10 +48,12 @@ addEventListener('message', async (/** @type {MessageEvent<Job | Note>} */ { dat
 async function perform(job) {
   if (job.type === 'ready') return Boolean(await createSHA1());
   if (job.type === 'parts') return hashParts(job);
-  const hash = await (job.algorithm === 'md5' ? createMD5() : createSHA1());
-  hash.init();
+  const isChain = job.type === 'chain';
+  const hash = await (!isChain && job.algorithm === 'md5' ? createMD5() : createSHA1());
+  if (isChain && job.state) hash.load(fromHex(job.state));
+  else hash.init();
   await readAll(job.blob, 0, job.id, (bytes) => void hash.update(bytes));
-  return hash.digest('hex');
+  return isChain && !job.last ? toHex(hash.save()) : hash.digest('hex');
 }
 
 /** @param {Extract<Job, { type: 'parts' }>} job */

@@ -5,6 +5,7 @@ import {
   type HasherSubject,
   hasherContract,
   patternBytes,
+  receivingContract,
   resumeStoreContract,
   sourceContract,
   transportContract,
@@ -25,6 +26,7 @@ import {
   createWorkerHasher,
   createXhrTransport,
 } from '../ports.ts';
+import { receive } from '../transport/receive.ts';
 import { contentBlocks } from './content.ts';
 
 export interface ContractOutcome {
@@ -90,8 +92,8 @@ function transportOutcomes(
   kind: 'xhr' | 'fetch',
   urls: { reflectorUrl: string; refusedUrl: string },
 ): Promise<ContractOutcome[]> {
-  const transport = kind === 'xhr' ? createXhrTransport() : createFetchTransport();
-  return outcomes(transportContract<Blob>(), async () => ({
+  const transport = { ...(kind === 'xhr' ? createXhrTransport() : createFetchTransport()), receive };
+  return outcomes([...transportContract<Blob>(), ...receivingContract<Blob>()], async () => ({
     transport,
     ...urls,
     content: (bytes) => new Blob([bytes]),
@@ -354,6 +356,33 @@ const api = {
     const gone = await client.stat('of client/').catch((error) => error.code);
     const same = await Promise.all([blob, new Blob(streamed), fetched].map((one) => isSame(one, content)));
     return { paths, result, type: blob.type, same, gone };
+  },
+  /** Downloads to a `Blob` or to a stream. @returns what became of it */
+  async download(
+    { endpoint, signUrl }: { readonly endpoint: string; readonly signUrl: string },
+    path: string,
+    { to, verify = true }: { readonly to: 'blob' | 'stream'; readonly verify?: boolean },
+  ) {
+    const client = createClient({ endpoint, appId: '10055004', bucket: 'demobucket', signer: remoteSigner(signUrl) });
+    let end = '';
+    let bytes = 0;
+    const stream = new WritableStream<Uint8Array>({
+      write(chunk) {
+        bytes += chunk.length;
+      },
+      close() {
+        end = 'closed';
+      },
+      abort() {
+        end = 'aborted';
+      },
+    });
+    const download = to === 'blob' ? client.download(path, { verify }) : client.downloadTo(stream, path, { verify });
+    const done = await download.done.then(
+      (result) => ('blob' in result ? (result.blob as Blob).size : bytes),
+      (error) => error.code,
+    );
+    return { done, end };
   },
   /** Removes a directory with what is directly in it. */
   async forget({ endpoint, signUrl }: { readonly endpoint: string; readonly signUrl: string }, path: string) {

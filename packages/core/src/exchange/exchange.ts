@@ -106,7 +106,7 @@ export function createExchange<C, Name extends AnyOperationName = OperationName>
         again && spent && spent.value !== refused
           ? { ...encoded, authorization: spent }
           : await authorizer.authorize(encoded, claim, controller.signal);
-      if (effect === 'once') spent = request.authorization;
+      if (effect === 'once' && wire.traits.signatureCovers === 'object') spent = request.authorization;
       if (beforeSend) await beforeSend();
       controller.signal.throwIfAborted();
       const sizeBytes = request.content?.sizeBytes ?? 0;

@@ -7,6 +7,7 @@ import type { FileEntry } from '../protocol/entry.ts';
 import { createNotifier } from '../upload/notifier.ts';
 import { objectsOf, type Performer } from './perform.ts';
 import { linked, type Persist } from './persist.ts';
+import { gapsOf } from './ranges.ts';
 import { receive } from './receive.ts';
 
 /** What is downloaded, as far as anybody can tell one object from another that comes to its path. */
@@ -32,7 +33,7 @@ export interface Sink {
     facts: ObjectFacts,
     signal: AbortSignal,
   ): Promise<{ readonly kept: readonly ByteRange[]; readonly etag?: string | undefined }>;
-  write(offset: number, bytes: Uint8Array): Promise<void>;
+  write(offset: number, pieces: readonly Uint8Array[]): Promise<void>;
   /** A range has been written: it may be kept for another run. */
   keep?(range: ByteRange, etag: string | undefined): void;
   /** Nothing of what is kept is of use. */
@@ -102,6 +103,8 @@ export interface DownloadParts<C> {
 const RANGE_BYTES = 8 * 1024 * 1024;
 /** Ranges under way at once, where the limiter has places. */
 const WORKERS = 8;
+/** So much is written at once where it need not be in order: a call for each piece would cost more than the bytes. */
+const BATCH_BYTES = 512 * 1024;
 /** What is received is noted in steps of that many bytes. */
 const KEEP_BYTES = 1024 * 1024;
 const PAUSED = Symbol('paused');
@@ -193,6 +196,18 @@ export function createDownload<C>(sink: Sink, options: DownloadOptions, parts: D
       sink.keep?.({ offset: keptTo, length: at - keptTo }, etag);
       keptTo = at;
     };
+    let pieces: Uint8Array[] = [];
+    let unwrittenBytes = 0;
+    const flush = async (): Promise<void> => {
+      if (unwrittenBytes === 0) return;
+      const batch = pieces;
+      const batchBytes = unwrittenBytes;
+      pieces = [];
+      unwrittenBytes = 0;
+      await sink.write(at, batch);
+      at += batchBytes;
+      keep(KEEP_BYTES);
+    };
     await throughPauses((pausable) =>
       persist(
         async ({ controller, moved }) => {
@@ -229,10 +244,10 @@ export function createDownload<C>(sink: Sink, options: DownloadOptions, parts: D
               async take(chunk) {
                 const bytes = chunk.subarray(Math.min(surplusBytes, chunk.length));
                 surplusBytes -= chunk.length - bytes.length;
-                if (bytes.length > end - at) throw changed();
-                await sink.write(at, bytes);
-                at += bytes.length;
-                keep(KEEP_BYTES);
+                if (bytes.length > end - at - unwrittenBytes) throw changed();
+                pieces.push(bytes);
+                unwrittenBytes += bytes.length;
+                if (sink.ordered || unwrittenBytes >= BATCH_BYTES) await flush();
                 receivedBytes += bytes.length;
                 moved(bytes.length);
                 notify(false);
@@ -241,6 +256,9 @@ export function createDownload<C>(sink: Sink, options: DownloadOptions, parts: D
           } catch (cause) {
             if (isCosSliceError(cause) && cause.remedy === 'resign') refused = request.authorization?.value;
             throw cause;
+          } finally {
+            // Whatever has come is of use, however this ends.
+            await flush();
           }
           if (at < end) {
             throw new CosSliceError('network', 'the download ended early', { remedy: 'backoff' });
@@ -366,21 +384,4 @@ async function refusalOf({ status, header, body: chunks }: StreamedResponse, con
 
 function changed(): CosSliceError {
   return new CosSliceError('object-changed', 'the object has changed since the download began: download it again');
-}
-
-/** What is missing between ranges, in pieces. */
-export function gapsOf(kept: readonly ByteRange[], sizeBytes: number, pieceBytes: number): ByteRange[] {
-  const gaps: ByteRange[] = [];
-  const fill = (from: number, to: number): void => {
-    for (let offset = from; offset < to; offset += pieceBytes) {
-      gaps.push({ offset, length: Math.min(pieceBytes, to - offset) });
-    }
-  };
-  let at = 0;
-  for (const { offset, length } of [...kept].sort((one, other) => one.offset - other.offset)) {
-    fill(at, offset);
-    at = Math.max(at, offset + length);
-  }
-  fill(at, sizeBytes);
-  return gaps;
 }

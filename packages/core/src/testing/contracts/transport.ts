@@ -29,7 +29,7 @@ interface Reflection {
 
 const MIB = 1024 * 1024;
 const SIGNATURE = 'c2lnbmF0dXJl+/YT0xJmI9Yg==';
-const AUTHORIZATION = { value: SIGNATURE, query: 'sign' };
+export const AUTHORIZATION: { readonly value: string; readonly query: string } = { value: SIGNATURE, query: 'sign' };
 const FIELDS = [
   ['op', 'upload_slice_data'],
   ['session', 'a-session'],
@@ -72,7 +72,7 @@ function reflectionOf(response: WireResponse): Reflection {
   return JSON.parse(response.body);
 }
 
-async function failure(sending: Promise<unknown>, what: string): Promise<CosSliceError> {
+export async function failure(sending: Promise<unknown>, what: string): Promise<CosSliceError> {
   const error = await rejection(sending, what);
   check(isCosSliceError(error), `${what}: expected a CosSliceError, got ${error}`);
   const told = `${error.message} ${String(error)}`;
@@ -84,7 +84,7 @@ async function failure(sending: Promise<unknown>, what: string): Promise<CosSlic
 }
 
 /** Waits until no request is open at the reflector any more: an aborted one has to be gone from the network too. */
-async function untilQuiet<C>({ transport, reflectorUrl }: TransportSubject<C>): Promise<void> {
+export async function untilQuiet<C>({ transport, reflectorUrl }: TransportSubject<C>): Promise<void> {
   const request: WireRequest<C> = { method: 'GET', url: `${reflectorUrl}/stats`, authorization: AUTHORIZATION };
   for (let left = 1000; left > 0; left -= 1) {
     const { body } = await transport.send(request, recorder());
