@@ -57,8 +57,8 @@ test('200 MB, paused, resumed, reloaded and through every fault, arrive byte for
   await page.locator('#finished .badge.instant').waitFor();
 });
 
-test('40 MB arrive byte for byte through faults in pairs, and then all of them together', async () => {
-  const source = await makeFile('worst.bin', 40 * MB);
+test('24 MB arrive byte for byte through faults in pairs, and then all of them together', async () => {
+  const source = await makeFile('worst.bin', 24 * MB);
   const control = (...faults: readonly string[]): void =>
     demo.faults.set(Object.fromEntries(FAULTS.map((fault) => [fault, faults.includes(fault)])));
   const before = demo.faults.state().struck;

@@ -84,7 +84,8 @@ export const legend = (at: number): Promise<number> =>
 
 export async function expectFinished(name: string, source: string): Promise<void> {
   const row = page.locator('#finished li', { hasText: name }).last();
-  await row.waitFor();
+  // Through faults it takes long; what stands still for ever ends here and not at the test's own limit, which says less.
+  await row.waitFor({ timeout: 500_000 });
   await expect.poll(() => row.getAttribute('data-disk')).toBe('same');
   const landed = join(demo.filesDir, name);
   expect((await stat(landed)).size).toBe((await stat(source)).size);
