@@ -9,6 +9,7 @@ export {
   type Credentials,
   type CredentialsProvider,
   cosEndpoint,
+  cosProfile,
   cosRegions,
   cosXml,
   createLimiter,

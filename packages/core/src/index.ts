@@ -36,7 +36,7 @@ export type * from './protocol/object-operations.ts';
 export type * from './protocol/operations.ts';
 export type { S3Place } from './protocol/s3/index.ts';
 export type { Integrity, Overwrite, Target, Traits, Wire } from './protocol/wire.ts';
-export { type Profile, profiles } from './protocol/xml/profile.ts';
+export { cosProfile, type Profile, profiles } from './protocol/xml/profile.ts';
 export type { XmlWire } from './protocol/xml/wire.ts';
 export { RemoteSignerError } from './signing/ask-endpoint.ts';
 export type { GivenSigner } from './signing/authorizer.ts';

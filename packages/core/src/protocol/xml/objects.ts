@@ -180,8 +180,8 @@ function readPage(dialect: Dialect, response: WireResponse): Page | Failure {
   const entries = [...files, ...directories].sort((one, other) => compareNames(one.path, other.path));
   const keys = entries.map(({ path }) => path);
   if (textOf(root, 'IsTruncated') !== 'true') return { kind: 'page', entries, keys, next: undefined };
-  // Servers name the next marker only in some cases: the last name is one in all of them.
-  const next = textOf(root, 'NextContinuationToken') || nameIn(root, 'NextMarker') || keys.at(-1);
+  // The last name is a marker in any case: some servers name the next one only now and then, and some do not encode it.
+  const next = textOf(root, 'NextContinuationToken') || keys.at(-1) || nameIn(root, 'NextMarker');
   return next ? { kind: 'page', entries, keys, next } : unusable('list of objects', response);
 }
 

@@ -12,6 +12,8 @@ export interface Profile {
   readonly md5Etag: boolean;
   /** Whether the ETag of an object in parts is the MD5 of its parts' MD5s. */
   readonly multipartEtag: boolean;
+  /** Whether the result of finish names the ETag of the object: where it should and does not, it is none. */
+  readonly finishEtag: boolean;
   /**
    * The header that keeps what is there from being replaced, the requests that it is sent with, and those that are known to
    * honour it. Where the first request of an upload is not among these, it is looked before whether something is there.
@@ -43,6 +45,7 @@ const aws: Profile = {
   contiguousParts: false,
   md5Etag: true,
   multipartEtag: true,
+  finishEtag: true,
   keep: { header: IF_NONE_MATCH, sentOn: ['single', 'finish'], honouredOn: ['single', 'finish'] },
   listVersion: 2,
   pathStyle: false,
@@ -52,8 +55,8 @@ const aws: Profile = {
 /** Servers that speak S3. `s3` is for any other: it takes for granted what all of them have in common. */
 export const profiles: Readonly<Record<'aws' | 'ceph' | 'minio' | 'r2' | 'oss' | 's3', Profile>> = {
   aws,
-  // Finish ignores the condition in most releases that are in use.
-  ceph: { ...aws, keep: { ...aws.keep, honouredOn: ['single'] }, listVersion: 1, pathStyle: true },
+  // Finish ignores the condition in most releases that are in use, and the ETag of its result is empty in some.
+  ceph: { ...aws, finishEtag: false, keep: { ...aws.keep, honouredOn: ['single'] }, listVersion: 1, pathStyle: true },
   minio: { ...aws, pathStyle: true },
   r2: {
     ...aws,
@@ -67,7 +70,14 @@ export const profiles: Readonly<Record<'aws' | 'ceph' | 'minio' | 'r2' | 'oss' |
     multipartEtag: false,
     keep: { header: ['x-oss-forbid-overwrite', 'true'], sentOn: EVERYWHERE, honouredOn: EVERYWHERE },
   },
-  s3: { ...aws, keep: { ...aws.keep, honouredOn: [] }, multipartEtag: false, listVersion: 1, pathStyle: true },
+  s3: {
+    ...aws,
+    keep: { ...aws.keep, honouredOn: [] },
+    multipartEtag: false,
+    finishEtag: false,
+    listVersion: 1,
+    pathStyle: true,
+  },
 };
 
 /** Tencent COS by its own XML API. */
@@ -78,6 +88,7 @@ export const cosProfile: Profile = {
   contiguousParts: true,
   md5Etag: true,
   multipartEtag: false,
+  finishEtag: true,
   keep: { header: ['x-cos-forbid-overwrite', 'true'], sentOn: EVERYWHERE, honouredOn: EVERYWHERE },
   listVersion: 1,
   pathStyle: false,

@@ -145,7 +145,7 @@ describe('requests', () => {
   test('of OSS keep what is there by its own header', () => {
     const oss = s3Wire({ endpoint: 'https://oss-cn-hangzhou.aliyuncs.com', bucket: 'b' });
     expect(encode(oss, operations.init).headers).toMatchObject({ 'x-oss-forbid-overwrite': 'true' });
-    expect(oss.traits.sliceSize.min).toBe(1024 * 1024);
+    expect(oss.traits.sliceSize.min).toBe(100 * 1024);
   });
 });
 
@@ -201,6 +201,8 @@ describe('replies', () => {
     const found = COS.decode(look, answer('', 200, { 'content-length': '25' }), AT);
     expect(found).toMatchObject({ kind: 'present', sizeBytes: 25, location: { url: AT } });
     expect(COS.decode({ op: 'list' }, answer('', 404), AT)).toEqual({ kind: 'absent' });
+    // As Ceph says it.
+    expect(await CEPH.decode(operations.list, refusal('NoSuchKey', 404), AT)).toEqual({ kind: 'more', more: 'look' });
   });
 
   test('to a part: its tag, hidden or not, and whether it is what was sent', () => {
@@ -236,6 +238,12 @@ describe('replies', () => {
     }
     expect(finish(refusal('FileAlreadyExists', 409))).toMatchObject({ error: { code: 'exists', remedy: 'none' } });
     expect(finish(refusal('PreconditionFailed', 412))).toMatchObject({ error: { code: 'exists' } });
+  });
+
+  test('to finish by Ceph has an empty ETag in some releases', async () => {
+    const empty = answer('<CompleteMultipartUploadResult><Key>k</Key><ETag></ETag></CompleteMultipartUploadResult>');
+    expect(await CEPH.decode(operations.finish, empty, atOf(CEPH))).toMatchObject({ kind: 'present' });
+    expect(await CEPH.decode(operations.finish, answer('  '), atOf(CEPH))).toMatchObject({ kind: 'failed' });
   });
 
   test('to finish whose tags are hidden: it asks for them first, page by page', async () => {

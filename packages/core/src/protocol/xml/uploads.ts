@@ -2,7 +2,7 @@ import type { WireRequest, WireResponse } from '../../ports.ts';
 import type { Failure, Operation, OperationName, Reply, StoredRange } from '../operations.ts';
 import { failed } from '../responses.ts';
 import { childrenOf, readXml, textOf, type XmlElement } from './reader.ts';
-import { refusalOf } from './refusals.ts';
+import { type Refusal, refusalOf } from './refusals.ts';
 import {
   creatingHeaders,
   type Dialect,
@@ -83,7 +83,7 @@ export function uploadHandlers(dialect: Dialect): { readonly [Op in OperationNam
         const pages = readPage(response, listing);
         if (pages.kind === 'more') return pages;
         if (pages.kind === 'failed') {
-          return pages.wireCode === 'NoSuchUpload' ? { kind: 'more', more: 'look' } : pages;
+          return isGone(pages) ? { kind: 'more', more: 'look' } : pages;
         }
         // Which bytes a part has, only the size of the parts before it tells: it was remembered with the session.
         const step = sliceSizeBytes ?? pages.parts.find(({ number }) => number === 1)?.sizeBytes ?? 0;
@@ -105,7 +105,7 @@ export function uploadHandlers(dialect: Dialect): { readonly [Op in OperationNam
       },
       decode({ md5 }, response) {
         const error = refusalOf(response);
-        if (error) return error.wireCode === 'NoSuchUpload' ? { kind: 'session-gone', error: error.error } : error;
+        if (error) return isGone(error) ? { kind: 'session-gone', error: error.error } : error;
         return spoilt(md5, response) ?? { kind: 'stored', tag: response.header('etag') ?? '' };
       },
     },
@@ -130,14 +130,15 @@ export function uploadHandlers(dialect: Dialect): { readonly [Op in OperationNam
         if (!tagsOf(operation)) {
           const pages = readPage(response, operation.more as Pages | undefined);
           if (pages.kind === 'more') return pages;
-          if (pages.kind === 'failed') return ended(pages.wireCode, pages) ?? pages;
+          if (pages.kind === 'failed') return ended(pages) ?? pages;
           const tags = [...pages.parts].sort((one, other) => one.number - other.number).map(({ tag }) => tag);
           return { kind: 'more', more: { tags } };
         }
         const refusal = refusalOf(response, root);
-        if (refusal) return ended(refusal.wireCode, refusal) ?? refusal;
+        if (refusal) return ended(refusal) ?? refusal;
         // A 200 is sent before the parts have been put together: only the result at its end says that they are.
-        if (root?.name !== 'CompleteMultipartUploadResult' || textOf(root, 'ETag') === '') {
+        const isResult = root?.name === 'CompleteMultipartUploadResult';
+        if (!isResult || (profile.finishEtag && textOf(root, 'ETag') === '')) {
           return unusable('result of putting the parts together', response);
         }
         return { kind: 'present', location: locationAt(at) };
@@ -166,7 +167,7 @@ export function uploadHandlers(dialect: Dialect): { readonly [Op in OperationNam
       encode: ({ session = '' }, at) => ({ method: 'DELETE', url: withQuery(at, { uploadId: session }) }),
       decode(_operation, response) {
         const refusal = refusalOf(response);
-        return !refusal || refusal.wireCode === 'NoSuchUpload' ? { kind: 'discarded' } : refusal;
+        return !refusal || isGone(refusal) ? { kind: 'discarded' } : refusal;
       },
     },
   };
@@ -206,14 +207,18 @@ function readPage(response: WireResponse, before: Pages | undefined) {
   if (refusal) return refusal;
   const parts = childrenOf(root, 'Part').map(readPart);
   if (root?.name !== 'ListPartsResult' || parts.includes(undefined)) {
-    return { ...unusable('list of parts', response), wireCode: '' };
+    return noList(response);
   }
   const all = [...(before?.parts ?? []), ...(parts as Part[])];
   if (textOf(root, 'IsTruncated') !== 'true') return { kind: 'parts' as const, parts: all };
   const marker = Number(textOf(root, 'NextPartNumberMarker'));
   // Pages that lead nowhere must not be turned for ever.
-  if (!(marker > (before?.marker ?? 0))) return { ...unusable('list of parts', response), wireCode: '' };
+  if (!(marker > (before?.marker ?? 0))) return noList(response);
   return { kind: 'more' as const, more: { parts: all, marker } satisfies Pages };
+}
+
+function noList(response: WireResponse): Refusal {
+  return { ...unusable('list of parts', response), wireCode: '' };
 }
 
 function readPart(element: XmlElement): Part | undefined {
@@ -230,7 +235,13 @@ function tagsOf<C>({ tags, more }: Operation<C, 'finish'>): readonly string[] | 
 }
 
 /** What a refused finish may mean. */
-function ended(wireCode: string, { error }: Failure): Reply<'finish'> | undefined {
-  if (wireCode === 'NoSuchUpload') return { kind: 'session-gone', error };
+function ended(refusal: Refusal): Reply<'finish'> | undefined {
+  const { error, wireCode } = refusal;
+  if (isGone(refusal)) return { kind: 'session-gone', error };
   return OTHER_PARTS.has(wireCode) ? { kind: 'incomplete', error } : undefined;
+}
+
+/** The upload is not there any more. Ceph speaks of a key now and then, since it keeps the upload as one. */
+function isGone({ wireCode }: Refusal): boolean {
+  return wireCode === 'NoSuchUpload' || wireCode === 'NoSuchKey';
 }

@@ -40,9 +40,9 @@ export function createXmlWire(options: XmlWireOptions): XmlWire {
     traits: {
       sliceSize: {
         default: Math.max(8 * MIB, profile.minPartBytes),
-        min: Math.max(MIB, Math.ceil(profile.minPartBytes / MIB) * MIB),
+        min: profile.minPartBytes,
         max: 5 * GIB,
-        step: MIB,
+        step: Math.min(MIB, profile.minPartBytes),
         chosenBy: 'client',
       },
       maxParts: 10_000,

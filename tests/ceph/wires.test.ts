@@ -1,0 +1,241 @@
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createClient, createFileResumeStore, type ResumeStore, uploadFile } from '@cos-slice/node';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { ceph } from './support/bucket.ts';
+import { PART_BYTES, startCosPlace, startS3Place, type WirePlace } from './support/wires.ts';
+
+const endpoint = ceph?.smallEndpoint ?? '';
+const KINDS: readonly (readonly [name: string, start: () => Promise<WirePlace>])[] = [
+  ['S3', () => startS3Place(endpoint)],
+  ['the XML API of COS', () => startCosPlace(endpoint)],
+  ['the XML API of COS, strict', () => startCosPlace(endpoint, true)],
+];
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'cos-slice-wires-'));
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+const memory = (): ResumeStore => {
+  const records = new Map();
+  return {
+    load: async (key) => records.get(key),
+    save: async (key, record) => void records.set(key, record),
+    remove: async (key) => void records.delete(key),
+  };
+};
+
+describe.skipIf(!ceph).each(KINDS)('over %s, on Ceph', (_name, start) => {
+  let place: WirePlace;
+  beforeAll(async () => {
+    place = await start();
+  });
+  afterAll(() => place?.close());
+  const to = (path: string) =>
+    ({ wire: place.wire, signer: place.signer, path, sliceSize: PART_BYTES, resume: false }) as const;
+
+  test.each([
+    ['nothing', 0],
+    ['one byte', 1],
+    ['what goes in one request', PART_BYTES],
+    ['two parts', PART_BYTES + 1],
+    ['many parts, the last one short', 40 * PART_BYTES + 12_345],
+  ])('what is uploaded is stored: %s', async (name, sizeBytes) => {
+    const content = randomBytes(sizeBytes);
+    const path = `e2e/${name}/a b+c%&#(1)'腾🎬.bin`;
+    const result = await uploadFile(content, to(path)).done;
+    expect(await place.read(path)).toEqual(content);
+    expect(result).toMatchObject({ sentBytes: sizeBytes, path });
+    expect(result.accessUrl).toContain('a%20b%2Bc%25%26%23%281%29%27%E8%85%BE');
+    expect(await place.unfinished()).toEqual([]);
+  });
+
+  test('a file with an MD5 of each part, attributes, and progress', async () => {
+    const file = join(folder, 'film.bin');
+    const content = randomBytes(20 * PART_BYTES);
+    await writeFile(file, content);
+    const fractions: number[] = [];
+    const options = { ...to('film.bin'), integrity: 'md5', attributes: 'für alle' } as const;
+    await uploadFile(file, { ...options, onProgress: ({ fraction }) => fractions.push(fraction) }).done;
+    expect(await place.read('film.bin')).toEqual(content);
+    expect(fractions.at(-1)).toBe(1);
+    const client = createClient({ wire: place.wire, signer: place.signer });
+    expect(await client.stat('film.bin')).toMatchObject({ attributes: 'für alle', sizeBytes: content.length });
+  });
+
+  test('what is there stays, unless it may be replaced', async () => {
+    const [small, large] = [randomBytes(10), randomBytes(3 * PART_BYTES)];
+    for (const content of [small, large]) {
+      const path = `kept/${content.length}`;
+      await uploadFile(content, to(path)).done;
+      for (const other of [randomBytes(10), randomBytes(3 * PART_BYTES)]) {
+        await expect(uploadFile(other, to(path)).done).rejects.toMatchObject({ code: 'exists' });
+        expect(await place.read(path)).toEqual(content);
+      }
+      const next = randomBytes(2 * PART_BYTES);
+      await uploadFile(next, { ...to(path), overwrite: true }).done;
+      expect(await place.read(path)).toEqual(next);
+    }
+    expect(await place.unfinished()).toEqual([]);
+  });
+
+  test('goes on past 1,000 parts where an earlier run ended, and sends none of them again', async () => {
+    const parts = 1300;
+    const file = join(folder, 'many.bin');
+    const content = randomBytes(parts * PART_BYTES);
+    await writeFile(file, content);
+    const resume = createFileResumeStore({ dir: join(folder, `state-${place.bucket}`) });
+    const cancel = new AbortController();
+    const options = { ...to('many.bin'), resume, concurrency: 8 };
+    const first = uploadFile(file, { ...options, signal: cancel.signal });
+    const left = new Error('it ends here');
+    first.subscribe(({ progress }) => {
+      if (progress.slices.stored > 1100) cancel.abort(left);
+    });
+    await expect(first.done).rejects.toBe(left);
+    const second = await uploadFile(file, options).done;
+    expect(second.resumedBytes).toBeGreaterThan(1000 * PART_BYTES);
+    expect(second.sentBytes + second.resumedBytes).toBe(content.length);
+    expect((await place.read('many.bin'))?.equals(content)).toBe(true);
+    expect(await place.unfinished()).toEqual([]);
+  });
+
+  test('starts over when the session that is remembered is gone', async () => {
+    const content = randomBytes(10 * PART_BYTES);
+    const resume = memory();
+    const cancel = new AbortController();
+    const first = uploadFile(content, { ...to('gone.bin'), resume, signal: cancel.signal, concurrency: 2 });
+    first.subscribe(({ progress }) => {
+      if (progress.slices.stored > 4) cancel.abort();
+    });
+    await first.done.catch(() => {});
+    const client = createClient({ wire: place.wire, signer: place.signer });
+    await expect(client.stat('gone.bin')).rejects.toMatchObject({ code: 'not-found' });
+    for (const session of await place.unfinished()) await place.abort('gone.bin', session);
+    await uploadFile(content, { ...to('gone.bin'), resume }).done;
+    expect(await place.read('gone.bin')).toEqual(content);
+  });
+
+  test('objects: stat, list, copy, move, directories, remove', async () => {
+    const client = createClient({ wire: place.wire, signer: place.signer });
+    const content = randomBytes(1000);
+    const names = ['a b.txt', 'c+d.txt', '腾.txt', 'sub/e.txt', 'sub/f.txt'];
+    for (const name of names) await client.upload(content, `objects/${name}`).done;
+    const listed: string[] = [];
+    for await (const { path, kind } of client.list('objects/', { pageSize: 2 })) listed.push(`${kind} ${path}`);
+    expect(listed).toEqual([
+      'file objects/a b.txt',
+      'file objects/c+d.txt',
+      'directory objects/sub/',
+      'file objects/腾.txt',
+    ]);
+    expect(await client.stat('objects/')).toMatchObject({ kind: 'directory', name: 'objects' });
+    await client.copy('objects/腾.txt', 'objects/copy %.txt');
+    await expect(client.copy('objects/腾.txt', 'objects/copy %.txt')).rejects.toMatchObject({ code: 'exists' });
+    await client.move('objects/copy %.txt', 'objects/moved.txt');
+    expect(await place.read('objects/moved.txt')).toEqual(content);
+    expect(await place.read('objects/copy %.txt')).toBeUndefined();
+    await expect(client.remove('objects/sub/')).rejects.toMatchObject({ code: 'not-empty' });
+    await expect(client.remove('objects/none.txt')).rejects.toMatchObject({ code: 'not-found' });
+    await client.createDirectory('objects/new/');
+    await expect(client.createDirectory('objects/new/')).rejects.toMatchObject({ code: 'exists' });
+    await client.remove('objects/new/');
+    await expect(client.stat('objects/new/')).rejects.toMatchObject({ code: 'not-found' });
+  });
+
+  test('downloads: in parts to a file, and from a signed URL', async () => {
+    const client = createClient({ wire: place.wire, signer: place.signer });
+    const content = randomBytes(20_000_000);
+    await client.upload(content, 'big ü.bin').done;
+    const file = join(folder, `down-${place.bucket}.bin`);
+    expect(await client.download('big ü.bin', file).done).toMatchObject({ sizeBytes: content.length });
+    expect((await readFile(file)).equals(content)).toBe(true);
+    const response = await fetch(await client.downloadUrl('big ü.bin'));
+    expect(Buffer.from(await response.arrayBuffer()).equals(content)).toBe(true);
+    await expect(client.download('none.bin', file, { overwrite: true }).done).rejects.toMatchObject({
+      code: 'not-found',
+    });
+  });
+
+  test('a wrong key and a bucket that is not there are told at once', async () => {
+    const signer = { ...place.signer, secretKey: 'another' };
+    const upload = uploadFile(randomBytes(3 * PART_BYTES), { ...to('refused'), signer, overwrite: true });
+    await expect(upload.done).rejects.toMatchObject({ code: 'unauthorized', wireCode: 'SignatureDoesNotMatch' });
+  });
+});
+
+describe.skipIf(!ceph)('the XML API of COS in trouble', () => {
+  let place: WirePlace;
+  beforeAll(async () => {
+    place = await startCosPlace(endpoint);
+  });
+  afterAll(() => place?.close());
+  const to = (path: string) =>
+    ({
+      wire: place.wire,
+      signer: place.signer,
+      path,
+      sliceSize: PART_BYTES,
+      resume: false,
+      retry: { baseDelayMs: 10 },
+    }) as const;
+
+  test('one signature serves all parts of a file', async () => {
+    await uploadFile(randomBytes(30 * PART_BYTES), { ...to('economy'), concurrency: 4 }).done;
+    const parts = place.facade?.seen.filter(({ path, query }) => path === '/economy' && query.has('partNumber')) ?? [];
+    expect(parts).toHaveLength(30);
+    expect(new Set(parts.map(({ signature }) => signature)).size).toBe(1);
+  });
+
+  test.each(['lost', 'answer-lost'] as const)('every request is %s once: the object is there, once', async (fault) => {
+    const content = randomBytes(12 * PART_BYTES);
+    const path = `faults/${fault}`;
+    const known = new Set<string>();
+    if (place.facade) {
+      place.facade.fault = ({ method, path: at, query }) => {
+        const name = `${method} ${at} ${query.get('partNumber')} ${query.has('uploads')} ${query.has('uploadId')}`;
+        if (!at.endsWith(path) || known.has(name)) return undefined;
+        known.add(name);
+        return fault;
+      };
+    }
+    await uploadFile(content, to(path)).done;
+    expect(await place.read(path)).toEqual(content);
+    expect(known.size).toBeGreaterThan(13);
+  });
+
+  test('a finish that is answered with 200 and an error is one that has failed: it is tried again', async () => {
+    const content = randomBytes(3 * PART_BYTES);
+    let failures = 0;
+    if (place.facade) {
+      place.facade.fault = ({ method, query }) => {
+        if (method !== 'POST' || !query.has('uploadId') || failures === 2) return undefined;
+        failures += 1;
+        const body = failures === 1 ? '   <Error><Code>InternalError</Code><Message>no</Message></Error>' : '   ';
+        return { status: 200, body };
+      };
+    }
+    await uploadFile(content, to('merged')).done;
+    expect(failures).toBe(2);
+    expect(await place.read('merged')).toEqual(content);
+  });
+
+  test('what has become of a part on the way is found out: it goes out again', async () => {
+    const content = randomBytes(3 * PART_BYTES);
+    let refused = 0;
+    if (place.facade) {
+      place.facade.fault = ({ query }) => {
+        if (query.get('partNumber') !== '2' || refused === 2) return undefined;
+        refused += 1;
+        const code = refused === 1 ? 'BadDigest' : 'UserNetworkTooSlow';
+        return { status: 400, body: `<Error><Code>${code}</Code><Message>no</Message></Error>` };
+      };
+    }
+    await uploadFile(content, to('digest')).done;
+    expect(await place.read('digest')).toEqual(content);
+  });
+});
