@@ -35,6 +35,9 @@ describe.skipIf(!ceph).each(KINDS)('over %s, on Ceph', (_name, start) => {
     place = await start();
   });
   afterAll(() => place?.close());
+  /** Whether it is there, and what it should be. Matchers would compare number by number. */
+  const holds = async (path: string, content: Buffer): Promise<boolean> =>
+    (await place.read(path))?.equals(content) === true;
   const to = (path: string) =>
     ({ wire: place.wire, signer: place.signer, path, sliceSize: PART_BYTES, resume: false }) as const;
 
@@ -48,7 +51,7 @@ describe.skipIf(!ceph).each(KINDS)('over %s, on Ceph', (_name, start) => {
     const content = randomBytes(sizeBytes);
     const path = `e2e/${name}/a b+c%&#(1)'腾🎬.bin`;
     const result = await uploadFile(content, to(path)).done;
-    expect(await place.read(path)).toEqual(content);
+    expect(await holds(path, content)).toBe(true);
     expect(result).toMatchObject({ sentBytes: sizeBytes, path });
     expect(result.accessUrl).toContain('a%20b%2Bc%25%26%23%281%29%27%E8%85%BE');
     expect(await place.unfinished()).toEqual([]);
@@ -61,7 +64,7 @@ describe.skipIf(!ceph).each(KINDS)('over %s, on Ceph', (_name, start) => {
     const fractions: number[] = [];
     const options = { ...to('film.bin'), integrity: 'md5', attributes: 'für alle' } as const;
     await uploadFile(file, { ...options, onProgress: ({ fraction }) => fractions.push(fraction) }).done;
-    expect(await place.read('film.bin')).toEqual(content);
+    expect(await holds('film.bin', content)).toBe(true);
     expect(fractions.at(-1)).toBe(1);
     const client = createClient({ wire: place.wire, signer: place.signer });
     expect(await client.stat('film.bin')).toMatchObject({ attributes: 'für alle', sizeBytes: content.length });
@@ -74,11 +77,11 @@ describe.skipIf(!ceph).each(KINDS)('over %s, on Ceph', (_name, start) => {
       await uploadFile(content, to(path)).done;
       for (const other of [randomBytes(10), randomBytes(3 * PART_BYTES)]) {
         await expect(uploadFile(other, to(path)).done).rejects.toMatchObject({ code: 'exists' });
-        expect(await place.read(path)).toEqual(content);
+        expect(await holds(path, content)).toBe(true);
       }
       const next = randomBytes(2 * PART_BYTES);
       await uploadFile(next, { ...to(path), overwrite: true }).done;
-      expect(await place.read(path)).toEqual(next);
+      expect(await holds(path, next)).toBe(true);
     }
     expect(await place.unfinished()).toEqual([]);
   });
@@ -100,7 +103,7 @@ describe.skipIf(!ceph).each(KINDS)('over %s, on Ceph', (_name, start) => {
     const second = await uploadFile(file, options).done;
     expect(second.resumedBytes).toBeGreaterThan(1000 * PART_BYTES);
     expect(second.sentBytes + second.resumedBytes).toBe(content.length);
-    expect((await place.read('many.bin'))?.equals(content)).toBe(true);
+    expect(await holds('many.bin', content)).toBe(true);
     expect(await place.unfinished()).toEqual([]);
   });
 
@@ -117,7 +120,7 @@ describe.skipIf(!ceph).each(KINDS)('over %s, on Ceph', (_name, start) => {
     await expect(client.stat('gone.bin')).rejects.toMatchObject({ code: 'not-found' });
     for (const session of await place.unfinished()) await place.abort('gone.bin', session);
     await uploadFile(content, { ...to('gone.bin'), resume }).done;
-    expect(await place.read('gone.bin')).toEqual(content);
+    expect(await holds('gone.bin', content)).toBe(true);
   });
 
   test('objects: stat, list, copy, move, directories, remove', async () => {
@@ -137,7 +140,7 @@ describe.skipIf(!ceph).each(KINDS)('over %s, on Ceph', (_name, start) => {
     await client.copy('objects/腾.txt', 'objects/copy %.txt');
     await expect(client.copy('objects/腾.txt', 'objects/copy %.txt')).rejects.toMatchObject({ code: 'exists' });
     await client.move('objects/copy %.txt', 'objects/moved.txt');
-    expect(await place.read('objects/moved.txt')).toEqual(content);
+    expect(await holds('objects/moved.txt', content)).toBe(true);
     expect(await place.read('objects/copy %.txt')).toBeUndefined();
     await expect(client.remove('objects/sub/')).rejects.toMatchObject({ code: 'not-empty' });
     await expect(client.remove('objects/none.txt')).rejects.toMatchObject({ code: 'not-found' });
@@ -174,6 +177,9 @@ describe.skipIf(!ceph)('the XML API of COS in trouble', () => {
     place = await startCosPlace(endpoint);
   });
   afterAll(() => place?.close());
+  /** Whether it is there, and what it should be. Matchers would compare number by number. */
+  const holds = async (path: string, content: Buffer): Promise<boolean> =>
+    (await place.read(path))?.equals(content) === true;
   const to = (path: string) =>
     ({
       wire: place.wire,
@@ -204,7 +210,7 @@ describe.skipIf(!ceph)('the XML API of COS in trouble', () => {
       };
     }
     await uploadFile(content, to(path)).done;
-    expect(await place.read(path)).toEqual(content);
+    expect(await holds(path, content)).toBe(true);
     expect(known.size).toBeGreaterThan(13);
   });
 
@@ -221,7 +227,7 @@ describe.skipIf(!ceph)('the XML API of COS in trouble', () => {
     }
     await uploadFile(content, to('merged')).done;
     expect(failures).toBe(2);
-    expect(await place.read('merged')).toEqual(content);
+    expect(await holds('merged', content)).toBe(true);
   });
 
   test('what has become of a part on the way is found out: it goes out again', async () => {
@@ -236,6 +242,6 @@ describe.skipIf(!ceph)('the XML API of COS in trouble', () => {
       };
     }
     await uploadFile(content, to('digest')).done;
-    expect(await place.read('digest')).toEqual(content);
+    expect(await holds('digest', content)).toBe(true);
   });
 });
