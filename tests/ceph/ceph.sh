@@ -36,9 +36,8 @@ configure() {
 fsid = $(cat /proc/sys/kernel/random/uuid)
 mon initial members = a
 mon host = v1:127.0.0.1:$monitor_port
-auth cluster required = none
-auth service required = none
-auth client required = none
+keyring = $dir/keyring
+auth allow insecure global id reclaim = true
 run dir = $dir/run
 pid file = $dir/run/\$name.pid
 admin socket = $dir/run/\$name.asok
@@ -52,6 +51,7 @@ mgr data = $dir/mgr
 osd data = $dir/osd
 osd objectstore = memstore
 memstore device bytes = 8589934592
+osd class update on start = false
 osd crush chooseleaf type = 0
 osd pool default size = 1
 osd pool default min size = 1
@@ -87,12 +87,21 @@ insist() {
   "$@" >/dev/null
 }
 
+make_keys() {
+  ceph-authtool --create-keyring "$1" --gen-key -n mon. --cap mon 'allow *' >/dev/null
+  local name
+  for name in client.admin mgr.x osd.0 client.usual client.small client.crash; do
+    ceph-authtool "$1" --gen-key -n "$name" --cap mon 'allow *' --cap osd 'allow *' --cap mgr 'allow *' >/dev/null
+  done
+}
+
 start() {
   local dir=$1 osd
   mkdir -p "$dir"/{mon,mgr,osd,run,log}
   configure "$@"
+  make_keys "$dir/keyring"
   monmaptool --create --addv a "[v1:127.0.0.1:$2]" --fsid "$(sed -n 's/^fsid = //p' "$CEPH_CONF")" "$dir/monmap" >/dev/null
-  ceph-mon -i a --mkfs --monmap "$dir/monmap"
+  ceph-mon -i a --mkfs --monmap "$dir/monmap" --keyring "$dir/keyring"
   ceph-mon -i a
   osd=$(cat /proc/sys/kernel/random/uuid)
   insist timeout 30 ceph osd new "$osd" 0

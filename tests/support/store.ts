@@ -69,7 +69,7 @@ export async function startTwoServers(more: Partial<SliceServerOptions> = {}): P
   };
 }
 
-function placeAt(port: number): Pick<UploadPlace, 'port' | 'options'> {
+export function placeAt(port: number): Pick<UploadPlace, 'port' | 'options'> {
   const signer = createSigner({ ...ACCOUNT, bucket: BUCKET });
   return {
     port,

@@ -1,4 +1,5 @@
 export type { Locker } from './locker.ts';
+export { createMetrics, type Metrics } from './metrics/metrics.ts';
 export type { Account, RequestInfo, SliceServerOptions, SliceSizeOptions } from './options.ts';
 export { createSliceServer, type SliceServer } from './server.ts';
 export type { OnceRegister } from './signature/once.ts';

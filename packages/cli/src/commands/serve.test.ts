@@ -262,9 +262,26 @@ describe('a server', () => {
   });
 });
 
+test('metrics are told apart from clients', async () => {
+  const running = serve(['--root', 'counted', '--metrics', '127.0.0.1:0', '--quiet', '--json']);
+  const [, endpoint = '', url = ''] = await running.says(/"endpoint":"([^"]+)".*"metrics":"([^"]+)"/);
+  await fetch(endpoint);
+  expect(await (await fetch(url)).text()).toMatch(/cos_slice_requests_total\{op="GET",status="\d+",code="-?\d+"\} 1\n/);
+});
+
 describe('a server that cannot be', () => {
   test.each<[name: string, args: string[], code: number, message: RegExp]>([
-    ['no root', [], 2, /--root.*--help$/],
+    ['no store', [], 2, /--root DIR, or --store s3:\/\/BUCKET.*--help\)$/],
+    ['two stores', ['--root', 'x', '--store', 's3://films'], 2, /--root and --store exclude each other/],
+    ['an odd store', ['--store', 'http://films'], 2, /--store must be s3:\/\/BUCKET/],
+    ['an odd endpoint', ['--store', 's3://films', '--s3-endpoint', 'ceph:7480'], 2, /--s3-endpoint must be an http/],
+    [
+      'no keys for the store',
+      ['--store', 's3://films'],
+      1,
+      /"s3:\/\/films" cannot be used: no credentials .*AWS_ACCESS_KEY_ID/,
+    ],
+    ['an odd address for metrics', ['--root', 'x', '--metrics', 'a:b'], 2, /--metrics must be HOST:PORT, got 'a:b'/],
     ['an empty root', ['--root', ''], 2, /--root must be a folder/],
     [
       'a port that is none',
@@ -297,6 +314,16 @@ describe('a server that cannot be', () => {
     expect({ code, stdout }).toEqual({ code: exitCode, stdout: '' });
     expect(stderr).toMatch(ONE_LINE);
     expect(stderr.trim()).toMatch(message);
+  });
+
+  test('an object store that is not there: one line', async () => {
+    const env = { AWS_ACCESS_KEY_ID: 'AK', AWS_SECRET_ACCESS_KEY: 'hush' };
+    const args = ['serve', '--store', 's3://films/x', '--s3-endpoint', 'http://127.0.0.1:9'];
+    const { code, stdout, stderr } = await runCli(args, { cwd: folder, env });
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    expect(stderr).toMatch(ONE_LINE);
+    expect(stderr).toMatch(/"s3:\/\/films\/x" cannot be used: .*ECONNREFUSED/);
+    expect(stderr).not.toContain('hush');
   });
 
   test('a port in use: one line', async () => {

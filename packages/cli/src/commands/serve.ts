@@ -1,30 +1,37 @@
 import { randomBytes } from 'node:crypto';
-import { resolve } from 'node:path';
-import { createSliceServer, fileStore, type RequestInfo, type SliceServer, type Store } from '@cos-slice/server';
+import {
+  createMetrics,
+  createSliceServer,
+  type Metrics,
+  type RequestInfo,
+  type SliceServer,
+  type Store,
+} from '@cos-slice/server';
 import type { Command } from '../command.ts';
 import { ownCommand } from '../command-line.ts';
 import { CommandError, EXIT, UsageError } from '../failure.ts';
-import { type Flags, optionRow, readFlags, sizeFlag, switchFlag, textFlag, type Values, wholeFlag } from '../flags.ts';
+import {
+  type Flags,
+  type Given,
+  optionRow,
+  readFlags,
+  sizeFlag,
+  switchFlag,
+  textFlag,
+  type Values,
+  wholeFlag,
+} from '../flags.ts';
 import { ACCOUNT } from '../settings.ts';
 import { quoteName, quoteWord, toLine } from '../text.ts';
 import { formatBytes } from '../units.ts';
+import { chooseStore, STORE_FLAGS } from './serve-store.ts';
 
 const PREFIX = '/files/v2';
 /** Most often there is nothing to wait for. */
 const SAY_AFTER_MS = 500;
 
 const FLAGS = {
-  root: {
-    usage: '--root <DIR>',
-    doc: 'folder for the files; made when missing',
-    required: true,
-    takes: 'directory',
-    read(given): string {
-      // Empty is what an unset variable becomes in scripts: not the folder somebody happens to be in.
-      if (given === '') throw new UsageError('--root must be a folder, got nothing');
-      return String(given);
-    },
-  },
+  ...STORE_FLAGS,
   port: wholeFlag('--port <N>', 'port; 0 takes a free one', { min: 0, max: 65_535 }, 9000),
   host: {
     usage: '--host <HOST>',
@@ -60,6 +67,11 @@ const FLAGS = {
     'slice size of every upload, whatever clients ask for',
     optionRow('sliceSize', 'whole'),
   ),
+  metrics: {
+    usage: '--metrics <HOST:PORT>',
+    doc: 'answer /-/metrics for Prometheus there, apart from clients; HOST may be left out',
+    read: readAddress,
+  },
   quiet: switchFlag('--quiet', 'only the line that says ready'),
   json: switchFlag('--json', 'print everything as JSON, one object a line'),
 } as const satisfies Flags;
@@ -68,8 +80,9 @@ type ServeFlags = Values<typeof FLAGS>;
 
 export const serve: Command = {
   name: 'serve',
-  summary: 'run a server, its files in a folder',
-  description: 'Runs a server that speaks the protocol. Objects are plain files at DIR/<appid>/<bucket>/<path>.',
+  summary: 'run a server, its files in a folder or an object store',
+  description:
+    'Runs a server that speaks the protocol. Objects are plain files at DIR/<appid>/<bucket>/<path>, or objects at s3://BUCKET/PREFIX/<appid>/<bucket>/<path> that any number of servers share.',
   operands: [],
   flags: FLAGS,
   notes: [
@@ -80,9 +93,13 @@ export const serve: Command = {
   examples: [
     'cos-slice serve --root ./store',
     'COS_SECRET_KEY=... cos-slice serve --root /srv/files --bucket films --app-id 10055004 --secret-id ID',
+    'cos-slice serve --store s3://films/cos --s3-endpoint http://ceph.example:7480 --metrics 9100',
     'cos-slice serve --root /srv/files --public-url https://files.example   # behind a proxy',
   ],
-  variables: {},
+  variables: {
+    AWS_ACCESS_KEY_ID: 'key of the object store, with AWS_SECRET_ACCESS_KEY and, if need be, AWS_SESSION_TOKEN',
+    AWS_PROFILE: 'profile of ~/.aws/credentials (or AWS_SHARED_CREDENTIALS_FILE) where there is no such key',
+  },
   run: async ({ given }) => serveUntilTold(readFlags(FLAGS, given)),
 };
 
@@ -90,30 +107,40 @@ async function serveUntilTold(flags: ServeFlags): Promise<number> {
   const { appId = '10000000', secretId = 'demo', port, graceSec } = flags;
   const madeUpKey = flags.secretKey === undefined ? randomBytes(18).toString('base64url') : undefined;
   const secretKey = flags.secretKey ?? madeUpKey ?? '';
-  const root = resolve(flags.root);
   const stop = onceTold();
 
-  const store = fileStore(root);
-  await store.open().catch((error) => {
-    throw new CommandError('root-unusable', rootProblem(error, root));
-  });
-  const server = createServer(flags, store, { appId, secretId, secretKey });
+  const metrics = flags.metrics && createMetrics();
+  const { store, place, open } = chooseStore(flags, (info) => metrics?.onCall(info));
+  await open();
+  const server = createServer(flags, store, { appId, secretId, secretKey }, metrics);
   const { port: boundPort } = await server.listen(port, flags.host).catch((error) => {
     throw new CommandError('listen-failed', listenProblem(error, port, flags.host));
   });
+  const metricsUrl = flags.metrics && (await listenForMetrics(metrics, flags.metrics));
   const endpoint = `http://${reachable(flags.host)}:${boundPort}${PREFIX}`;
   if (flags.json) {
     const account = { appId, secretId, ...(madeUpKey === undefined ? {} : { secretKey: madeUpKey }) };
-    print(JSON.stringify({ event: 'ready', endpoint, root, buckets: flags.buckets, ...account }));
+    print(
+      JSON.stringify({
+        event: 'ready',
+        endpoint,
+        root: place,
+        ...(metricsUrl && { metrics: metricsUrl }),
+        buckets: flags.buckets,
+        ...account,
+      }),
+    );
   } else {
     print(`ready ${endpoint}`);
-    if (!flags.quiet) print(introduce({ root, endpoint, appId, secretId, madeUpKey, bucket: flags.buckets[0] ?? '' }));
+    if (!flags.quiet)
+      print(introduce({ place, metricsUrl, endpoint, appId, secretId, madeUpKey, bucket: flags.buckets[0] ?? '' }));
   }
   await stop;
   const saying = setTimeout(() => {
     if (!flags.quiet) process.stderr.write(`stopping: requests under way have ${graceSec} s; again to stop at once\n`);
   }, SAY_AFTER_MS);
   await server.close({ graceMs: graceSec * 1000 });
+  await metrics?.close();
   clearTimeout(saying);
   return EXIT.done;
 }
@@ -135,6 +162,7 @@ function createServer(
   flags: ServeFlags,
   store: Store,
   account: { readonly appId: string; readonly secretId: string; readonly secretKey: string },
+  metrics: Metrics | undefined,
 ): SliceServer {
   const { forcedBytes, publicUrl } = flags;
   const log = flags.json ? logJson : logLine;
@@ -147,7 +175,10 @@ function createServer(
       trustProxy: flags.trustProxy,
       ...(publicUrl === undefined ? {} : { publicUrl }),
       ...(forcedBytes === undefined ? {} : { sliceSize: { forcedBytes } }),
-      ...(flags.quiet ? {} : { onRequest: log }),
+      onRequest(info) {
+        metrics?.onRequest(info);
+        if (!flags.quiet) log(info);
+      },
     });
   } catch (error) {
     // What the server says about its options, without the name of a function nobody called.
@@ -159,15 +190,38 @@ function createServer(
   }
 }
 
+interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** `9100`, `:9100` or `10.0.0.5:9100` */
+function readAddress(given: Given): Address | undefined {
+  if (given === undefined) return undefined;
+  const [, host = '127.0.0.1', digits] = /^(?:(.*):)?(\d{1,5})$/.exec(String(given)) ?? [];
+  const port = Number(digits);
+  if (digits === undefined || port > 65_535) throw new UsageError(`--metrics must be HOST:PORT, got '${given}'`);
+  return { host: host === '' ? '0.0.0.0' : host, port };
+}
+
+async function listenForMetrics(metrics: Metrics | undefined, { host, port }: Address): Promise<string | undefined> {
+  return (
+    await metrics?.listen(port, host).catch((error) => {
+      throw new CommandError('listen-failed', `--metrics: ${listenProblem(error, port, host)}`);
+    })
+  )?.url;
+}
+
 function introduce(facts: {
-  root: string;
+  place: string;
+  metricsUrl: string | undefined;
   endpoint: string;
   appId: string;
   secretId: string;
   madeUpKey: string | undefined;
   bucket: string;
 }): string {
-  const { root, endpoint, appId, secretId, madeUpKey, bucket } = facts;
+  const { place, metricsUrl, endpoint, appId, secretId, madeUpKey, bucket } = facts;
   const variables = Object.entries({
     COS_SLICE_ENDPOINT: endpoint,
     COS_APP_ID: appId,
@@ -177,7 +231,8 @@ function introduce(facts: {
   const key =
     madeUpKey === undefined ? 'with COS_SECRET_KEY set to the key given' : 'demo credentials, made up for this run';
   return [
-    `files in ${toLine(root)}; stop with Ctrl-C; upload (${key}):`,
+    ...(metricsUrl === undefined ? [] : [`metrics at ${metricsUrl}`]),
+    `files in ${toLine(place)}; stop with Ctrl-C; upload (${key}):`,
     `  ${variables.join(' ')} ${ownCommand()} upload FILE ${bucket}/`,
   ].join('\n');
 }
@@ -218,12 +273,6 @@ function reachable(host: string): string {
   if (host === '0.0.0.0') return '127.0.0.1';
   if (host === '::' || host === '[::]') return '[::1]';
   return host.includes(':') && !host.startsWith('[') ? `[${host}]` : host;
-}
-
-function rootProblem({ code, message }: NodeJS.ErrnoException, root: string): string {
-  if (code === 'EEXIST' || code === 'ENOTDIR') return `${root} is a file, or below one: give --root a folder`;
-  if (code === 'EACCES' || code === 'EPERM') return `${root} may not be made (${code}): give --root another folder`;
-  return `${root} cannot be made (${code ?? message}): give --root another folder`;
 }
 
 function listenProblem({ code, message }: NodeJS.ErrnoException, port: number, host: string): string {

@@ -45,6 +45,10 @@ const OPERATIONS: ReadonlyMap<string, Operation> = new Map<string, Operation>([
   ['delete', { signature: 'once', at: 'either', run: deletePath }],
 ]);
 
+export function isOperation(op: string): boolean {
+  return OPERATIONS.has(op);
+}
+
 /** @throws ProtocolError -5999 for an operation that this server does not have */
 export function findOperation(op: string | undefined): Operation {
   const operation = OPERATIONS.get(op ?? '');

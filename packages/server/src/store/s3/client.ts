@@ -1,4 +1,4 @@
-import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage, ClientRequest as NodeRequest } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { S3Error } from './s3-error.ts';
 import { readText, replyOf, type S3Request, type Transport } from './transport.ts';
@@ -10,6 +10,9 @@ const BASE_DELAY_MS = 40;
 const MAX_DELAY_MS = 3000;
 /** Retries are paid for by successes, so that a store in trouble is not asked many times as much as usual. */
 const BUDGET = { full: 200, retryCosts: 5, successPays: 1 };
+
+/** Node tells of the reply that has begun to come. */
+type ClientRequest = NodeRequest & { readonly res?: IncomingMessage | null };
 
 /** A body that can be read once more when the request has to be sent again. */
 export interface S3Body {
@@ -102,12 +105,12 @@ export function createClient(transport: Transport, onCall: (info: S3CallInfo) =>
         replying.catch(() => {});
         if (body) {
           for await (const bytes of body.read()) {
-            if (outgoing.destroyed) break;
+            if (isOver(outgoing)) break;
             if (!outgoing.write(bytes)) await flushed(outgoing);
           }
         }
-        outgoing.end();
-        const reply = await readReply(request, await replying);
+        if (!isOver(outgoing)) outgoing.end();
+        const reply = await readReply(request, await replying).finally(() => endUnread(outgoing));
         return { result: reply, status: reply.status };
       }),
     open: (request) =>
@@ -121,7 +124,9 @@ export function createClient(transport: Transport, onCall: (info: S3CallInfo) =>
     async stream(request, bodyBytes) {
       const outgoing = await transport.begin(request, bodyBytes, IDLE_MS);
       const startedAtMs = performance.now();
-      const replying = replyOf(outgoing).then((reply) => readReply(request, reply));
+      const replying = replyOf(outgoing)
+        .then((reply) => readReply(request, reply))
+        .finally(() => endUnread(outgoing));
       const tell = (status: number) =>
         onCall({ method: request.method, status, durationMs: performance.now() - startedAtMs, isRetried: false });
       replying.then(
@@ -130,11 +135,11 @@ export function createClient(transport: Transport, onCall: (info: S3CallInfo) =>
       );
       return {
         write(bytes) {
-          if (outgoing.destroyed || outgoing.write(bytes)) return undefined;
+          if (isOver(outgoing) || outgoing.write(bytes)) return undefined;
           return flushed(outgoing);
         },
         end(bytes) {
-          if (!outgoing.destroyed) outgoing.end(bytes);
+          if (!isOver(outgoing)) outgoing.end(bytes);
           return replying;
         },
         abort() {
@@ -146,8 +151,18 @@ export function createClient(transport: Transport, onCall: (info: S3CallInfo) =>
   };
 }
 
+/** Whether there is nothing to write any more: stores answer as soon as they know, and take nothing after that. */
+function isOver(outgoing: ClientRequest): boolean {
+  return outgoing.destroyed || !!outgoing.res;
+}
+
+/** Gives up a connection on which the store waits for the rest of a body that it has refused. */
+function endUnread(outgoing: ClientRequest): void {
+  if (!outgoing.writableEnded) outgoing.destroy();
+}
+
 /** Resolves when more can be written, or when nothing can any more. */
-function flushed(outgoing: NodeJS.EventEmitter): Promise<void> {
+function flushed(outgoing: ClientRequest): Promise<void> {
   return new Promise((resolve) => {
     const done = (): void => {
       for (const event of ['drain', 'close', 'response']) outgoing.off(event, done);

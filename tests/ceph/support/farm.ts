@@ -1,0 +1,155 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { type AddressInfo, connect, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { ACCOUNT, placeAt, type UploadPlace } from '../../support/store.ts';
+import { CREDENTIALS, makeBucket, s3 } from './bucket.ts';
+
+const CLI = fileURLToPath(new URL('../../../packages/cli/dist/index.js', import.meta.url));
+const DEPLOY = new URL('../../../deploy/', import.meta.url);
+
+/** Servers that are processes of their own, on one bucket, and the balancer in front of them. */
+export interface Farm extends UploadPlace {
+  readonly endpoint: string;
+  /** The S3 bucket, and what stands in front of a path in its keys. */
+  readonly s3Bucket: string;
+  readonly keyPrefix: string;
+  /** Each server's own address. */
+  readonly ports: readonly number[];
+  /** Kills a server with SIGKILL. */
+  kill(index: number): Promise<void>;
+  /** Starts it again where it was. */
+  restart(index: number): Promise<void>;
+  /** The resident memory of a server at its highest, in bytes. */
+  peakMemory(index: number): Promise<number>;
+}
+
+interface FarmOptions {
+  readonly balancer?: 'nginx' | 'haproxy';
+  readonly count?: number;
+  readonly more?: readonly string[];
+}
+
+export async function startFarm(
+  endpoint: string,
+  { balancer = 'nginx', count = 2, more = [] }: FarmOptions = {},
+): Promise<Farm> {
+  const folder = await mkdtemp(join(tmpdir(), 'cos-slice-farm-'));
+  const s3Bucket = await makeBucket(endpoint);
+  const ports = await freePorts(count + 1);
+  const port = ports.pop() as number;
+  const servers: ChildProcess[] = [];
+
+  async function restart(index: number): Promise<void> {
+    const args = ['serve', '--store', `s3://${s3Bucket}/files`, '--s3-endpoint', endpoint, '--quiet'];
+    const account = ['--bucket', 'demobucket', '--app-id', ACCOUNT.appId, '--secret-id', ACCOUNT.secretId];
+    const own = ['--secret-key', ACCOUNT.secretKey, '--port', String(ports[index]), '--trust-proxy', ...more];
+    const server = spawn(process.execPath, [CLI, ...args, ...account, ...own], {
+      env: {
+        ...process.env,
+        AWS_ACCESS_KEY_ID: CREDENTIALS.accessKeyId,
+        AWS_SECRET_ACCESS_KEY: CREDENTIALS.secretAccessKey,
+      },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    servers[index] = server;
+    await Promise.race([
+      once(server.stdout as NodeJS.ReadableStream, 'data'),
+      once(server, 'exit').then(() => {
+        throw new Error('a server ended before it was ready');
+      }),
+    ]);
+  }
+
+  async function kill(index: number, signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
+    const server = servers[index];
+    if (!server || server.exitCode !== null || server.signalCode !== null) return;
+    const ended = once(server, 'exit');
+    server.kill(signal);
+    await ended;
+  }
+
+  await Promise.all(ports.map((_, index) => restart(index)));
+  const front = await (balancer === 'nginx' ? startNginx : startHaproxy)(folder, port, ports);
+  const keyPrefix = `files/${ACCOUNT.appId}/demobucket/`;
+  return {
+    ...placeAt(port),
+    endpoint,
+    s3Bucket,
+    keyPrefix,
+    ports,
+    kill,
+    restart,
+    async read(path) {
+      const key = `${keyPrefix}${path}`.split('/').map(encodeURIComponent).join('/');
+      const { status, bytes, text } = await s3(endpoint, 'GET', `/${s3Bucket}/${key}`);
+      if (status !== 200) throw new Error(`${path}: ${status} ${text}`);
+      return bytes;
+    },
+    async peakMemory(index) {
+      const status = await readFile(`/proc/${servers[index]?.pid}/status`, 'utf8');
+      return Number(/VmHWM:\s+(\d+)/.exec(status)?.[1]) * 1024;
+    },
+    async close() {
+      front.kill('SIGKILL');
+      // They must end by themselves when they are told to.
+      await Promise.all(servers.map((_, index) => kill(index, 'SIGTERM')));
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** The configuration that the documentation has, with the addresses of here. */
+async function startNginx(folder: string, port: number, ports: readonly number[]): Promise<ChildProcess> {
+  const site = (await readFile(new URL('nginx.conf', DEPLOY), 'utf8'))
+    .replace('listen 80;', `listen 127.0.0.1:${port};`)
+    .replace(/server-(\d):9000/g, (_, number) => `127.0.0.1:${ports[number - 1]}`);
+  await mkdir(join(folder, 'temp'));
+  const paths = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((kind) => `${kind}_temp_path ${folder}/temp;`);
+  const http = `http { access_log off; ${paths.join(' ')}\n${site}}`;
+  const config = `daemon off; pid ${folder}/nginx.pid; error_log ${folder}/error.log; events {}\n${http}`;
+  await writeFile(join(folder, 'nginx.conf'), config);
+  return listening(
+    'nginx',
+    ['-c', join(folder, 'nginx.conf'), '-e', join(folder, 'error.log'), '-g', 'master_process off;'],
+    port,
+  );
+}
+
+async function startHaproxy(folder: string, port: number, ports: readonly number[]): Promise<ChildProcess> {
+  const config = (await readFile(new URL('haproxy.cfg', DEPLOY), 'utf8'))
+    .replace('bind :80', `bind 127.0.0.1:${port}`)
+    .replace(/server-(\d):9000/g, (_, number) => `127.0.0.1:${ports[number - 1]}`);
+  await writeFile(join(folder, 'haproxy.cfg'), config);
+  return listening('haproxy', ['-q', '-db', '-f', join(folder, 'haproxy.cfg')], port);
+}
+
+async function listening(program: string, args: readonly string[], port: number): Promise<ChildProcess> {
+  const child = spawn(program, args, {
+    stdio: ['ignore', 'ignore', 'inherit'],
+    env: { ...process.env, PATH: `${process.env.PATH}:/usr/sbin` },
+  });
+  for (;;) {
+    if (child.exitCode !== null) throw new Error(`${program} ended with ${child.exitCode}`);
+    const socket = connect(port, '127.0.0.1');
+    const isThere = await once(socket, 'connect').then(
+      () => true,
+      () => false,
+    );
+    socket.destroy();
+    if (isThere) return child;
+    await sleep(20);
+  }
+}
+
+async function freePorts(count: number): Promise<number[]> {
+  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
+  await Promise.all(servers.map((server) => once(server, 'listening')));
+  const ports = servers.map((server) => (server.address() as AddressInfo).port);
+  await Promise.all(servers.map((server) => once(server.close(), 'close')));
+  return ports;
+}
