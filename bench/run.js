@@ -14,6 +14,7 @@ import { farNetworks } from './sections/far.js';
 import { growth } from './sections/growth.js';
 import { nodeClient } from './sections/node-client.js';
 import { endToEnd, serverAlone } from './sections/on-disk.js';
+import { s3 } from './sections/s3.js';
 
 /** @import { Context, Findings } from './lib/context.js' */
 
@@ -24,6 +25,7 @@ const SECTIONS = [
   { key: 'server', title: 'Server alone', run: serverAlone },
   { key: 'download', title: 'Download, to disk', run: download },
   { key: 'far', title: '200 Mbit/s, 100 ms', run: farNetworks },
+  { key: 's3', title: 'Server on an object store', run: s3 },
   { key: 'browser', title: 'Browser', run: browserClient },
   { key: 'growth', title: 'Growth: planning alone', run: growth },
 ];

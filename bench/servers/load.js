@@ -11,6 +11,7 @@ import { measure } from '../lib/usage.js';
 /**
  * @typedef {object} LoadJob
  * @property {number} port
+ * @property {number[]} [ports] of several servers, which take turns; the first is `port`
  * @property {string} name of the file
  * @property {'plain' | 'none' | 'md5' | 'sha1'} kind `plain`: the same as `none`, to a server that looks at nothing
  * @property {number} sizeBytes
@@ -19,7 +20,7 @@ import { measure } from '../lib/usage.js';
  */
 
 await runAsJob(async (/** @type {LoadJob} */ job) => {
-  const { port, name, kind, sizeBytes, sliceSizeBytes, connections } = job;
+  const { port, ports = [port], name, kind, sizeBytes, sliceSizeBytes, connections } = job;
   const path = `${PREFIX}/${ACCOUNT.appId}/${BUCKET}/${name}`;
   const authorization = await sign(name);
   const content = randomBytes(sizeBytes);
@@ -53,7 +54,9 @@ await runAsJob(async (/** @type {LoadJob} */ job) => {
   const init = { op: 'upload_slice_init', filesize, slice_size: String(sliceSizeBytes), ...sha, ...parts };
   const { session } = (await control.exchange(toRequest(init))).data;
   const requests = slicesOf(session);
-  const pool = await Promise.all(Array.from({ length: connections }, () => openConnection(port)));
+  const pool = await Promise.all(
+    Array.from({ length: connections }, (_, index) => openConnection(ports[index % ports.length] ?? port)),
+  );
   const measured = await measure(async () => {
     await Promise.all(
       pool.map(async ({ exchange }) => {

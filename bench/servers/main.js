@@ -3,17 +3,17 @@
 import { open } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
-import { createSliceServer, fileStore } from '@cos-slice/server';
+import { createSliceServer, fileStore, s3Store } from '@cos-slice/server';
 import { FileStore } from '@tus/file-store';
 import { Server as TusServer } from '@tus/server';
 import { ACCOUNT } from '../lib/account.js';
 import { readJob } from '../lib/job.js';
 import { startMeter } from '../lib/usage.js';
 
-/** @type {{ kind: 'cos-slice' | 'tus' | 'plain', dir: string }} */
-const { kind, dir } = readJob();
+/** @type {{ kind: 'cos-slice' | 'tus' | 'plain' | 's3', dir: string, store: import('@cos-slice/server').S3StoreOptions }} */
+const { kind, dir, store: place } = readJob();
 
-const port = await { 'cos-slice': startOurs, tus: startTus, plain: startPlain }[kind]();
+const port = await { 'cos-slice': startOurs, tus: startTus, plain: startPlain, s3: startS3 }[kind]();
 let meter = startMeter();
 process.on('message', (/** @type {{ type: 'start' | 'stop' }} */ { type }) => {
   if (type === 'start') meter = startMeter();
@@ -25,6 +25,13 @@ process.send?.({ type: 'ready', port });
 async function startOurs() {
   const server = createSliceServer({ store: fileStore(dir), accounts: [ACCOUNT] });
   return (await server.listen()).port;
+}
+
+async function startS3() {
+  const credentials = { accessKeyId: 'AK', secretAccessKey: 'SK' };
+  const abilities = /** @type {const} */ ({ putsIfNew: true, ifMatch: 'bare', completesIfNew: false });
+  const store = s3Store({ ...place, credentials, abilities });
+  return (await createSliceServer({ store, accounts: [ACCOUNT] }).listen()).port;
 }
 
 async function startTus() {

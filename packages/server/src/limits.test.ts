@@ -44,6 +44,7 @@ test('what the store can keep bounds the slices', async () => {
   const limits = { minSliceBytes: 5 * KIB * KIB, maxSliceBytes: 6 * KIB * KIB, maxSlices: 1000 };
   const { urlOf } = await startLimited(limits);
   expect(await sliceSizeOf(urlOf('small'), 100, 64 * KIB)).toBe(5 * KIB * KIB);
+  expect(await sliceSizeOf(urlOf('steps'), 1e8, 3 * KIB * KIB)).toBe(6 * KIB * KIB);
   expect(await sliceSizeOf(urlOf('asked'), 1e8, 8 * KIB * KIB)).toBe(6 * KIB * KIB);
   expect(await sliceSizeOf(urlOf('many'), 5500 * KIB * KIB, 64 * KIB)).toBe(5632 * KIB);
   expect(await sliceSizeOf(urlOf('large'), 6001 * KIB * KIB, 64 * KIB)).toMatch(/^-5999 .*too large/);

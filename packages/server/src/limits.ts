@@ -24,8 +24,12 @@ export function chooseSliceSize(settings: Settings, sizeBytes: number, asked: st
   const { limits } = settings.store;
   const maxSlices = Math.min(limits.maxSlices, MAX_LISTED_SLICES);
   const least = Math.ceil(sizeBytes / maxSlices / GRAIN_BYTES) * GRAIN_BYTES;
-  const wanted = Math.max(asked ? Number(asked) : defaultBytes, minBytes, limits.minSliceBytes, least);
-  const chosen = forcedBytes ?? Math.min(wanted, maxBytes, limits.maxSliceBytes);
+  const most = Math.min(maxBytes, limits.maxSliceBytes);
+  const preferred = Math.max(asked ? Number(asked) : defaultBytes, minBytes);
+  // The client has made its uploadparts in steps of what it asked for: whole ones of them can be checked.
+  const kept = Math.ceil(limits.minSliceBytes / preferred) * preferred;
+  const wanted = Math.max(kept <= most ? kept : preferred, limits.minSliceBytes, least);
+  const chosen = forcedBytes ?? Math.min(wanted, most);
   if (Math.ceil(sizeBytes / chosen) > maxSlices) {
     throw new ProtocolError(
       'badParameter',

@@ -41,3 +41,20 @@ export async function makeBucket(endpoint: string): Promise<string> {
 export function storeOptions(endpoint: string, bucket: string): S3StoreOptions {
   return { endpoint, bucket, credentials: CREDENTIALS };
 }
+/** Every key in a bucket, and every upload that is not finished. */
+export async function contentsOf(endpoint: string, bucket: string): Promise<{ keys: string[]; uploads: string[] }> {
+  const [objects, uploads] = await Promise.all([
+    s3(endpoint, 'GET', `/${bucket}?max-keys=1000`),
+    s3(endpoint, 'GET', `/${bucket}?uploads`),
+  ]);
+  const keysIn = (text: string) => [...text.matchAll(/<Key>(.*?)<\/Key>/g)].map(([, key]) => key as string);
+  return { keys: keysIn(objects.text), uploads: keysIn(uploads.text) };
+}
+
+/** Deletes all objects of a bucket. */
+export async function emptyBucket(endpoint: string, bucket: string): Promise<void> {
+  const { keys } = await contentsOf(endpoint, bucket);
+  for (const key of keys) {
+    await s3(endpoint, 'DELETE', `/${bucket}/${key.split('/').map(encodeURIComponent).join('/')}`);
+  }
+}

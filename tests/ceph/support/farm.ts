@@ -107,7 +107,7 @@ export async function startFarm(
 async function startNginx(folder: string, port: number, ports: readonly number[]): Promise<ChildProcess> {
   const site = (await readFile(new URL('nginx.conf', DEPLOY), 'utf8'))
     .replace('listen 80;', `listen 127.0.0.1:${port};`)
-    .replace(/server-(\d):9000/g, (_, number) => `127.0.0.1:${ports[number - 1]}`);
+    .replace(/server-(\d):9000/g, (_, number) => `127.0.0.1:${ports[number - 1] ?? ports[0]}`);
   await mkdir(join(folder, 'temp'));
   const paths = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((kind) => `${kind}_temp_path ${folder}/temp;`);
   const http = `http { access_log off; ${paths.join(' ')}\n${site}}`;
@@ -123,7 +123,7 @@ async function startNginx(folder: string, port: number, ports: readonly number[]
 async function startHaproxy(folder: string, port: number, ports: readonly number[]): Promise<ChildProcess> {
   const config = (await readFile(new URL('haproxy.cfg', DEPLOY), 'utf8'))
     .replace('bind :80', `bind 127.0.0.1:${port}`)
-    .replace(/server-(\d):9000/g, (_, number) => `127.0.0.1:${ports[number - 1]}`);
+    .replace(/server-(\d):9000/g, (_, number) => `127.0.0.1:${ports[number - 1] ?? ports[0]}`);
   await writeFile(join(folder, 'haproxy.cfg'), config);
   return listening('haproxy', ['-q', '-db', '-f', join(folder, 'haproxy.cfg')], port);
 }

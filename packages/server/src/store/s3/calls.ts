@@ -168,7 +168,10 @@ export function createCalls(client: S3Client): Calls {
     },
     async createUpload(place, headers) {
       const body = bodyOf('');
-      const reply = await client.call({ method: 'POST', ...place, query: { uploads: '' }, headers }, { body });
+      const reply = await client.call(
+        { method: 'POST', ...place, query: { uploads: '' }, headers },
+        { body, isOnce: true },
+      );
       const uploadId = textOf(reply.xml, 'UploadId');
       if (!uploadId) throw new Error('the object store began an upload without an UploadId');
       return { bucket: place.bucket, key: place.key, uploadId };

@@ -30,6 +30,8 @@ export interface S3Reply {
 export interface CallOptions {
   readonly body?: S3Body;
   readonly idleMs?: number;
+  /** Only sent again where nothing has come of it for certain: it would leave something behind each time. */
+  readonly isOnce?: boolean;
 }
 
 /** What happened in one request to the store. */
@@ -71,15 +73,20 @@ export function createClient(transport: Transport, onCall: (info: S3CallInfo) =>
   let budget = BUDGET.full;
 
   /** Whether it may be tried again, after a while that has passed then. */
-  async function mayRetry(error: unknown, attempt: number): Promise<boolean> {
+  async function mayRetry(error: unknown, attempt: number, isOnce: boolean): Promise<boolean> {
     if (error instanceof S3Error && !error.isPassing) return false;
+    if (isOnce && !(error instanceof S3Error && error.status === 503)) return false;
     if (attempt >= ATTEMPTS || budget < BUDGET.retryCosts) return false;
     budget -= BUDGET.retryCosts;
     await sleep(Math.random() * Math.min(MAX_DELAY_MS, BASE_DELAY_MS * 2 ** attempt));
     return true;
   }
 
-  async function withRetries<T>(method: string, run: () => Promise<{ result: T; status: number }>): Promise<T> {
+  async function withRetries<T>(
+    method: string,
+    run: () => Promise<{ result: T; status: number }>,
+    isOnce = false,
+  ): Promise<T> {
     for (let attempt = 1; ; attempt++) {
       const startedAtMs = performance.now();
       const tell = (status: number, isRetried: boolean) =>
@@ -90,7 +97,7 @@ export function createClient(transport: Transport, onCall: (info: S3CallInfo) =>
         tell(status, false);
         return result;
       } catch (error) {
-        const isRetried = await mayRetry(error, attempt);
+        const isRetried = await mayRetry(error, attempt, isOnce);
         tell(error instanceof S3Error ? error.status : 0, isRetried);
         if (!isRetried) throw error;
       }
@@ -98,21 +105,25 @@ export function createClient(transport: Transport, onCall: (info: S3CallInfo) =>
   }
 
   return {
-    call: (request, { body, idleMs = IDLE_MS } = {}) =>
-      withRetries(request.method, async () => {
-        const outgoing = await transport.begin(request, body?.sizeBytes ?? 0, idleMs);
-        const replying = replyOf(outgoing);
-        replying.catch(() => {});
-        if (body) {
-          for await (const bytes of body.read()) {
-            if (isOver(outgoing)) break;
-            if (!outgoing.write(bytes)) await flushed(outgoing);
+    call: (request, { body, idleMs = IDLE_MS, isOnce } = {}) =>
+      withRetries(
+        request.method,
+        async () => {
+          const outgoing = await transport.begin(request, body?.sizeBytes ?? 0, idleMs);
+          const replying = replyOf(outgoing);
+          replying.catch(() => {});
+          if (body) {
+            for await (const bytes of body.read()) {
+              if (isOver(outgoing)) break;
+              if (!outgoing.write(bytes)) await flushed(outgoing);
+            }
           }
-        }
-        if (!isOver(outgoing)) outgoing.end();
-        const reply = await readReply(request, await replying).finally(() => endUnread(outgoing));
-        return { result: reply, status: reply.status };
-      }),
+          if (!isOver(outgoing)) outgoing.end();
+          const reply = await readReply(request, await replying).finally(() => endUnread(outgoing));
+          return { result: reply, status: reply.status };
+        },
+        isOnce,
+      ),
     open: (request) =>
       withRetries(request.method, async () => {
         const outgoing = await transport.begin(request, 0, IDLE_MS);

@@ -150,7 +150,7 @@ export function createObjects({ calls, keys, locker, maxCopyBytes }: ObjectsGrou
     },
     async put(target, spool, labels, overwrite) {
       const body = await spool.body();
-      return withLock(target, async (lease) => {
+      const putting = withLock(target, async (lease) => {
         const there = await checkVacant(target, overwrite);
         const all = labelled(labels, there);
         const headers = { ...headersOf(all), 'content-md5': body.md5 };
@@ -160,6 +160,7 @@ export function createObjects({ calls, keys, locker, maxCopyBytes }: ObjectsGrou
         await remember(target, labels.sha);
         return { ...all, sizeBytes: body.sizeBytes };
       });
+      return putting.finally(() => spool.abort());
     },
     async putEmpty(target, labels, overwrite) {
       const place = keys.object(target);

@@ -47,11 +47,15 @@ export function createSessions(ground: SessionGround): Sessions {
     return record.isStaged && (await calls.head(stagingPlace(keys, record.id))) !== undefined;
   }
 
-  /** Removes a record that leads nowhere: of a server that died before it had begun or after it had finished. */
-  async function drop({ record: { id, target } }: StoredRecord): Promise<void> {
+  /**
+   * Removes a record that leads nowhere: of a server that died before it had begun or after it had finished.
+   *
+   * @param isOurs whether we have failed to begin it ourselves
+   */
+  async function drop({ record: { id, target } }: Pick<StoredRecord, 'record'>, isOurs = false): Promise<void> {
     await objects.withLock(target, async (lease) => {
       const there = await records.read(targetHash(target));
-      if (there?.record.id !== id || (isOpening(there.record) && !isAbandoned(there))) return;
+      if (there?.record.id !== id || (isOpening(there.record) && !isAbandoned(there) && !isOurs)) return;
       lease.check();
       if (isOpening(there.record)) {
         const place = there.record.isStaged ? stagingPlace(keys, id) : keys.object(target);
@@ -93,7 +97,7 @@ export function createSessions(ground: SessionGround): Sessions {
     };
     const place = isStaged ? stagingPlace(keys, id) : keys.object(target);
     const upload = await calls.createUpload(place, headersOf(labels)).catch(async (error) => {
-      await removeSession(ground, record).catch(() => {});
+      await drop({ record }, true).catch(() => {});
       throw error;
     });
     const opened = { ...record, uploadId: upload.uploadId };

@@ -1,0 +1,138 @@
+// @ts-check
+// An object store behind the server: what of its speed is left, and what a second server brings where the store is no limit.
+import { execFile } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { AwsV4Signer } from 'aws4fetch';
+import { runJob, startService } from '../lib/child.js';
+import { inRounds } from '../lib/context.js';
+import { MIB } from '../lib/options.js';
+import { Samples } from '../lib/samples.js';
+
+/** @import { Context, Findings } from '../lib/context.js' */
+
+const SCRIPT = fileURLToPath(new URL('../../tests/ceph/ceph.sh', import.meta.url));
+const CONNECTIONS = 4;
+const PART_BYTES = 8 * MIB;
+const BUCKET = 'bench-bucket';
+const RAW = 'UploadPart calls to Ceph';
+
+const exec = promisify(execFile);
+
+/** @param {Context} context @returns {Promise<Findings>} */
+export async function s3(context) {
+  const samples = new Samples();
+  const sizeBytes = context.options.diskSizeBytes;
+  const notes = [];
+  const ceph = await startCeph().catch((error) => {
+    notes.push(`Object store: no Ceph here (${String(error.stderr ?? error).trim()})`);
+    return undefined;
+  });
+  const sink = await startService('sinks/main.js');
+  try {
+    const round = async (/** @type {number} */ run) => {
+      if (ceph) {
+        const job = {
+          endpoint: ceph.endpoint,
+          bucket: BUCKET,
+          sizeBytes,
+          partBytes: PART_BYTES,
+          connections: CONNECTIONS,
+        };
+        samples.add(RAW, await runJob('clients/raw-parts.js', job), sizeBytes);
+        for (const kind of ['none', 'md5', 'sha1']) {
+          const measured = await throughServers(ceph.endpoint, 1, kind, `ceph-${kind}-${run}`, sizeBytes);
+          samples.add(`@cos-slice/server ${kind} to Ceph`, measured, sizeBytes);
+        }
+      }
+      const endpoint = `http://127.0.0.1:${sink.ready.ports.s3}`;
+      for (const count of [1, 2]) {
+        const measured = await throughServers(endpoint, count, 'sha1', `sink-${count}-${run}`, 2 * sizeBytes);
+        samples.add(nameOf(count), measured, 2 * sizeBytes);
+      }
+    };
+    notes.push(...(await inRounds(context, { name: 'Object store', share: 0.1 }, round)));
+  } finally {
+    await sink.stop();
+    await ceph?.stop();
+  }
+  const versus = (/** @type {string} */ kind) => samples.speedRatio(`@cos-slice/server ${kind} to Ceph`, RAW);
+  return {
+    rows: samples.rows(),
+    ratios: {
+      s3NoneVsRawParts: versus('none'),
+      s3Md5VsRawParts: versus('md5'),
+      s3Sha1VsRawParts: versus('sha1'),
+      s3TwoProcessesVsOne: samples.speedRatio(nameOf(2), nameOf(1)),
+    },
+    notes,
+  };
+}
+
+/** @param {number} count */
+function nameOf(count) {
+  return `${count === 1 ? 'one server' : 'two servers'} sha1 to an S3 sink`;
+}
+
+/**
+ * CPU and memory are the servers'.
+ *
+ * @param {string} endpoint
+ * @param {number} count
+ * @param {string} kind
+ * @param {string} name
+ * @param {number} sizeBytes
+ */
+async function throughServers(endpoint, count, kind, name, sizeBytes) {
+  const store = { endpoint, bucket: BUCKET, prefix: name };
+  const servers = await Promise.all(
+    Array.from({ length: count }, () => startService('servers/main.js', { kind: 's3', store })),
+  );
+  try {
+    const ports = servers.map(({ ready }) => ready.port);
+    const job = { port: ports[0], ports, kind, sliceSizeBytes: PART_BYTES, connections: CONNECTIONS };
+    await runJob('servers/load.js', { ...job, name: `${name}-warm-up.bin`, sizeBytes: sizeBytes / 4 });
+    await Promise.all(servers.map((server) => server.ask({ type: 'start' })));
+    const { wallMs } = await runJob('servers/load.js', { ...job, name: `${name}.bin`, sizeBytes });
+    const used = await Promise.all(servers.map((server) => server.ask({ type: 'stop' })));
+    const sum = (/** @type {'cpuMs' | 'rssGrowthMiB'} */ what) => used.reduce((total, one) => total + one[what], 0);
+    return { wallMs, cpuMs: sum('cpuMs'), rssGrowthMiB: sum('rssGrowthMiB') };
+  } finally {
+    await Promise.all(servers.map((server) => server.stop()));
+  }
+}
+
+async function startCeph() {
+  await exec(SCRIPT, ['install']);
+  const dir = await mkdtemp(join(tmpdir(), 'cos-slice-bench-ceph-'));
+  const stop = async () => {
+    await exec(SCRIPT, ['stop', dir]);
+    await rm(dir, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 });
+  };
+  try {
+    const [monitor, port] = [await freePort(), await freePort()];
+    await exec(SCRIPT, ['start', dir, String(monitor)]);
+    await exec(SCRIPT, ['gateway', dir, 'usual', String(port)]);
+    const endpoint = `http://127.0.0.1:${port}`;
+    const keys = { accessKeyId: 'AK', secretAccessKey: 'SK', service: 's3', region: 'us-east-1' };
+    const signed = await new AwsV4Signer({ method: 'PUT', url: `${endpoint}/${BUCKET}`, ...keys }).sign();
+    await fetch(signed.url, { method: 'PUT', headers: signed.headers });
+    return { endpoint, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+async function freePort() {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  return typeof address === 'object' && address ? address.port : 0;
+}
