@@ -1,6 +1,7 @@
 export {
   type AdaptiveLimiter,
   type Authority,
+  type Bandwidth,
   type Bounds,
   type CallOptions,
   type Changes,
@@ -12,6 +13,7 @@ export {
   cosProfile,
   cosRegions,
   cosXml,
+  createBandwidth,
   createLimiter,
   type DirectoryEntry,
   type Download,

@@ -25,6 +25,12 @@ export const CONCURRENCY: Flag<number | undefined> = {
   doc: `requests in flight, ${FEWEST.min} to ${MOST.max} (default: adapts, ${FEWEST.default} to ${MOST.default})`,
 };
 
+/** For whatever moves bytes. */
+export const BANDWIDTH: Flag<number | undefined> = sizeFlag('--bandwidth <SIZE>', 'bytes per second', {
+  min: 1024,
+  max: 1_099_511_627_776,
+});
+
 export const QUIET: Flag<boolean> = switchFlag('--quiet', 'no progress');
 
 /** How an upload goes, whatever it is of. */

@@ -1,3 +1,4 @@
+export { createBandwidth } from './batch/bandwidth.ts';
 export { type Batch, createBatch } from './batch/batch.ts';
 export { type AdaptiveLimiter, createLimiter } from './batch/limiter.ts';
 export { type AdjustableSeats, createSeats } from './batch/seats.ts';
@@ -51,6 +52,7 @@ export {
   signatureExpirySec,
   signatureText,
   signText,
+  type TextSigner,
 } from './signing/signature.ts';
 export { type TokenServerOptions, tokenServerSigner } from './signing/token-server-signer.ts';
 export { createUpload } from './upload/create-upload.ts';

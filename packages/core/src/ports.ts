@@ -85,6 +85,8 @@ export interface SendContext {
   onConnected(): void;
   /** Bytes of `content` handed to the network so far in this attempt: counts up to `content.sizeBytes`. */
   onSent(totalBytes: number): void;
+  /** What the content has to be taken from, piece by piece, before it is sent. Only for transports that say that they do. */
+  readonly bandwidth?: Bandwidth | undefined;
 }
 
 export interface ReceiveContext {
@@ -105,6 +107,8 @@ export interface StreamedResponse {
 export interface Transport<C> {
   /** False when the platform cannot tell how much has been sent (fetch): timeouts are then for the whole attempt. */
   readonly reportsProgress: boolean;
+  /** It takes content from `SendContext.bandwidth` piece by piece; otherwise that is done for a request as a whole, before. */
+  readonly paces?: boolean | undefined;
   /** Requests may wait unseen before they leave (browsers: six connections to a host): the first sign may come late, or never. */
   readonly queues?: boolean | undefined;
   /**
@@ -259,6 +263,14 @@ export interface Network {
   online(): boolean;
   /** @returns the unsubscribe function */
   subscribe(listener: () => void): () => void;
+}
+
+/** Bytes per second, shared by all who take from it. */
+export interface Bandwidth {
+  /** May be set at any time. */
+  bytesPerSecond: number;
+  /** Resolves when so many bytes may go, in the order of the calls. @throws `signal.reason` when aborted */
+  take(bytes: number, signal: AbortSignal): Promise<void>;
 }
 
 /** How an attempt that held a place went, for the adaptive window. */

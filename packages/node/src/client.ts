@@ -16,7 +16,7 @@ import { createFileSink } from './file-sink.ts';
 import { CONCURRENCY } from './options.ts';
 import type { UploadSource } from './sources.ts';
 import { createStreamSink } from './stream-sink.ts';
-import { checked, reach, type UploadFileOptions, uploadFile } from './upload-file.ts';
+import { checked, paced, reach, type UploadFileOptions, uploadFile } from './upload-file.ts';
 
 /** What an upload wants, without what is one file's. What uploads go by, such as `integrity`, are their defaults. */
 export type ClientOptions = Omit<UploadFileOptions, OfOneFile>;
@@ -107,14 +107,16 @@ function filesAtOnce(concurrency: ClientOptions['concurrency']): number {
  * for await (const { path, kind } of client.list('2024/')) console.log(kind, path);
  */
 export function createClient(options: ClientOptions): Client {
-  const { dispatcher: _dispatcher, proxy: _proxy, ...rest } = checked(options);
+  const { dispatcher: _dispatcher, proxy: _proxy, bandwidth, ...rest } = checked(options);
+  const shared = paced(bandwidth);
   const concurrency = rest.concurrency ?? CONCURRENCY;
   const platform = reach(options);
-  const { config, limiter, downloadTo, ...objects } = createObjectClient({ ...rest, concurrency }, platform);
+  const { limiter, downloadTo, ...objects } = createObjectClient({ ...rest, ...shared, concurrency }, platform);
   const client: Client = {
     ...objects,
     download: (path, to, more = {}) => downloadTo(sinkFor(to, more), path, more),
-    upload: (source, path, more = {}) => uploadFile(source, { ...options, ...more, path, concurrency: limiter }),
+    upload: (source, path, more = {}) =>
+      uploadFile(source, { ...options, ...shared, ...more, path, concurrency: limiter }),
     uploadDirectory: (directory, more = {}) =>
       uploadDirectoryWith(client, directory, more, filesAtOnce(rest.concurrency)),
     downloadDirectory: (from, directory, more = {}) =>

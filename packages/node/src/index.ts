@@ -1,6 +1,7 @@
 export {
   type AdaptiveLimiter,
   type Authority,
+  type Bandwidth,
   type Bounds,
   type CallOptions,
   type Changes,
@@ -12,8 +13,8 @@ export {
   cosProfile,
   cosRegions,
   cosXml,
+  createBandwidth,
   createLimiter,
-  createSigner,
   createUpload,
   type DirectoryEntry,
   type Download,
@@ -98,6 +99,7 @@ export {
   tokenServerSigner,
 } from './remote-signer.ts';
 export { createFileResumeStore, defaultStateDir, type FileResumeStoreOptions } from './resume-store.ts';
+export { createSigner } from './signer.ts';
 export { createBytesSource } from './source-bytes.ts';
 export { type FileSource, type FileSourceOptions, openFileSource } from './source-file.ts';
 export { type ByteStream, createStreamSource, type WebByteStream } from './source-stream.ts';

@@ -1,8 +1,17 @@
-import { describeOptions as describe, type OptionDefaults, type OptionRow } from '@cos-slice/core';
+import { describeOptions as describe, type OptionDefaults, type OptionRow, type WholeRule } from '@cos-slice/core';
 
 /** Connections that stand still now and then, as far networks make them, are made up for by others. */
 export const CONCURRENCY = { min: 1, max: 16 } as const;
 export const INTEGRITY = 'md5';
+
+/** Bytes of a stream of unknown length that may go to a temporary file. */
+export const SPOOL_MAX: WholeRule = {
+  default: 5_368_709_120,
+  min: 0,
+  max: 1_099_511_627_776,
+  step: 1,
+  unit: 'bytes',
+};
 
 const DEFAULTS: OptionDefaults = {
   'concurrency.min': CONCURRENCY.min,
@@ -23,6 +32,12 @@ const OWN: readonly OptionRow[] = [
     kind: 'choice',
     default: false,
     choices: [false, true],
+  },
+  {
+    name: 'spoolMax',
+    doc: 'Most bytes of a stream whose length is not known; they go to a temporary file until it ends',
+    kind: 'whole',
+    ...SPOOL_MAX,
   },
 ];
 

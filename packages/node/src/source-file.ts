@@ -68,11 +68,13 @@ export async function openFileSource(file: string | URL, options: FileSourceOpti
   const underWay = new Set<Promise<unknown>>();
   /** What the file looked like when it was last found to be unchanged. */
   let known = atStart;
-  let lookedAtMs = 0;
+  let lookedAtMs = performance.now();
   /** Times or inode have moved: from then on content decides. */
   let doubted = false;
   let comparing: Promise<void> | undefined;
   let closed = false;
+  /** It has been read to its end, and there was no more. */
+  let endSeen = false;
 
   const changed = (what: string, cause?: unknown): CosSliceError =>
     new CosSliceError('source-changed', `${name} ${what} while it was uploaded: upload it again when it is at rest`, {
@@ -140,7 +142,7 @@ export async function openFileSource(file: string | URL, options: FileSourceOpti
 
   /** A file that says less than it yields (below /proc, some mounts) must not be cut off at what it says. */
   const checkEnd = async (): Promise<void> => {
-    if (mayGrow || !(await readFully(current(), path, new Uint8Array(1), sizeBytes))) return;
+    if (mayGrow || endSeen || !(await readFully(current(), path, new Uint8Array(1), sizeBytes))) return;
     await lookAt();
     throw odd('more');
   };
@@ -156,8 +158,16 @@ export async function openFileSource(file: string | URL, options: FileSourceOpti
     await lookAt();
     throw odd('less');
   };
+  /** All of a small file, and one byte more to see that it ends there, in one go. */
+  const readAll = async (content: Uint8Array): Promise<void> => {
+    const readBytes = await readOnce(current(), path, content);
+    if (readBytes < sizeBytes) await fill(content.subarray(0, sizeBytes), 0);
+    // What has more is looked at in the end.
+    else endSeen = readBytes === sizeBytes;
+  };
   const readSlice = async (content: Uint8Array, offset: number): Promise<void> => {
-    await fill(content, offset);
+    if (content.length > sizeBytes) await readAll(content);
+    else await fill(content, offset);
     if (performance.now() - lookedAtMs > RECENT_MS) await check(false);
   };
   const verify = async (signal?: AbortSignal): Promise<void> => {
@@ -174,8 +184,10 @@ export async function openFileSource(file: string | URL, options: FileSourceOpti
     hashed: (sha) => witness?.followAll(sha),
     async slice(range, signal) {
       signal.throwIfAborted();
-      const content = buffers.take(range.length);
-      const reading = track(readSlice(content, range.offset));
+      const isWhole = range.length === sizeBytes && !doubted;
+      const room = buffers.take(range.length + (isWhole ? 1 : 0));
+      const content = room.subarray(0, range.length);
+      const reading = track(readSlice(room, range.offset));
       try {
         await untilAborted(reading, signal);
       } catch (error) {
@@ -221,6 +233,16 @@ function samples(sizeBytes: number): ByteRange[] {
     at((sizeBytes * (index + 1)) / (MIDDLE_SAMPLES + 1), MIDDLE_SAMPLE_BYTES),
   );
   return [at(0, EDGE_BYTES), ...middle, at(sizeBytes, EDGE_BYTES)];
+}
+
+/** @returns how many bytes there were, up to what the buffer holds */
+function readOnce(handle: FileHandle, path: FilePath, target: Uint8Array): Promise<number> {
+  return new Promise((resolve, reject) => {
+    read(handle.fd, target, 0, target.length, 0, (error, bytesRead) => {
+      if (error) reject(unreadable(path, error));
+      else resolve(bytesRead);
+    });
+  });
 }
 
 /**

@@ -17,13 +17,44 @@ export interface WebByteStream {
   };
 }
 
-export type ByteStream = Readable | WebByteStream;
+/** A `Readable`, a web stream, or anything else that yields bytes. */
+export type ByteStream = Readable | WebByteStream | AsyncIterable<Uint8Array>;
 
 /** By what it can do: streams of other copies of their class are as good. */
 export function isByteStream(value: unknown): value is ByteStream {
   const stream = (value ?? {}) as Partial<Readable & WebByteStream>;
   if (typeof stream.getReader === 'function') return true;
-  return typeof stream[Symbol.asyncIterator] === 'function' && typeof stream.on === 'function';
+  return typeof stream[Symbol.asyncIterator] === 'function';
+}
+
+/** Reads a stream chunk by chunk. */
+export interface ByteReader {
+  /**
+   * @param position bytes read before, for messages
+   * @param sizeBytes of the whole, where it is known
+   * @returns undefined at the end. @throws CosSliceError `source-unreadable`
+   */
+  next(position: number, sizeBytes?: number): Promise<Uint8Array | undefined>;
+  cancel(): Promise<void>;
+}
+
+export function readerOf(stream: ByteStream): ByteReader {
+  const reader = toReader(stream);
+  return {
+    async next(position, sizeBytes) {
+      const { done, value } = await reader.read().catch((error) => {
+        const why = error instanceof Error ? error.message : String(error);
+        const of = sizeBytes === undefined ? '' : ` of ${sizeBytes}`;
+        const what = `the stream failed after ${position}${of} bytes: ${firstLine(why)}`;
+        throw new CosSliceError('source-unreadable', what, { cause: error });
+      });
+      if (done) return undefined;
+      if (isUint8Array(value)) return value;
+      const what = 'the stream yields something other than bytes: give a binary stream';
+      throw new CosSliceError('source-unreadable', what);
+    },
+    cancel: reader.cancel,
+  };
 }
 
 /** Bytes that were read. They are given up when all are stored and nobody uses them. */
@@ -42,7 +73,7 @@ interface Piece {
  * @param sizeBytes what the stream will yield; more or less fails with `source-changed`
  */
 export function createStreamSource(stream: ByteStream, sizeBytes: number): Source<Uint8Array> {
-  const reader = toReader(stream);
+  const reader = readerOf(stream);
   const buffers = createBufferPool();
   let pieces: Piece[] = [];
   /** Bytes read so far. */
@@ -55,24 +86,7 @@ export function createStreamSource(stream: ByteStream, sizeBytes: number): Sourc
 
   const nextChunk = async (): Promise<Uint8Array | undefined> => {
     if (rest.length > 0) return rest;
-    const { done, value } = await reader.read().catch((error) => {
-      const why = error instanceof Error ? error.message : String(error);
-      throw new CosSliceError(
-        'source-unreadable',
-        `the stream failed after ${position} of ${sizeBytes} bytes: ${firstLine(why)}`,
-        {
-          cause: error,
-        },
-      );
-    });
-    if (done) return undefined;
-    if (!isUint8Array(value)) {
-      throw new CosSliceError(
-        'source-unreadable',
-        'the stream yields something other than bytes: give a binary stream',
-      );
-    }
-    return value;
+    return reader.next(position, sizeBytes);
   };
 
   const take = async (length: number): Promise<Uint8Array> => {
@@ -195,13 +209,15 @@ function toReader(stream: ByteStream): Reader {
     const reader = stream.getReader();
     return { read: () => reader.read(), cancel: () => reader.cancel() };
   }
+  const { destroy, on } = stream as Partial<Readable>;
   // It may fail before anybody reads; the reader then hears of it.
-  stream.on('error', () => {});
+  on?.call(stream, 'error', () => {});
   const iterator = stream[Symbol.asyncIterator]();
   return {
     read: () => iterator.next(),
     async cancel() {
-      stream.destroy();
+      if (destroy) destroy.call(stream);
+      else await iterator.return?.();
     },
   };
 }

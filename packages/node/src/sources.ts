@@ -2,6 +2,7 @@ import { isAnyArrayBuffer, isUint8Array } from 'node:util/types';
 import type { Integrity, OptionIssue, Source } from '@cos-slice/core';
 import { createBytesSource } from './source-bytes.ts';
 import { openFileSource } from './source-file.ts';
+import { openSpooledSource } from './source-spool.ts';
 import { type ByteStream, createStreamSource, isByteStream } from './source-stream.ts';
 
 /** A stream and how many bytes it will yield. */
@@ -10,38 +11,47 @@ export interface SizedStream {
   readonly sizeBytes: number;
 }
 
-/** Path or `file:` URL, bytes in memory, or a stream of known length. */
-export type UploadSource = string | URL | Uint8Array | ArrayBuffer | SizedStream;
+/** Path or `file:` URL, bytes in memory, or a stream: of known length, or spooled until it ends. */
+export type UploadSource = string | URL | Uint8Array | ArrayBuffer | SizedStream | ByteStream;
 
 export interface SourceOptions {
   readonly integrity: Integrity;
   readonly mayGrow: boolean;
+  /** A stream of unknown length that is no longer than this goes in one request. */
+  readonly directMax: number;
+  /** Most bytes of a stream of unknown length. */
+  readonly spoolMax: number;
 }
 
 export async function openSource(
   source: UploadSource,
-  { integrity, mayGrow }: SourceOptions,
+  { integrity, mayGrow, directMax, spoolMax }: SourceOptions,
   signal: AbortSignal,
+  moved: () => void,
 ): Promise<Source<Uint8Array>> {
   if (isFile(source)) return openFileSource(source, { contentDecides: integrity !== 'none', mayGrow, signal });
   if (isSizedStream(source)) return createStreamSource(source.stream, source.sizeBytes);
+  if (isByteStream(source)) return openSpooledSource(source, { directMax, spoolMax, signal, moved });
   return createBytesSource(source);
 }
 
 /** What is wrong with a source, as far as can be told before it is opened. */
-export function sourceIssues(source: UploadSource, { integrity, mayGrow }: SourceOptions): OptionIssue[] {
+export function sourceIssues(
+  source: UploadSource,
+  { integrity, mayGrow }: Pick<SourceOptions, 'integrity' | 'mayGrow'>,
+): OptionIssue[] {
   const issues: OptionIssue[] = [];
   const check = (option: string, right: boolean, message: string): void => {
     if (!right) issues.push({ option, message });
   };
   if (isSizedStream(source)) {
     const { stream, sizeBytes } = source;
-    check('stream', isByteStream(stream), 'must be a Readable or a ReadableStream');
+    check('stream', isByteStream(stream), 'must be a Readable, a ReadableStream or an async iterable of bytes');
     check('sizeBytes', Number.isSafeInteger(sizeBytes) && sizeBytes >= 0, 'must be the length of the stream in bytes');
     check('integrity', integrity !== 'sha1', 'sha1 reads the content twice, a stream can be read once: use md5');
-  } else if (!isFile(source)) {
+  } else if (!isFile(source) && !isByteStream(source)) {
     const bytes = isUint8Array(source) || isAnyArrayBuffer(source);
-    check('source', bytes, 'must be a path, a file: URL, bytes, or { stream, sizeBytes }');
+    check('source', bytes, 'must be a path, a file: URL, bytes, a stream, or { stream, sizeBytes }');
   }
   check('mayGrow', !mayGrow || isFile(source), 'is for files: what else is uploaded does not grow');
   return issues;

@@ -48,6 +48,7 @@ export function createHttpTransport(options: HttpTransportOptions = {}): Transpo
   });
   return {
     reportsProgress: true,
+    paces: true,
     async receive(request, context) {
       context.signal.throwIfAborted();
       const { url, open, where } = locate(request.url);
@@ -171,7 +172,8 @@ function exchange({ start, url, body, asksFirst, steps, context }: Exchange): Pr
       request.end();
       return;
     }
-    const send = (): void => sendBody(request, body, steps, (sentBytes) => settled || context.onSent(sentBytes));
+    const send = (): void =>
+      sendBody(request, body, steps, context, (sentBytes) => settled || context.onSent(sentBytes));
     if (asksFirst) sendWhenWanted(request, send);
     else send();
   });
@@ -192,11 +194,16 @@ function sendWhenWanted(request: ClientRequest, send: () => void): void {
   request.flushHeaders();
 }
 
+/** How much goes at once where there is a limit to bytes per second. */
+const PACED_PER_SECOND = 16;
+const LEAST_PACED_BYTES = 512;
+
 /** What is written in one turn goes out in one system call, together with the headers: a slice in a single step does. */
 function sendBody(
   request: ClientRequest,
   { head, content, tail }: Body,
   steps: Steps,
+  { bandwidth, signal }: SendContext,
   onSent: (contentBytes: number) => void,
 ): void {
   request.write(head);
@@ -205,7 +212,20 @@ function sendBody(
     return;
   }
   const step = (start: number): void => {
-    const end = Math.min(start + steps.bytes, content.length);
+    if (!bandwidth) return write(start, steps.bytes);
+    // Several times a second, so that the rate is even and progress shows; an attempt that is over needs no more.
+    const bytes = Math.min(
+      steps.bytes,
+      Math.max(LEAST_PACED_BYTES, Math.floor(bandwidth.bytesPerSecond / PACED_PER_SECOND)),
+    );
+    const taken = Math.min(bytes, content.length - start);
+    bandwidth.take(taken, signal).then(
+      () => request.destroyed || write(start, taken),
+      () => {},
+    );
+  };
+  const write = (start: number, bytes: number): void => {
+    const end = Math.min(start + bytes, content.length);
     const startedAtMs = performance.now();
     request.write(content.subarray(start, end), (error) => {
       if (error) return steps.brokeOff();

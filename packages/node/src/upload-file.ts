@@ -1,4 +1,6 @@
 import {
+  type Bandwidth,
+  createBandwidth,
   createUpload,
   type Hasher,
   type OptionIssue,
@@ -13,13 +15,20 @@ import { createDispatcherTransport } from './dispatcher-transport.ts';
 import { createHasher } from './hasher.ts';
 import { createNetwork, type EndpointNetwork } from './network.ts';
 import { refuseIssues } from './option-issues.ts';
-import { CONCURRENCY, INTEGRITY } from './options.ts';
+import { CONCURRENCY, INTEGRITY, SPOOL_MAX } from './options.ts';
 import { createProxyTransport, proxyFor, proxyIssue } from './proxy.ts';
 import { createFileResumeStore } from './resume-store.ts';
 import { openSource, sourceIssues, type UploadSource } from './sources.ts';
 import { createHttpTransport } from './transport.ts';
 
-export interface UploadFileOptions extends UploadOptions {
+export interface UploadFileOptions extends Omit<UploadOptions, 'bandwidth'> {
+  /** Bytes of content per second: a number, or what several uploads and downloads share (`createBandwidth`). */
+  readonly bandwidth?: number | Bandwidth;
+  /**
+   * Most bytes of a stream whose length is not given: until it ends, what does not fit one request is kept in a temporary file.
+   * Default 5 GiB; more fails with `source-unreadable`.
+   */
+  readonly spoolMax?: number;
   /** As in `UploadOptions`. Default `{ min: 1, max: 16 }`. */
   readonly concurrency?: NonNullable<UploadOptions['concurrency']>;
   /**
@@ -39,6 +48,9 @@ export interface UploadFileOptions extends UploadOptions {
   readonly mayGrow?: boolean;
 }
 
+/** What goes in one request where nothing is said of it. */
+const DIRECT_BYTES = 1024 * 1024;
+
 /** What all uploads of this process share: connections, hashing workers, the place where uploads are remembered. */
 interface Shared {
   readonly transport: Transport<Uint8Array>;
@@ -50,7 +62,7 @@ interface Shared {
 let shared: Shared | undefined;
 
 /**
- * Uploads a file, bytes or a stream. It starts by itself; await `done`.
+ * Uploads a file, bytes or a stream. It starts by itself; await `done`. A stream without `sizeBytes` is read to its end first.
  *
  * `integrity` defaults to `md5`, `resume` to files in the user's state directory. A stream is read once: it cannot be resumed
  * by another process, nor have integrity `sha1`.
@@ -64,13 +76,27 @@ let shared: Shared | undefined;
  * console.log((await upload.done).accessUrl);
  */
 export function uploadFile(source: UploadSource, options: UploadFileOptions): Upload {
-  const { dispatcher, proxy, mayGrow = false, ...rest } = checked(options);
+  const {
+    dispatcher: _dispatcher,
+    proxy: _proxy,
+    mayGrow = false,
+    spoolMax = SPOOL_MAX.default,
+    bandwidth,
+    ...rest
+  } = checked(options);
   const integrity = rest.integrity ?? INTEGRITY;
   refuseIssues(sourceIssues(source, { integrity, mayGrow }));
   const { hasher, resume } = sharedParts();
-  const open = (signal: AbortSignal): ReturnType<typeof openSource> =>
-    openSource(source, { integrity, mayGrow }, signal);
-  const filled = { ...rest, integrity, concurrency: rest.concurrency ?? CONCURRENCY, resume: rest.resume ?? resume };
+  const directMax = rest.singleRequestMax ?? rest.sliceSize ?? DIRECT_BYTES;
+  const open = (signal: AbortSignal, moved: () => void): ReturnType<typeof openSource> =>
+    openSource(source, { integrity, mayGrow, directMax, spoolMax }, signal, moved);
+  const filled = {
+    ...rest,
+    ...paced(bandwidth),
+    integrity,
+    concurrency: rest.concurrency ?? CONCURRENCY,
+    resume: rest.resume ?? resume,
+  };
   return createUpload(open, filled, { hasher, ...reach(options) }, sizeOf(source));
 }
 
@@ -88,6 +114,12 @@ export function reach({ wire, dispatcher, proxy, ...rest }: ReachOptions): Omit<
 
 type ReachOptions = Pick<UploadFileOptions, 'endpoint' | 'wire' | 'dispatcher' | 'proxy'>;
 
+/** What goes by a rate of its own, or by that of others. */
+export function paced(bandwidth: UploadFileOptions['bandwidth']): Pick<UploadOptions, 'bandwidth'> {
+  if (bandwidth === undefined) return {};
+  return { bandwidth: typeof bandwidth === 'number' ? createBandwidth(bandwidth) : bandwidth };
+}
+
 function sharedParts(): Shared {
   shared ??= {
     transport: createHttpTransport(),
@@ -101,7 +133,8 @@ function sharedParts(): Shared {
 /** Of what is not a file: files are looked at when their turn comes. */
 function sizeOf(source: UploadSource): number | undefined {
   if (typeof source === 'string' || source instanceof URL) return undefined;
-  return 'stream' in source ? source.sizeBytes : source.byteLength;
+  if ('stream' in source) return source.sizeBytes;
+  return 'byteLength' in source ? source.byteLength : undefined;
 }
 
 /** Where JavaScript lets through what TypeScript does not. */
@@ -114,7 +147,7 @@ export function checked<O extends Partial<UploadFileOptions>>(options: O): O {
       },
     ]);
   }
-  const { dispatcher, proxy, mayGrow } = options;
+  const { dispatcher, proxy, mayGrow, spoolMax, bandwidth } = options;
   const issues: OptionIssue[] = [];
   if (dispatcher !== undefined && typeof dispatcher?.dispatch !== 'function') {
     issues.push({ option: 'dispatcher', message: 'must be a dispatcher of undici' });
@@ -124,6 +157,13 @@ export function checked<O extends Partial<UploadFileOptions>>(options: O): O {
   if (dispatcher !== undefined && proxy) issues.push({ option: 'proxy', message: 'excludes dispatcher: give one' });
   if (mayGrow !== undefined && typeof mayGrow !== 'boolean') {
     issues.push({ option: 'mayGrow', message: 'must be true or false' });
+  }
+  if (typeof bandwidth === 'number' && !(bandwidth > 0)) {
+    issues.push({ option: 'bandwidth', message: 'must be more than 0 bytes per second' });
+  }
+  const { min, max } = SPOOL_MAX;
+  if (spoolMax !== undefined && !(Number.isInteger(spoolMax) && spoolMax >= min && spoolMax <= max)) {
+    issues.push({ option: 'spoolMax', message: `must be a whole number from ${min} to ${max}` });
   }
   refuseIssues(issues);
   return options;

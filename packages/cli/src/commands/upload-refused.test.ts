@@ -44,7 +44,7 @@ describe.concurrent('a command that is wrong', () => {
     ['some settings', ['a', 'demo/b', ...settings.slice(0, 6)], /missing --secret-key \(or COS_SECRET_KEY\)$/],
     ['two ways to sign', [...good, '--sign-url', 'http://x/'], /--sign-url and --secret-key exclude each other/],
     ['a bad sign URL', ['a', 'demo/b', ...settings.slice(0, 4), '--sign-url', 'sign'], /--sign-url .* must be a URL/],
-    ['standard input', ['-', ...good.slice(1)], /FILE must be a file/],
+    ['standard input without a name', ['-', 'demo/dir/', ...settings], /standard input has no name: give BUCKET\/PATH/],
     ['a destination without a path', ['a', 'demo', ...settings], /must be BUCKET\/PATH.*got 'demo'/],
     ['an unknown integrity', [...good, '--integrity', 'crc'], /--integrity must be none, md5 or sha1, got 'crc'/],
     ['an unknown conflict', [...good, '--on-conflict', 'ask'], /--on-conflict must be error or restart, got 'ask'/],

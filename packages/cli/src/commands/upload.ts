@@ -12,16 +12,23 @@ import { JSON_ONE } from '../clients.ts';
 import type { Call, Command } from '../command.ts';
 import { runAgain } from '../command-line.ts';
 import { EXIT, UsageError } from '../failure.ts';
-import { readFlags } from '../flags.ts';
+import { optionRow, readFlags, sizeFlag } from '../flags.ts';
 import { interruptible } from '../interrupt.ts';
 import type { ProgressView } from '../live-view.ts';
 import { showProgress } from '../progress-view.ts';
 import { CONNECTION, NETWORK_VARIABLES, parseTarget, readConnection } from '../settings.ts';
 import { toLine } from '../text.ts';
 import { checkAll, formatBytes, formatDuration } from '../units.ts';
-import { readOverwrite, UPLOAD } from '../upload-flags.ts';
+import { BANDWIDTH, readOverwrite, UPLOAD } from '../upload-flags.ts';
 
-const OWN = { ...UPLOAD, json: JSON_ONE };
+const SPOOL_MAX = optionRow('spoolMax', 'whole');
+
+const OWN = {
+  ...UPLOAD,
+  bandwidth: BANDWIDTH,
+  spoolMax: sizeFlag('--spool-max <SIZE>', 'with -: most that may be kept on disk', SPOOL_MAX, SPOOL_MAX.default),
+  json: JSON_ONE,
+};
 
 export const upload: Command = {
   name: 'upload',
@@ -31,7 +38,7 @@ export const upload: Command = {
   operands: [
     {
       usage: '<FILE>',
-      doc: 'the file to upload: a path, or a file: URL for a name that is not UTF-8',
+      doc: 'the file to upload: a path, a file: URL for a name that is not UTF-8, or -, standard input',
       completes: 'file',
     },
     { usage: '<BUCKET/PATH>', doc: "where to; a path that ends in / gets the file's name" },
@@ -90,7 +97,7 @@ export const upload: Command = {
 };
 
 interface Read {
-  readonly source: string | URL;
+  readonly source: Given;
   readonly options: UploadFileOptions;
   readonly json: boolean;
   readonly quiet: boolean;
@@ -117,6 +124,9 @@ function readCommand(file: string, destination: string, given: Call['given']): R
   return { source, options, json, quiet };
 }
 
+/** A file, or standard input. */
+type Given = string | URL | typeof process.stdin;
+
 type OnlyGiven<T> = { [Name in keyof T]?: Exclude<T[Name], undefined> };
 
 function onlyGiven<T extends object>(values: T): OnlyGiven<T> {
@@ -128,14 +138,18 @@ function keepsName(destination: string): boolean {
   return destination.endsWith('/');
 }
 
-function toSource(file: string): string | URL {
-  if (file === '-') throw new UsageError('FILE must be a file, not standard input: its size is sent first');
+function toSource(file: string): Given {
+  if (file === '-') {
+    if (process.stdin.isTTY) throw new UsageError('FILE is -, and nothing is piped in: give a file');
+    return process.stdin;
+  }
   return file.startsWith('file://') && URL.canParse(file) ? new URL(file) : file;
 }
 
 /** @throws UsageError for names that are not UTF-8 */
-function ownName(source: string | URL): string {
+function ownName(source: Given): string {
   if (typeof source === 'string') return basename(source);
+  if (!(source instanceof URL)) throw new UsageError('standard input has no name: give BUCKET/PATH, with a name');
   try {
     return decodeURIComponent(basename(source.pathname));
   } catch {
@@ -144,7 +158,7 @@ function ownName(source: string | URL): string {
 }
 
 /** Starts it, and says where a name that cannot be used comes from. */
-function start(source: string | URL, options: UploadFileOptions, ownName: boolean): Upload {
+function start(source: Given, options: UploadFileOptions, ownName: boolean): Upload {
   try {
     return uploadFile(source, options);
   } catch (error) {
@@ -159,7 +173,7 @@ function start(source: string | URL, options: UploadFileOptions, ownName: boolea
 }
 
 /** Opening a pipe would wait for someone to write to it. What is missing or unreadable is noticed when it is opened. */
-async function checkFile(source: string | URL): Promise<void> {
+async function checkFile(source: Given): Promise<void> {
   if (typeof source !== 'string') return;
   const facts = await stat(source).catch(() => undefined);
   if (facts === undefined || facts.isFile()) return;

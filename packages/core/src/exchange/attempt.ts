@@ -1,6 +1,6 @@
 import { CosSliceError } from '../errors.ts';
 import type { TimeoutOptions } from '../options/options.ts';
-import type { Clock, SendContext } from '../ports.ts';
+import type { Bandwidth, Clock, SendContext } from '../ports.ts';
 import type { Watched } from './watchdog.ts';
 
 export interface AttemptOptions {
@@ -19,6 +19,7 @@ export interface AttemptOptions {
   lineMs(): number;
   /** Aborted, with the timeout as its reason, when the attempt takes too long. */
   readonly controller: AbortController;
+  readonly bandwidth?: Bandwidth | undefined;
   readonly onSent?: ((totalBytes: number) => void) | undefined;
 }
 
@@ -58,6 +59,7 @@ export function createAttempt(options: AttemptOptions): Attempt {
     sentBytes < sizeBytes ? enter('no-progress', noProgressMs * patience) : enter('response', answerMs());
   const attempt = {
     signal: controller.signal,
+    bandwidth: options.bandwidth,
     connectMs: connectMs * patience,
     deadlineMs: 0,
     sentAtMs: 0,

@@ -1,6 +1,6 @@
 import { isCosSliceError } from '../errors.ts';
 import type { TimeoutOptions } from '../options/options.ts';
-import type { Authorization, Clock, Transport, WireResponse } from '../ports.ts';
+import type { Authorization, Bandwidth, Clock, Transport, WireResponse } from '../ports.ts';
 import {
   type Answer,
   type AnyOperationName,
@@ -24,6 +24,7 @@ export interface ExchangeOptions<C, Name extends AnyOperationName = OperationNam
   readonly timeouts: Required<TimeoutOptions>;
   /** Of all who share the line. */
   readonly traffic: Traffic;
+  readonly bandwidth?: Bandwidth | undefined;
   /** Of all who talk to the server. Default: what this exchange learns. */
   readonly serverTime?: ServerTime;
   /** Aborted when there will be no more attempts. */
@@ -72,7 +73,17 @@ export interface Exchange<C, Name extends AnyOperationName = OperationName> {
 export function createExchange<C, Name extends AnyOperationName = OperationName>(
   options: ExchangeOptions<C, Name>,
 ): Exchange<C, Name> {
-  const { wire, target, transport, clock, timeouts, traffic, life, serverTime = createServerTime(clock) } = options;
+  const {
+    wire,
+    target,
+    transport,
+    clock,
+    timeouts,
+    traffic,
+    life,
+    bandwidth,
+    serverTime = createServerTime(clock),
+  } = options;
   const { connectMs, noProgressMs, responseMs } = timeouts;
   let located: { readonly path: string; readonly url: string } | undefined;
   const url = (): string => {
@@ -110,6 +121,7 @@ export function createExchange<C, Name extends AnyOperationName = OperationName>
       if (beforeSend) await beforeSend();
       controller.signal.throwIfAborted();
       const sizeBytes = request.content?.sizeBytes ?? 0;
+      if (!transport.paces) await bandwidth?.take(sizeBytes, controller.signal);
       const endShipment = traffic.enter(sizeBytes, clock.monotonicMs());
       const watched = createAttempt({
         url: at,
@@ -122,6 +134,7 @@ export function createExchange<C, Name extends AnyOperationName = OperationName>
         clock,
         lineMs: traffic.lineMs,
         controller,
+        bandwidth,
         onSent,
       });
       let response: WireResponse | undefined;

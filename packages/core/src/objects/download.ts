@@ -245,6 +245,7 @@ export function createDownload<C>(sink: Sink, options: DownloadOptions, parts: D
                 const bytes = chunk.subarray(Math.min(surplusBytes, chunk.length));
                 surplusBytes -= chunk.length - bytes.length;
                 if (bytes.length > end - at - unwrittenBytes) throw changed();
+                await config.bandwidth?.take(bytes.length, controller.signal);
                 pieces.push(bytes);
                 unwrittenBytes += bytes.length;
                 if (sink.ordered || unwrittenBytes >= BATCH_BYTES) await flush();

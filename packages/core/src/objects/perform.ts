@@ -11,6 +11,9 @@ import { adapted, type Wire } from '../protocol/wire.ts';
 import { createAuthorizer } from '../signing/authorizer.ts';
 import { linked, type Persist, type PersistContext } from './persist.ts';
 
+/** Made once: an error of its own for each operation would cost more than the rest. */
+const OVER = new Error('over');
+
 export interface PerformerOptions<C> {
   readonly config: Config;
   readonly transport: Transport<C>;
@@ -67,7 +70,7 @@ export function createPerformer<C>({ config, transport, clock, persist }: Perfor
             return (await exchange.run(operation, { ...one, again })).reply as ObjectAnswers[typeof operation.op];
           }, context);
         } finally {
-          life.abort();
+          life.abort(OVER);
         }
       }),
     learn: (error) => serverTime.learn(error),

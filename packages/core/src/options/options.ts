@@ -1,6 +1,6 @@
 import { createLimiter } from '../batch/limiter.ts';
 import type { Bounds } from '../batch/window.ts';
-import type { Limiter, ResumeStore, SignClaim } from '../ports.ts';
+import type { Bandwidth, Limiter, ResumeStore, SignClaim } from '../ports.ts';
 import { jsonApi } from '../protocol/json-api/index.ts';
 import type { Integrity, Overwrite, Target, Traits, Wire } from '../protocol/wire.ts';
 import type { GivenSigner } from '../signing/authorizer.ts';
@@ -57,6 +57,11 @@ export interface UploadOptions {
    * share. Default `{ min: 1, max: 8 }`; `{ min: 1, max: 16 }` in Node.js, `{ min: 1, max: 6 }` in browsers.
    */
   readonly concurrency?: number | Bounds | Limiter;
+  /**
+   * Bytes of content per second (`createBandwidth`), which several uploads and downloads may share, and whose rate may be changed
+   * while they run. Exact in Node.js; in browsers it is kept between slices. Default: as fast as can be.
+   */
+  readonly bandwidth?: Bandwidth;
   readonly integrity?: Integrity;
   /**
    * When an object is at the path: false (default) fails with `exists`; true replaces it; `skip` leaves it and is done, with
@@ -91,6 +96,7 @@ export interface Config {
   readonly sliceSizeBytes: number;
   readonly singleRequestMaxBytes: number;
   readonly limiter: Limiter;
+  readonly bandwidth?: Bandwidth | undefined;
   readonly integrity: Integrity;
   readonly overwrite: Overwrite;
   readonly attributes?: string | undefined;
@@ -158,6 +164,7 @@ export function parseOptionsFor(given: UploadOptions, standard: Wire): Config {
     integrity: choice('integrity', options.integrity, rules.choices.integrity),
     overwrite: choice('overwrite', options.overwrite, rules.choices.overwrite),
     attributes: attributes as string | undefined,
+    bandwidth: options.bandwidth as Bandwidth | undefined,
     onConflict: choice('onConflict', options.onConflict, rules.choices.onConflict),
     resume: resume as ResumeStore | false,
     retry: wholes('retry', options.retry, rules.wholes),
@@ -168,6 +175,7 @@ export function parseOptionsFor(given: UploadOptions, standard: Wire): Config {
   check('signer', isSigner(signer, wire, traits), SIGNER_MUST[traits.signatureCovers], options.signer);
   check('attributes', ['string', 'undefined'].includes(typeof attributes), 'be text', attributes);
   check('resume', resume === false || has(resume, 'load', 'save', 'remove'), 'be a resume store or false', resume);
+  check('bandwidth', !options.bandwidth || has(options.bandwidth, 'take'), 'be a bandwidth', options.bandwidth);
   check('signal', signal === undefined || has(signal, 'addEventListener'), 'be an AbortSignal', signal);
   check('onProgress', ['function', 'undefined'].includes(typeof onProgress), 'be a function', onProgress);
   done();

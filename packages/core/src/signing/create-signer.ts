@@ -2,7 +2,7 @@ import { CosSliceError, type OptionIssue } from '../errors.ts';
 import type { CredentialsProvider, SignClaim, Signer } from '../ports.ts';
 import { encodePath } from '../protocol/json-api/encode.ts';
 import { pathIssues } from '../protocol/json-api/target.ts';
-import { signatureText, signText } from './signature.ts';
+import { signatureText, signText, type TextSigner } from './signature.ts';
 
 export interface SignerOptions {
   readonly appId: string | number;
@@ -30,9 +30,10 @@ const NINETY_DAYS_SEC = 90 * 24 * 3600;
  * Signs with a secret key (protocol section 2). For machines that may hold the key; pages use `remoteSigner`. On a wire that is
  * signed with credentials it brings these: an application that moves to the XML API of COS keeps its signer.
  *
+ * @param sign how texts are signed, where the runtime has something faster than WebCrypto
  * @throws CosSliceError `invalid-options`; `sign` throws `signing-failed` for another application or bucket
  */
-export function createSigner(options: SignerOptions): Signer & CredentialsProvider {
+export function createSigner(options: SignerOptions, sign: TextSigner = signText): Signer & CredentialsProvider {
   const { bucket, secretId, secretKey, lifetimeSec = 3600, bound = true, folders = !bound } = options;
   // NaN, and what is rounded, would be signed and refused.
   const appId = Number.isSafeInteger(options.appId) ? String(options.appId) : (options.appId as string);
@@ -79,7 +80,7 @@ export function createSigner(options: SignerOptions): Signer & CredentialsProvid
         random: Math.floor(Math.random() * 0x7fffffff),
         fileId,
       });
-      return signText(secretKey, text);
+      return sign(secretKey, text);
     },
   };
 }

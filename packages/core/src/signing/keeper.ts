@@ -33,6 +33,9 @@ export interface Keeper<T> {
   get(key: string | undefined, wish: Wish<T>, signal: AbortSignal): Promise<T>;
 }
 
+/** Why what waits ends. Made once: an error of its own for each would cost more than the rest. */
+const OVER = new Error('over');
+
 /** It is renewed when less than this is left of its life, or a tenth of it if that is less. */
 const MARGIN_MS = 60_000;
 /** A bound, not a policy. */
@@ -72,7 +75,7 @@ export function createKeeper<T>({ clock, timeoutMs, name, must, isUsable }: Keep
       if (signal.aborted || isCosSliceError(cause)) throw cause;
       throw new CosSliceError('signing-failed', `${name} failed: ${oneLine(cause)}`, { cause, remedy: 'backoff' });
     } finally {
-      attempt.abort();
+      attempt.abort(OVER);
     }
     throw new CosSliceError('signing-failed', `${name} must ${must}`);
   };

@@ -32,7 +32,10 @@ export function signatureText(fields: SignatureFields, order: readonly Signature
   return order.map((key) => `${key}=${values[key]}`).join('&');
 }
 
-/** `base64(HMAC-SHA1(secretKey, text) || text)`. */
+/** Makes `base64(HMAC-SHA1(secretKey, text) || text)`. */
+export type TextSigner = (secretKey: string, text: string) => string | Promise<string>;
+
+/** A `TextSigner` that every runtime has. */
 export async function signText(secretKey: string, text: string): Promise<string> {
   const bytes = toUtf8(text);
   const mac = await hmac('SHA-1', toUtf8(secretKey), bytes);

@@ -11,12 +11,12 @@ import { whenTaken } from './when-taken.ts';
  * Starts an upload.
  *
  * @param openSource opens what is uploaded, when its turn has come; its failure is the upload's, but one whose remedy is
- *   `backoff` is tried again
+ *   `backoff` is tried again. It calls `moved` while it is right that it takes long.
  * @param sizeBytes of the source where it is known before, to be shown until then
  * @throws CosSliceError `invalid-options`, at once, with every issue
  */
 export function createUpload<C>(
-  openSource: (signal: AbortSignal) => Promise<Source<C>>,
+  openSource: (signal: AbortSignal, moved: () => void) => Promise<Source<C>>,
   options: UploadOptions,
   platform: Platform<C>,
   sizeBytes?: number,

@@ -19,6 +19,9 @@ import type { Upload, UploadResult, UploadSnapshot } from './upload.ts';
 import { viewUpload } from './view.ts';
 import type { WhenTaken } from './when-taken.ts';
 
+/** Why what belongs to an upload ends. Made once: an error of its own for each would cost more than the rest. */
+const OVER = new Error('over');
+
 /** How long an upload that has ended waits for what closes, unlocks and forgets. */
 const TIDY_MS = 5_000;
 
@@ -38,12 +41,12 @@ export interface Late {
  * Starts an upload. `createUpload` does so with everything at hand.
  *
  * @param openSource opens what is uploaded, when its turn has come; its failure is the upload's, but one whose remedy is
- *   `backoff` is tried again
+ *   `backoff` is tried again. It calls `moved` while it is right that it takes long.
  * @param sizeBytes of the source where it is known before, to be shown until then
  * @throws CosSliceError `invalid-options`, at once, with every issue
  */
 export function startUpload<C>(
-  openSource: (signal: AbortSignal) => Promise<Source<C>>,
+  openSource: (signal: AbortSignal, moved: () => void) => Promise<Source<C>>,
   options: UploadOptions,
   platform: Platform<C>,
   late: Late,
@@ -74,6 +77,7 @@ export function startUpload<C>(
     clock,
     timeouts,
     traffic: trafficOf(limiter),
+    bandwidth: config.bandwidth,
     life: life.signal,
   });
   const guard = createGuard(clock, timeouts.noProgressMs, life.signal);
@@ -195,9 +199,9 @@ export function startUpload<C>(
       await tasks.source?.close?.().catch(() => {});
     };
     await Promise.race([tidy(), clock.sleep(TIDY_MS, tidying.signal)]);
-    tidying.abort();
+    tidying.abort(OVER);
     limiter.seats?.leave(seat);
-    life.abort();
+    life.abort(OVER);
     notify(true);
     if (over.phase !== 'done') return reject(over.phase === 'failed' ? over.error : over.reason);
     const { location, instant, sha, reached, skipped = false } = over;

@@ -27,7 +27,7 @@ export interface TasksOptions<C> {
   readonly guard: Guard;
   /** Whose requests the limiter is to be fair to. */
   readonly owner: object;
-  openSource(signal: AbortSignal): Promise<Source<C>>;
+  openSource(signal: AbortSignal, moved: () => void): Promise<Source<C>>;
   /** What is to be done, as far as it is known. */
   job(): Job;
   /** Something has become known while a command is carried out. The plan stays what it is. */
@@ -70,7 +70,7 @@ export function createTasks<C>(options: TasksOptions<C>): Tasks<C> {
 
   const open = async ({ run }: Task, controller: AbortController): Promise<UploadEvent> => {
     source ??= await guard(OPENING, controller, {
-      run: () => options.openSource(controller.signal),
+      run: (moved) => options.openSource(controller.signal, moved),
       late: (opened) => opened.close?.(),
     });
     const { sizeBytes } = source;

@@ -8,8 +8,12 @@ const MAX_REMEMBERED = 10_000;
 
 /** The directories that objects are in. */
 export interface Directories {
-  /** Runs `act` once the directory is there. When that fails, what was made for it is removed. */
-  within<T>(dir: string, act: () => Promise<T>): Promise<T>;
+  /**
+   * Runs `act` once the directory is there. When that fails, what was made for it is removed.
+   *
+   * @param isSeen it was there a moment ago
+   */
+  within<T>(dir: string, isSeen: boolean, act: () => Promise<T>): Promise<T>;
   /** With fsync, forces what was made or moved in the directory to the disk, and the way that leads there. */
   sync(dir: string): Promise<void>;
   /**
@@ -29,16 +33,16 @@ export function createDirectories(
   // that was made before a crash, must not rely on it.
   const durable = new Set<string>();
 
-  async function within<T>(dir: string, act: () => Promise<T>, attemptsLeft = ATTEMPTS): Promise<T> {
+  async function within<T>(dir: string, isSeen: boolean, act: () => Promise<T>, attemptsLeft = ATTEMPTS): Promise<T> {
     let made: string[] = [];
     try {
-      made = wayTo(dir, await mkdir(dir, { recursive: true }));
+      if (!isSeen) made = wayTo(dir, await mkdir(dir, { recursive: true }));
       for (const each of made) durable.delete(each);
       return await act();
     } catch (error) {
       await removeEmpty(made);
       // Somebody whose own move failed has just removed the directories it had made.
-      if (hasCode(error, 'ENOENT') && attemptsLeft > 1) return within(dir, act, attemptsLeft - 1);
+      if (hasCode(error, 'ENOENT') && attemptsLeft > 1) return within(dir, false, act, attemptsLeft - 1);
       throw error;
     }
   }

@@ -187,9 +187,12 @@ export function fileStore(dir: string, options: FileStoreOptions = {}): Store {
     async putObject(target, spool, labels, overwrite) {
       const { objects } = await ready();
       const path = await (spool as FileSpool).release(fsync);
-      return withLock(targetHash(target), () => objects.place(path, target, labels, overwrite)).finally(() =>
-        spool.abort(),
-      );
+      try {
+        return await withLock(targetHash(target), () => objects.place(path, target, labels, overwrite));
+      } catch (error) {
+        await spool.abort();
+        throw error;
+      }
     },
     async copyKnown(target, { sha, sizeBytes }, mayRead, labels, overwrite) {
       const { objects, copies } = await ready();

@@ -115,7 +115,7 @@ export function createFolders({ layout, labels, directories, reach, fsync }: Gro
     const attributes = (await readMarker(source))?.attributes;
     await writeMarker(target, { attributes, signedBy, origin: { path: source.path, revision: '' } });
     try {
-      await directories.within(dirname(to), () => rename(from.path, to));
+      await directories.within(dirname(to), false, () => rename(from.path, to));
     } catch (error) {
       await removeMarker(target);
       return asConflict('EEXIST', 'ENOTEMPTY', 'ENOTDIR')(error);
@@ -143,7 +143,7 @@ export function createFolders({ layout, labels, directories, reach, fsync }: Gro
       // Said first: whoever is about to remove it because it is empty looks after that.
       await writeMarker(target, marker);
       try {
-        await directories.within(layout.objectPath(target), async () => {});
+        await directories.within(layout.objectPath(target), false, async () => {});
       } catch (error) {
         await removeMarker(target);
         return asConflict('EEXIST', 'ENOTDIR')(error);

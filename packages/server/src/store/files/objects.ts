@@ -76,7 +76,7 @@ export function createObjects({ layout, labels, directories, reach, fsync }: Gro
     ownLabels: ObjectLabels,
     overwrite: boolean,
   ): Promise<ObjectInfo> {
-    await reach.deepestAbove(target);
+    const above = await reach.deepestAbove(target);
     const standing = await standingAt(target, overwrite);
     const path = layout.objectPath(target);
 
@@ -94,7 +94,7 @@ export function createObjects({ layout, labels, directories, reach, fsync }: Gro
     }
 
     const info = await directories
-      .within(dirname(path), async () => {
+      .within(dirname(path), above === dirname(path), async () => {
         try {
           return await settle(sourcePath);
         } catch (error) {
