@@ -28,6 +28,7 @@ export function renderHelp({ flags, notes, examples, variables }: Command, colum
 
 /** How commander's own lists look. */
 export const LAYOUT: Partial<Help> = {
+  subcommandTerm: (command) => `${command.name()} ${command.usage().replace('[options]', '').trim()}`.trim(),
   formatItem: (term, termWidth, description, { helpWidth = 80 }) => renderItem(term, termWidth, description, helpWidth),
 };
 
@@ -36,6 +37,9 @@ export function renderOverview(columns: number): string {
   const rows = [
     ['cos-slice serve --root ./store', 'starts a server, says how to upload'],
     ['cos-slice upload film.mp4 demo/films/', 'uploads; run it again to resume'],
+    ['cos-slice put photos demo/backup/', 'a whole directory'],
+    ['cos-slice get demo/films/film.mp4', 'downloads; run it again to resume'],
+    ['cos-slice doctor demo', 'what is wrong, and what to set'],
     ['cos-slice COMMAND --help', 'flags, variables and examples'],
   ] as const;
   return `\nTry it:\n${renderRows(rows, columns)}\n\n${wrap(EXIT_CODES, columns)}`;

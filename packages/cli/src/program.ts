@@ -51,7 +51,9 @@ function createProgram(): Commander {
   const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
   return (
     new Commander('cos-slice')
-      .description('Resumable slice uploads over the Tencent Cloud COS JSON API (v4), and a server that speaks it.')
+      .description(
+        'Uploads and downloads that resume, and all else with files in buckets, over the Tencent Cloud COS JSON API (v4); and a server that speaks it.',
+      )
       .version(version)
       // What goes wrong is reported by `run`, in one line.
       .configureOutput({ outputError: () => {} })
