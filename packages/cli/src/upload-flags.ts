@@ -17,6 +17,7 @@ import { PROXY } from './settings.ts';
 import { list } from './units.ts';
 
 const SLICE_SIZE = optionRow('sliceSize', 'whole');
+const SPOOL_MAX = optionRow('spoolMax', 'whole');
 const FEWEST = optionRow('concurrency.min', 'whole');
 const MOST = optionRow('concurrency.max', 'whole');
 
@@ -26,10 +27,14 @@ export const CONCURRENCY: Flag<number | undefined> = {
 };
 
 /** For whatever moves bytes. */
-export const BANDWIDTH: Flag<number | undefined> = sizeFlag('--bandwidth <SIZE>', 'bytes per second', {
-  min: 1024,
-  max: 1_099_511_627_776,
-});
+export const BANDWIDTH: Flag<number | undefined> = sizeFlag(
+  '--bandwidth <SIZE>',
+  'most bytes a second, over all that is under way',
+  {
+    min: 1024,
+    max: 1_099_511_627_776,
+  },
+);
 
 export const QUIET: Flag<boolean> = switchFlag('--quiet', 'no progress');
 
@@ -38,11 +43,13 @@ export const UPLOAD: {
   readonly integrity: Flag<Integrity | undefined>;
   readonly sliceSize: Flag<number | undefined>;
   readonly concurrency: Flag<number | undefined>;
+  readonly bandwidth: Flag<number | undefined>;
   readonly overwrite: Flag<boolean>;
   readonly skipExisting: Flag<boolean>;
   readonly rename: Flag<boolean>;
   readonly onConflict: Flag<'error' | 'restart' | undefined>;
   readonly mayGrow: Flag<boolean>;
+  readonly spoolMax: Flag<number | undefined>;
   readonly proxy: Flag<string | undefined>;
   readonly attributes: Flag<string | undefined>;
   readonly resume: Flag<boolean>;
@@ -51,11 +58,13 @@ export const UPLOAD: {
   integrity: choiceOf('--integrity <LEVEL>', 'integrity'),
   sliceSize: sizeFlag('--slice-size <SIZE>', optionDoc('sliceSize'), SLICE_SIZE, SLICE_SIZE.default),
   concurrency: CONCURRENCY,
+  bandwidth: BANDWIDTH,
   overwrite: switchFlag('--overwrite', 'replace what is at the path'),
   skipExisting: switchFlag('--skip-existing', 'leave alone what is at the path, and be done'),
   rename: switchFlag('--rename', 'put (1), (2), ... before the extension while the path is taken'),
   onConflict: choiceOf('--on-conflict <WHAT>', 'onConflict'),
   mayGrow: switchFlag('--may-grow', optionDoc('mayGrow')),
+  spoolMax: sizeFlag('--spool-max <SIZE>', 'with -: most that may be kept on disk', SPOOL_MAX, SPOOL_MAX.default),
   proxy: PROXY,
   attributes: textFlag('--attributes <TEXT>', optionDoc('attributes')),
   resume: negatedFlag('--no-resume', 'neither remember this upload nor look for an earlier run of it'),

@@ -1,8 +1,8 @@
 import { join } from 'node:path';
-import type { Client, Download } from '@cos-slice/node';
+import type { Client, ClientOptions, Download } from '@cos-slice/node';
 import { type Batch, type Job, runBatch } from '../batch.ts';
 import { CLIENT, find, JSON_LINES, readClients } from '../clients.ts';
-import type { Command } from '../command.ts';
+import type { Call, Command } from '../command.ts';
 import { runAgain } from '../command-line.ts';
 import { DIRECTORY, readDirectoryOptions, refuseDirectoryFlags } from '../directory-flags.ts';
 import { CommandError, UsageError } from '../failure.ts';
@@ -13,13 +13,14 @@ import type { ProgressView } from '../live-view.ts';
 import { isDirectory, nameOfPath, type Place, parsePlace, showPlace } from '../place.ts';
 import { NETWORK_VARIABLES } from '../settings.ts';
 import { checkAll, count } from '../units.ts';
-import { CONCURRENCY, QUIET } from '../upload-flags.ts';
+import { BANDWIDTH, CONCURRENCY, QUIET } from '../upload-flags.ts';
 
 const OWN = {
   overwrite: switchFlag('--overwrite', 'replace a file that is there'),
   skipExisting: switchFlag('--skip-existing', 'leave alone what is there, and be done'),
   ...DIRECTORY,
   concurrency: CONCURRENCY,
+  bandwidth: BANDWIDTH,
   quiet: QUIET,
   json: JSON_LINES,
 } satisfies Flags;
@@ -68,10 +69,7 @@ export const get: Command = {
     return interruptible({ given, facts }, { say }, async (signal) => {
       const [place, clients, flags] = checkAll(
         () => parsePlace(target),
-        () => {
-          const { concurrency } = readFlags({ concurrency: CONCURRENCY }, given);
-          return readClients(given, concurrency === undefined ? {} : { concurrency });
-        },
+        () => readClients(given, pacedBy(given)),
         () => readFlags(OWN, given),
       );
       const { overwrite, skipExisting, quiet, json, dryRun, verbose } = flags;
@@ -102,6 +100,11 @@ export const get: Command = {
     });
   },
 };
+
+function pacedBy(given: Call['given']): Partial<ClientOptions> {
+  const { concurrency, bandwidth } = readFlags({ concurrency: CONCURRENCY, bandwidth: BANDWIDTH }, given);
+  return { ...(concurrency !== undefined && { concurrency }), ...(bandwidth !== undefined && { bandwidth }) };
+}
 
 /** Not by whether it is there: another run has to come to the same place. */
 function directoryFor(wanted: string, { bucket, path }: Place): string {

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdir, readFile, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { CLI, hasTerminal, runCli, startCli, startOnTerminal } from '../testing/cli.ts';
+import { CLI, hasTerminal, runCli, runShell, startCli, startOnTerminal } from '../testing/cli.ts';
 import { createSlowLink, type SlowLink } from '../testing/slow-link.ts';
 import { createWorld, digestOf, type World } from '../testing/world.ts';
 
@@ -115,6 +115,32 @@ describe('put of files', () => {
     expect(ended.stderr).toMatch(message);
     expect(world.requests).toEqual([]);
   });
+});
+
+test('--bandwidth holds for all that is under way, in both directions', async () => {
+  for (const name of ['paced/a', 'paced/b', 'paced/c']) await world.file(name, MIB);
+  const up = objectsOf((await cos('put', 'paced', 'demo/paced', '--bandwidth', '1m', '--json')).stdout).at(-1);
+  // The first of it goes at once.
+  expect(up).toMatchObject({ ok: true, files: 3 });
+  expect(up.durationMs).toBeGreaterThan(1500);
+  const one = await cos('put', 'paced/a', 'demo/paced.bin', '--bandwidth', '512k', '--json', '--slice-size', '256k');
+  expect(JSON.parse(one.stdout)).toMatchObject({ ok: true, sentBytes: MIB });
+  const down = objectsOf((await cos('get', 'demo/paced', 'back', '--bandwidth', '1m', '--json')).stdout).at(-1);
+  expect(down).toMatchObject({ ok: true, files: 3 });
+  expect(down.durationMs).toBeGreaterThan(1500);
+});
+
+test('put of standard input brings what comes, however long it is', async () => {
+  const cwd = join(world.folder, 'files');
+  const file = await world.file('piped.bin', 5 * MIB + 3);
+  const env = { ...world.env, NODE: process.execPath, CLI };
+  const { code, stdout } = await runShell('"$NODE" "$CLI" put - demo/piped.bin --json --quiet < piped.bin', {
+    env,
+    cwd,
+  });
+  expect(code).toBe(0);
+  expect(JSON.parse(stdout)).toMatchObject({ ok: true, path: 'demo/piped.bin', sizeBytes: 5 * MIB + 3 });
+  expect(await world.stored('demo/piped.bin')).toBe(await digestOf(file));
 });
 
 describe('put of a directory', () => {

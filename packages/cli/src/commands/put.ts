@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
-import type { Client, DirectoryOptions, UploadToOptions } from '@cos-slice/node';
+import type { Client, ClientOptions, DirectoryOptions, UploadToOptions } from '@cos-slice/node';
 import { type Batch, type Job, runBatch } from '../batch.ts';
 import { CLIENT, JSON_LINES, readClients } from '../clients.ts';
 import type { Call, Command } from '../command.ts';
@@ -42,6 +42,7 @@ export const put: Command = {
     'cos-slice put photos backup/                       # comes to backup/photos/',
     "cos-slice put photos backup/2024 --exclude '*.tmp' # its content comes to backup/2024/",
     'cos-slice put site web/ --delete --dry-run',
+    'cos-slice put photos backup/ --bandwidth 2m        # 2 MiB a second in all',
     'tar cz site | cos-slice put - backup/site.tar.gz',
   ],
   variables: {
@@ -92,12 +93,13 @@ async function anyDirectory(files: readonly string[]): Promise<boolean> {
 }
 
 /** What all uploads of the client go by. */
-function uploadsOf(given: Call['given']): UploadToOptions & { concurrency?: number } {
-  const { integrity, sliceSize, concurrency, onConflict, resume } = readFlags(UPLOAD, given);
+function uploadsOf(given: Call['given']): Partial<ClientOptions> {
+  const { integrity, sliceSize, concurrency, bandwidth, onConflict, resume } = readFlags(UPLOAD, given);
   return {
     ...(integrity !== undefined && { integrity }),
     ...(sliceSize !== undefined && { sliceSize }),
     ...(concurrency !== undefined && { concurrency }),
+    ...(bandwidth !== undefined && { bandwidth }),
     ...(onConflict !== undefined && { onConflict }),
     ...(resume ? {} : { resume: false }),
   };

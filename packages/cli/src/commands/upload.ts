@@ -12,23 +12,16 @@ import { JSON_ONE } from '../clients.ts';
 import type { Call, Command } from '../command.ts';
 import { runAgain } from '../command-line.ts';
 import { EXIT, UsageError } from '../failure.ts';
-import { optionRow, readFlags, sizeFlag } from '../flags.ts';
+import { readFlags } from '../flags.ts';
 import { interruptible } from '../interrupt.ts';
 import type { ProgressView } from '../live-view.ts';
 import { showProgress } from '../progress-view.ts';
 import { CONNECTION, NETWORK_VARIABLES, parseTarget, readConnection } from '../settings.ts';
 import { toLine } from '../text.ts';
 import { checkAll, formatBytes, formatDuration } from '../units.ts';
-import { BANDWIDTH, readOverwrite, UPLOAD } from '../upload-flags.ts';
+import { readOverwrite, UPLOAD } from '../upload-flags.ts';
 
-const SPOOL_MAX = optionRow('spoolMax', 'whole');
-
-const OWN = {
-  ...UPLOAD,
-  bandwidth: BANDWIDTH,
-  spoolMax: sizeFlag('--spool-max <SIZE>', 'with -: most that may be kept on disk', SPOOL_MAX, SPOOL_MAX.default),
-  json: JSON_ONE,
-};
+const OWN = { ...UPLOAD, json: JSON_ONE };
 
 export const upload: Command = {
   name: 'upload',
