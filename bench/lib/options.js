@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util';
 
 export const MIB = 1024 * 1024;
 
-const SECTIONS = ['node', 'end-to-end', 'server', 'download', 'far', 's3', 'browser', 'growth'];
+const SECTIONS = ['node', 'end-to-end', 'server', 'download', 'far', 's3', 'small', 'browser', 'growth'];
 
 const HELP = `usage: npm run bench -- [options]
   --json FILE       write the figures to FILE
@@ -12,6 +12,7 @@ const HELP = `usage: npm run bench -- [options]
   --disk-size MIB   file for end to end and server (default 256)
   --download-size MIB  object to download (default 1024)
   --far-size MIB    file for the far networks (default 64)
+  --small-files N   small files, of 16 KiB each (default 2000)
   --only A,B        sections: ${SECTIONS.join(', ')}
   --plots DIR       write the plots to DIR
   --minutes N       no new round of a section beyond its share of this (default 10)`;
@@ -25,6 +26,7 @@ const HELP = `usage: npm run bench -- [options]
  * @property {number} diskSizeBytes
  * @property {number} downloadSizeBytes
  * @property {number} farSizeBytes
+ * @property {number} smallFiles
  * @property {string[] | undefined} only
  * @property {number} minutes
  */
@@ -44,6 +46,7 @@ export function readOptions(args) {
       'disk-size': { type: 'string', default: '256' },
       'download-size': { type: 'string', default: '1024' },
       'far-size': { type: 'string', default: '64' },
+      'small-files': { type: 'string', default: '2000' },
       only: { type: 'string' },
       minutes: { type: 'string', default: '10' },
       help: { type: 'boolean' },
@@ -64,6 +67,7 @@ export function readOptions(args) {
     diskSizeBytes: positive('disk-size', values['disk-size']) * MIB,
     downloadSizeBytes: positive('download-size', values['download-size']) * MIB,
     farSizeBytes: positive('far-size', values['far-size']) * MIB,
+    smallFiles: positive('small-files', values['small-files']),
     only,
     minutes: positive('minutes', values.minutes),
   };

@@ -18,6 +18,8 @@ export const TARGETS = /** @type {Record<string, string>} */ ({
   farVsIdeal: '<= 1.15',
   farVsBestFixed: '<= 1.1',
   stallsVsBestFixed: '<= 1.1',
+  smallVsBestPeer: '> 1',
+  smallFarVsOneByOne: '>= 10',
   browserVsCosJsV4: '>= 4',
   planMicrosPerSlice1TiB: '<= 10',
   stateMiBPerMillionSlices: '<= 8',

@@ -1,0 +1,117 @@
+// @ts-check
+// Many small files, each client to a server of its protocol that keeps them (lib-storage: to a sink), on loopback and through a
+// link of 20 ms there and back.
+import { randomBytes } from 'node:crypto';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { runJob, startService } from '../lib/child.js';
+import { inRounds } from '../lib/context.js';
+import { Samples } from '../lib/samples.js';
+
+/** @import { Context, Findings } from '../lib/context.js' */
+
+const FILE_BYTES = 16 * 1024;
+const AT_ONCE = 16;
+const LINK = { bytesPerS: 1e9 / 8, roundTripMs: 20 };
+
+/** @type {readonly { name: string, client: string, server: 'cos-slice' | 'tus' | 'xml', atOnce: number, isFar?: boolean, part?: number }[]} */
+const CANDIDATES = [
+  { name: 'cos-slice, one after another', client: 'cos-slice', server: 'cos-slice', atOnce: 1 },
+  { name: 'cos-slice, 16 at once', client: 'cos-slice', server: 'cos-slice', atOnce: AT_ONCE },
+  { name: 'cos-slice, directory', client: 'cos-slice-directory', server: 'cos-slice', atOnce: AT_ONCE },
+  { name: 'qcloud_cos_v4, 16 at once', client: 'qcloud-cos-v4', server: 'cos-slice', atOnce: AT_ONCE },
+  { name: 'tus-js-client, 16 at once', client: 'tus-js-client', server: 'tus', atOnce: AT_ONCE },
+  { name: 'lib-storage, 16 at once, to a sink', client: 'lib-storage', server: 'xml', atOnce: AT_ONCE },
+  // A tenth of the files: at one round trip after another they would take as long as all the rest.
+  {
+    name: '20 ms: cos-slice, one after another',
+    client: 'cos-slice',
+    server: 'cos-slice',
+    atOnce: 1,
+    isFar: true,
+    part: 0.1,
+  },
+  {
+    name: '20 ms: cos-slice, directory',
+    client: 'cos-slice-directory',
+    server: 'cos-slice',
+    atOnce: AT_ONCE,
+    isFar: true,
+  },
+  { name: '20 ms: tus-js-client, 16 at once', client: 'tus-js-client', server: 'tus', atOnce: AT_ONCE, isFar: true },
+  {
+    name: '20 ms: lib-storage, 16 at once, to a sink',
+    client: 'lib-storage',
+    server: 'xml',
+    atOnce: AT_ONCE,
+    isFar: true,
+  },
+];
+const DIRECTORY = 'cos-slice, directory';
+const PEERS = CANDIDATES.filter(({ client, isFar }) => !isFar && !client.startsWith('cos-slice')).map(
+  ({ name }) => name,
+);
+
+/**
+ * @param {Context} context
+ * @returns {Promise<Findings>}
+ */
+export async function smallFiles(context) {
+  const { smallFiles: count } = context.options;
+  const samples = new Samples();
+  const links = await startService('far/main.js');
+  let opened = 0;
+
+  /** @param {number} files */
+  const directoryOf = async (files) => {
+    const dir = join(context.dir, `small-${files}`);
+    await mkdir(dir, { recursive: true });
+    for (let index = 0; index < files; index += 1) await writeFile(join(dir, `f${index}.bin`), randomBytes(FILE_BYTES));
+    return dir;
+  };
+  /** @type {Map<number, string>} */
+  const directories = new Map();
+  for (const { part = 1 } of CANDIDATES) {
+    const files = Math.max(1, Math.round(count * part));
+    if (!directories.has(files)) directories.set(files, await directoryOf(files));
+  }
+
+  const notes = await inRounds(context, { name: 'Small files', share: 0.1 }, async (round) => {
+    for (const [index, { name, client, server, atOnce, isFar, part = 1 }] of CANDIDATES.entries()) {
+      const files = Math.max(1, Math.round(count * part));
+      const store = join(context.dir, `small-store-${round}-${index}`);
+      await mkdir(store);
+      const service =
+        server === 'xml'
+          ? await startService('sinks/main.js')
+          : await startService('servers/main.js', { kind: server, dir: store });
+      let port = server === 'xml' ? service.ready.ports.xml : service.ready.port;
+      if (isFar) {
+        opened += 1;
+        ({ port } = await links.ask({ open: { id: opened, port, profile: LINK } }));
+      }
+      const job = {
+        client,
+        port,
+        dir: directories.get(files),
+        to: 'small',
+        atOnce,
+        stateDir: join(context.dir, 'state'),
+      };
+      samples.add(name, await runJob('small/main.js', job), files * FILE_BYTES);
+      if (isFar) await links.ask({ close: opened });
+      await service.stop();
+    }
+  });
+  await links.stop();
+  const ratio = (/** @type {string} */ one, /** @type {string} */ other) =>
+    samples.speedRatio(one, other) ?? Number.NaN;
+  return {
+    rows: samples.rows(),
+    ratios: {
+      smallVsBestPeer: Math.min(...PEERS.map((peer) => ratio(DIRECTORY, peer))),
+      smallFarVsOneByOne: ratio('20 ms: cos-slice, directory', '20 ms: cos-slice, one after another'),
+    },
+    notes: [`Small files: ${count} of 16 KiB each; 1 MiB/s is 64 files a second`, ...notes],
+  };
+}
