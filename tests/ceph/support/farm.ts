@@ -73,8 +73,20 @@ export async function startFarm(
     await ended;
   }
 
-  await Promise.all(ports.map((_, index) => restart(index)));
-  const front = await (balancer === 'nginx' ? startNginx : startHaproxy)(folder, port, ports);
+  async function end(): Promise<void> {
+    // They must end by themselves when they are told to.
+    await Promise.all(servers.map((_, index) => kill(index, 'SIGTERM')));
+    await rm(folder, { recursive: true, force: true });
+  }
+
+  async function begin(): Promise<ChildProcess> {
+    await Promise.all(ports.map((_, index) => restart(index)));
+    return (balancer === 'nginx' ? startNginx : startHaproxy)(folder, port, ports);
+  }
+  const front = await begin().catch(async (error) => {
+    await end();
+    throw error;
+  });
   const keyPrefix = `files/${ACCOUNT.appId}/demobucket/`;
   return {
     ...placeAt(port),
@@ -96,9 +108,7 @@ export async function startFarm(
     },
     async close() {
       front.kill('SIGKILL');
-      // They must end by themselves when they are told to.
-      await Promise.all(servers.map((_, index) => kill(index, 'SIGTERM')));
-      await rm(folder, { recursive: true, force: true });
+      await end();
     },
   };
 }
