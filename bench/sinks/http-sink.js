@@ -29,7 +29,7 @@ const HEAD_END = Buffer.from('\r\n\r\n');
  */
 export function listenSink(handler) {
   const server = createServer({ noDelay: true }, (socket) => {
-    const reader = createReader(handler, (text) => socket.write(text));
+    const reader = createReader(handler, (text) => socket.write(text, 'latin1'));
     socket.on('data', (chunk) => {
       if (!reader(chunk)) socket.destroy();
     });
@@ -157,5 +157,5 @@ function createChunkReader() {
 function format({ status = 200, headers = {}, body = '' }) {
   let text = `HTTP/1.1 ${status} X\r\n`;
   for (const [name, value] of Object.entries(headers)) text += `${name}: ${value}\r\n`;
-  return `${text}Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`;
+  return `${text}Content-Length: ${body.length}\r\n\r\n${body}`;
 }

@@ -5,7 +5,7 @@
 
 const META = /^(x-amz-meta-[^:\r\n]+): *(.*?)\r?$/gim;
 
-/** @returns {SinkHandler} */
+/** Bodies are text with a byte to each character. @returns {SinkHandler} */
 export function s3Sink() {
   /** @type {Map<string, { body: string, meta: Record<string, string> }>} */
   const objects = new Map();
