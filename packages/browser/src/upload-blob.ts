@@ -11,7 +11,6 @@ import {
   type UploadOptions,
 } from '@cos-slice/core';
 import {
-  type Detours,
   leanJsonApi,
   parseOptionsFor,
   type Recorded,
@@ -52,7 +51,6 @@ const network = createBrowserNetwork();
 const sharedHasher = lazily(() => loadHasher());
 const loadDetours = lazily(() => loadLate(() => import('./detours.ts'), 'detours'));
 const wire = leanJsonApi(loadDetours);
-const detours = async (): Promise<Detours> => (await loadDetours()).detours;
 const loadResuming = lazily(async () => {
   const { createIndexedDbStore, createRecorder } = await loadLate(() => import('./resuming.ts'), 'identityOf');
   return { createRecorder, store: createIndexedDbStore() };
@@ -102,7 +100,7 @@ export function uploadBlob(blob: Blob, options: UploadBlobOptions): Upload {
       hasher: lazyHasher(hasher),
       ...(NEAR.test(endpoint) ? {} : { network }),
     },
-    { wire, detours, whenTaken: () => late, recorder: resume === false ? undefined : recorder },
+    { wire, detours: loadDetours, whenTaken: () => late, recorder: resume === false ? undefined : recorder },
     blob.size,
   );
 }

@@ -10,7 +10,6 @@ export const SPOOL_MAX: WholeRule = {
   min: 0,
   max: 1_099_511_627_776,
   step: 1,
-  unit: 'bytes',
 };
 
 const DEFAULTS: OptionDefaults = {
@@ -37,6 +36,7 @@ const OWN: readonly OptionRow[] = [
     name: 'spoolMax',
     doc: 'Most bytes of a stream whose length is not known; they go to a temporary file until it ends',
     kind: 'whole',
+    unit: 'bytes',
     ...SPOOL_MAX,
   },
 ];

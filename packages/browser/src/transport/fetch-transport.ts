@@ -52,7 +52,7 @@ async function send(request: WireRequest<Blob>, { signal, onConnected, onSent }:
 export function refusedOption(cause: unknown): CosSliceError | undefined {
   const said = String(cause);
   if (!/redirect|cache|credential|referrer|keepalive|duplex|\bmode\b|not (implemented|supported)/i.test(said)) return;
-  return new CosSliceError('network', `the fetch of this runtime refuses the request: ${said}`, { cause });
+  return new CosSliceError('network', `fetch refuses the request: ${said}`, { cause });
 }
 
 async function readText(body: Response['body']): Promise<string> {

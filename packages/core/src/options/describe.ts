@@ -4,7 +4,7 @@ import { type OptionRules, optionRules, type WholeName, type WholeRule } from '.
 
 /** An option as documentation and command lines want it. */
 export type OptionRow = { readonly name: string; readonly doc: string } & (
-  | ({ readonly kind: 'whole' } & WholeRule)
+  | ({ readonly kind: 'whole'; readonly unit: 'bytes' | 'ms' | 'attempts' | 'requests' } & WholeRule)
   | { readonly kind: 'choice'; readonly default: string | boolean; readonly choices: readonly (string | boolean)[] }
   | { readonly kind: 'text'; readonly required: boolean }
 );
@@ -54,7 +54,9 @@ export function describeOptions(defaults: OptionDefaults = {}, wire: Wire = json
   const rows: OptionRow[] = REQUIRED.map(text);
   for (const [key, rule] of Object.entries(wholes)) {
     const name = key as WholeName;
-    rows.push({ name, doc: DOCS[name], kind: 'whole', ...rule, default: defaults[name] ?? rule.default });
+    const { min, max, step } = rule;
+    const row = { name, doc: DOCS[name], kind: 'whole', unit: unitOf(name), min, max, step } as const;
+    rows.push({ ...row, default: defaults[name] ?? rule.default });
   }
   for (const [key, allowed] of Object.entries(choices)) {
     const name = key as keyof typeof choices;
@@ -62,4 +64,10 @@ export function describeOptions(defaults: OptionDefaults = {}, wire: Wire = json
     rows.push({ name, doc: DOCS[name], kind: 'choice', default: chosen ?? allowed[0] ?? '', choices: allowed });
   }
   return [...rows, text('attributes')];
+}
+
+function unitOf(name: WholeName): 'bytes' | 'ms' | 'attempts' | 'requests' {
+  if (name.endsWith('Ms')) return 'ms';
+  if (name.startsWith('retry')) return 'attempts';
+  return name.startsWith('concurrency') ? 'requests' : 'bytes';
 }

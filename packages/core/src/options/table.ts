@@ -8,7 +8,6 @@ export interface WholeRule {
   readonly min: number;
   readonly max: number;
   readonly step: number;
-  readonly unit: 'bytes' | 'ms' | 'attempts' | 'requests';
 }
 
 export type WholeName =
@@ -34,30 +33,29 @@ export interface OptionRules {
 }
 
 /** What may be given for an upload over a wire. Everything that checks or describes options goes by it. */
-export function optionRules(traits: Traits): OptionRules {
-  const { chosenBy: _whose, ...sliceSize } = traits.sliceSize;
-  const single = { min: 0, max: traits.maxSingleBytes, step: 1 };
-  const requests = { min: 1, max: 64, step: 1, unit: 'requests' } as const;
-  const delay = { min: 0, max: DAY_MS, step: 1, unit: 'ms' } as const;
-  const timeout = { ...delay, min: 1 };
+export function optionRules({ sliceSize, maxSingleBytes, integrity }: Traits): OptionRules {
   return {
     wholes: {
-      sliceSize: { ...sliceSize, unit: 'bytes' },
-      singleRequestMax: { ...single, default: Math.min(sliceSize.default, single.max), unit: 'bytes' },
-      'concurrency.min': { ...requests, default: 1 },
-      'concurrency.max': { ...requests, default: 8 },
-      'retry.attempts': { default: 10, min: 1, max: 1000, step: 1, unit: 'attempts' },
-      'retry.attemptsPerUpload': { default: 100, min: 1, max: 1_000_000, step: 1, unit: 'attempts' },
-      'retry.baseDelayMs': { ...delay, default: 500 },
-      'retry.maxDelayMs': { ...delay, default: 30_000 },
-      'timeouts.connectMs': { ...timeout, default: 10_000 },
-      'timeouts.responseMs': { ...timeout, default: 30_000 },
-      'timeouts.noProgressMs': { ...timeout, default: 30_000 },
+      sliceSize,
+      singleRequestMax: upTo(maxSingleBytes, Math.min(sliceSize.default, maxSingleBytes), 0),
+      'concurrency.min': upTo(64, 1),
+      'concurrency.max': upTo(64, 8),
+      'retry.attempts': upTo(1000, 10),
+      'retry.attemptsPerUpload': upTo(1_000_000, 100),
+      'retry.baseDelayMs': upTo(DAY_MS, 500, 0),
+      'retry.maxDelayMs': upTo(DAY_MS, 30_000, 0),
+      'timeouts.connectMs': upTo(DAY_MS, 10_000),
+      'timeouts.responseMs': upTo(DAY_MS, 30_000),
+      'timeouts.noProgressMs': upTo(DAY_MS, 30_000),
     },
     choices: {
-      integrity: traits.integrity,
+      integrity,
       overwrite: [false, true, 'skip', 'rename'],
       onConflict: ['error', 'restart'],
     },
   };
+}
+
+function upTo(max: number, standard: number, min = 1): WholeRule {
+  return { default: standard, min, max, step: 1 };
 }

@@ -24,7 +24,7 @@ export function createUpload<C>(
   const { resume } = options ?? {};
   const late = {
     wire: jsonApi,
-    detours: async () => detours,
+    detours: async () => ({ detours }),
     whenTaken: () => whenTaken,
     recorder: resume ? async (recorded: Recorded) => createRecorder(resume, recorded) : undefined,
   };

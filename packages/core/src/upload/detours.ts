@@ -1,7 +1,8 @@
 import { CosSliceError } from '../errors.ts';
 import type { Outcome } from '../exchange/exchange.ts';
-import type { Answer, Listed, Opened, Operation, OperationName, Present, StoredRange } from '../protocol/operations.ts';
+import type { Answer, Listed, Opened, Operation, OperationName, Present } from '../protocol/operations.ts';
 import { CONFLICT_HINT } from '../protocol/responses.ts';
+import { type Found, readListed } from './listed.ts';
 import { bytesIn } from './slices.ts';
 import type {
   ActiveState,
@@ -131,17 +132,14 @@ function onListed(state: Listing, reply: Listed): UploadState {
   const ownWork = why.for === 'finish' || why.for === 'loss' || state.lostAtBytes >= 0;
   const goOn = ownWork ? send : sendResumed;
   const session = { id: reply.session, serial: reply.serial, sha: reply.sha ?? sha };
-  return goOn(state, session, reply.sliceSizeBytes, reply.stored);
+  const { sliceSizeBytes } = reply;
+  const found = readListed({ sizeBytes: state.job.sizeBytes, sliceSizeBytes }, reply.stored);
+  return goOn(state, session, sliceSizeBytes, found);
 }
 
 /** Like `send`, with what an earlier run had stored. */
-function sendResumed(
-  state: ActiveState,
-  session: Session,
-  sliceSizeBytes: number,
-  listed: readonly StoredRange[],
-): UploadState {
-  const next = sendFrom(state, sliceSizeBytes, listed, session);
+function sendResumed(state: ActiveState, session: Session, sliceSizeBytes: number, found: Found): UploadState {
+  const next = sendFrom(state, sliceSizeBytes, session, found);
   const { layout, stored } = next;
   return finishIfComplete({ ...next, resumed: stored, resumedBytes: bytesIn(layout, stored) });
 }

@@ -17,7 +17,7 @@ function watched(more: Partial<Late> = {}) {
   const late: Pick<Late, 'detours' | 'recorder'> = {
     async detours() {
       loaded.push('detours');
-      return detours;
+      return { detours };
     },
     async recorder(recorded) {
       loaded.push('recorder');
@@ -65,7 +65,7 @@ test('code that does not come at first is asked for again', async () => {
     async detours() {
       times += 1;
       if (times < 3) return unloadable('backoff')();
-      return detours;
+      return { detours };
     },
   });
   const { start, clock } = setUp({

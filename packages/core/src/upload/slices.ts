@@ -16,7 +16,7 @@ export function sliceRange(layout: Layout, index: number): ByteRange {
 }
 
 /** Numbers of 32 bits each. Plain arrays: small ones are copied in a fraction of the time that typed arrays take. */
-type Page = readonly number[];
+type Page = number[];
 
 /**
  * A set of slice indices that is cheap to keep and cheap to change without touching the old one: bits in pages, and only the
@@ -43,9 +43,10 @@ export function hasSlice({ pages }: SliceSet, index: number): boolean {
 export function addSlice(set: SliceSet, index: number): SliceSet {
   const { size, count } = set;
   if (index < 0 || index >= size || hasSlice(set, index)) return set;
-  const pages = [...set.pages];
   const at = Math.floor(index / PAGE_BITS);
-  mark(pages, index, pages[at]?.slice());
+  const pages: (number[] | undefined)[] = [...set.pages];
+  pages[at] = pages[at]?.slice();
+  mark(pages, index);
   return { size, count: count + 1, pages };
 }
 
@@ -56,32 +57,6 @@ export function nextMissing(set: SliceSet, from: number): number {
   return index;
 }
 
-/** Slices that lie wholly within the ranges a server has listed; ranges may touch, overlap and come in any order. */
-export function slicesWithin(layout: Layout, ranges: readonly ByteRange[]): SliceSet {
-  const { sizeBytes, sliceSizeBytes } = layout;
-  const size = sliceCount(layout);
-  const pages: number[][] = [];
-  let count = 0;
-  let start = 0;
-  let end = 0;
-  const addRun = (): void => {
-    const beyond = end > 0 && end >= sizeBytes ? size : Math.floor(end / sliceSizeBytes);
-    for (let index = Math.ceil(start / sliceSizeBytes); index < beyond; index += 1) {
-      mark(pages, index, pages[Math.floor(index / PAGE_BITS)]);
-      count += 1;
-    }
-  };
-  for (const { offset, length } of [...ranges].sort((a, b) => a.offset - b.offset)) {
-    if (offset > end) {
-      addRun();
-      start = offset;
-    }
-    end = Math.max(end, offset + length);
-  }
-  addRun();
-  return { size, count, pages };
-}
-
 /** Bytes of the slices in the set. */
 export function bytesIn(layout: Layout, set: SliceSet): number {
   const last = set.size - 1;
@@ -90,8 +65,10 @@ export function bytesIn(layout: Layout, set: SliceSet): number {
 }
 
 /** Puts a slice into its page, which nobody else has. */
-function mark(pages: (Page | undefined)[], index: number, page = new Array<number>(PAGE_NUMBERS).fill(0)): void {
-  const at = (index % PAGE_BITS) >> 5;
-  page[at] = (page[at] ?? 0) | (1 << (index & 31));
-  pages[Math.floor(index / PAGE_BITS)] = page;
+export function mark(pages: (number[] | undefined)[], index: number): void {
+  const at = Math.floor(index / PAGE_BITS);
+  const page = pages[at] ?? new Array<number>(PAGE_NUMBERS).fill(0);
+  const number = (index % PAGE_BITS) >> 5;
+  page[number] = (page[number] ?? 0) | (1 << (index & 31));
+  pages[at] = page;
 }

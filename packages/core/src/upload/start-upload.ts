@@ -34,7 +34,7 @@ export interface Late {
   /** Asked again and again: undefined until it is there. It must be before the source is open, where `overwrite` is a word. */
   whenTaken(): WhenTaken | undefined;
   /** One that cannot be loaded is asked for again, as long as its failure has the remedy `backoff`; then it is done without. */
-  readonly detours: () => Promise<Detours>;
+  readonly detours: () => Promise<{ readonly detours: Detours }>;
 }
 
 /**
@@ -166,7 +166,7 @@ export function startUpload<C>(
       return recorder;
     },
     async loadDetours() {
-      detours ??= await late.detours();
+      detours ??= (await late.detours()).detours;
       return detours;
     },
     job: () => state.job,

@@ -1,7 +1,8 @@
 import { CosSliceError } from '../errors.ts';
 import type { HashCheckpoint } from '../ports.ts';
-import type { Present, StoredRange } from '../protocol/operations.ts';
-import { nextMissing, slicesWithin } from './slices.ts';
+import type { Present } from '../protocol/operations.ts';
+import type { Found } from './listed.ts';
+import { createSliceSet, nextMissing, sliceCount } from './slices.ts';
 import {
   type ActiveState,
   type Done,
@@ -14,7 +15,6 @@ import {
   type UploadState,
   type Why,
 } from './state.ts';
-import { addTag, type Tags } from './tags.ts';
 
 /** Of the opening, in a row. */
 const MAX_ROUNDS = 8;
@@ -69,31 +69,18 @@ function nextRound<Step extends Pick<ActiveState, 'phase' | 'step'>>(state: Acti
 // --- sending and finishing
 
 export function sendSingle(state: ActiveState): Sending {
-  return sendFrom(state, Math.max(1, state.job.sizeBytes), []);
+  return sendFrom(state, Math.max(1, state.job.sizeBytes));
 }
 
-export function send(
-  state: ActiveState,
-  session: Session,
-  sliceSizeBytes: number,
-  listed: readonly StoredRange[],
-): UploadState {
-  return finishIfComplete(sendFrom(state, sliceSizeBytes, listed, session));
+/** @param found what the session has already */
+export function send(state: ActiveState, session: Session, sliceSizeBytes: number, found?: Found): UploadState {
+  return finishIfComplete(sendFrom(state, sliceSizeBytes, session, found));
 }
 
 /** Like `send`, also where nothing is missing. */
-export function sendFrom(
-  state: ActiveState,
-  sliceSizeBytes: number,
-  listed: readonly StoredRange[],
-  session?: Session,
-): Sending {
+export function sendFrom(state: ActiveState, sliceSizeBytes: number, session?: Session, found?: Found): Sending {
   const layout = { sizeBytes: state.job.sizeBytes, sliceSizeBytes };
-  const stored = slicesWithin(layout, listed);
-  const tags = listed.reduce<Tags | undefined>(
-    (all, { offset, tag }) => (tag === undefined ? all : addTag(all ?? [], offset / sliceSizeBytes, tag)),
-    undefined,
-  );
+  const { stored, tags } = found ?? { stored: createSliceSet(sliceCount(layout)), tags: undefined };
   const cursor = nextMissing(stored, 0);
   const opened = { ...state, rounds: 0, initCalled: false };
   return enter(opened, { phase: 'sending', step: 'send', layout, stored, tags, session, active: [], cursor });

@@ -74,7 +74,7 @@ function onReply(
   const { step } = state;
   if (step === 'send' && slice === undefined) return state;
   if (step === 'init' && reply.kind === 'opened') {
-    return send(state, { id: reply.session, serial: reply.serial, sha: state.sha }, reply.sliceSizeBytes, []);
+    return send(state, { id: reply.session, serial: reply.serial, sha: state.sha }, reply.sliceSizeBytes);
   }
   if (step === 'send' && slice !== undefined && reply.kind === 'stored') return onStored(state, slice, reply);
   if ((step === 'send' || step === 'finish') && reply.kind === 'present') return succeed(state, reply);
