@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { describe, expect, test } from 'vitest';
 import { type FormValue, post, type Reply, send } from './testing/client.ts';
 import { startServer, type TestServer } from './testing/server.ts';
@@ -134,6 +135,31 @@ const SIGNATURES: [
   ],
   ['good', (kind) => signed(kind), () => 'passes'],
 ];
+
+/** The columns of the table in docs/authorisation.md: what is asked for, and what the operation is to the table above. */
+const COLUMNS: [name: string, kind: Kind, either: boolean][] = [
+  ['uploads, `create`, `list`, `stat`, downloads', 'multi', false],
+  ['`update`, `delete`', 'once', false],
+  ['`copy`, `move` signed for any use', 'multi', true],
+  ['`copy`, `move` signed for one use', 'once', true],
+];
+
+function tableRows(): string[] {
+  const row = (cells: readonly (string | number)[]): string => `| ${cells.join(' | ')} |`;
+  return [
+    row(['Signature', ...COLUMNS.map(([name]) => name)]),
+    row(['---', ...COLUMNS.map(() => '---')]),
+    ...SIGNATURES.map(([name, , expected]) =>
+      row([name, ...COLUMNS.map(([, kind, either]) => expected(kind, either))]),
+    ),
+  ];
+}
+
+test('docs/authorisation.md has the table of what every signature is good for', async () => {
+  const document = await readFile(new URL('../../../docs/authorisation.md', import.meta.url), 'utf8');
+  // As they are to be there, to be copied from here after a change.
+  expect(document).toContain(tableRows().join('\n'));
+});
 
 function ask(server: TestServer, name: string, signature: string | undefined, path: string = PATH): Promise<Reply> {
   const { fields } = OPERATIONS[name] as Operation;

@@ -19,7 +19,8 @@ type RemoveOptions = { recursive?: boolean; force?: boolean };
 
 export const stat = (path: string, options?: StatOptions): Promise<Facts> =>
   storage().call('stat', path, () => factsOf(disk().at(path, 'stat'), options));
-export const lstat: typeof stat = stat;
+/** There are no links that it could not follow. */
+export const lstat = (path: string, options?: StatOptions): Promise<Facts> => stat(path, options);
 
 export const realpath = (path: string): Promise<string> =>
   storage().call('realpath', path, () => {

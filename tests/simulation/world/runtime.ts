@@ -65,7 +65,9 @@ export function clearTimeout(timer: SimulatedTimer | undefined): void {
   timer?.stop();
 }
 
-export const clearInterval: typeof clearTimeout = clearTimeout;
+export function clearInterval(timer: SimulatedTimer | undefined): void {
+  timer?.stop();
+}
 
 export function setImmediate(act: Act, ...args: unknown[]): void {
   current().after(0, current().current, () => act(...args));
