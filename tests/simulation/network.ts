@@ -222,5 +222,5 @@ function headersOf({ authorization }: WireRequest<Uint8Array>): Readonly<Record<
 /** What a reply says, without what is another each time. */
 function gist(body: string): string {
   const [, code, message] = /^\{"code":(-?\d+),"message":"([^"]*)"/.exec(body) ?? [];
-  return code === undefined ? body.slice(0, 40) : code === '0' ? 'ok' : `${code} ${message}`;
+  return code === undefined ? `${body.slice(0, 20)} ...` : code === '0' ? 'ok' : `${code} ${message}`;
 }
