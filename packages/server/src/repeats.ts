@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Exchange } from './exchange.ts';
+import { objectToStay } from './sessions.ts';
 import { StoreError } from './store/store.ts';
 
 /** Stands for the request's signature, and can be kept: it does not lead back to it. */
@@ -19,7 +20,7 @@ export async function isOwnDoing(
   error: unknown,
 ): Promise<boolean> {
   if (!(error instanceof StoreError) || error.problem !== 'exists' || content.sha === undefined) return false;
-  const object = await exchange.settings.store.statObject(exchange.target);
+  const object = await objectToStay(exchange);
   return (
     object?.sha === content.sha && object.sizeBytes === content.sizeBytes && object.signedBy === signerOf(exchange)
   );

@@ -1,7 +1,7 @@
 import type { Exchange } from './exchange.ts';
 import { lockKey } from './locker.ts';
 import type { Settings } from './options.ts';
-import { type Session, StoreError } from './store/store.ts';
+import { type ObjectInfo, type Session, StoreError } from './store/store.ts';
 
 /** A session that has not rested for too long; one that has is dropped. */
 export async function ifFresh(exchange: Exchange, session: Session | undefined): Promise<Session | undefined> {
@@ -24,9 +24,17 @@ export async function sessionOf(exchange: Exchange, id: string): Promise<Session
   return ifFresh(exchange, session);
 }
 
+/** The object at the path, for those who are told that it is theirs: it is there to stay. */
+export async function objectToStay({
+  settings: { store },
+  target,
+}: Pick<Exchange, 'settings' | 'target'>): Promise<ObjectInfo | undefined> {
+  return store.confirmObject ? store.confirmObject(target) : store.statObject(target);
+}
+
 /** Whether the object at the path is what this session became: replies get lost, and clients ask again. */
 export async function isFinished(exchange: Exchange, sessionId: string): Promise<boolean> {
-  return (await exchange.settings.store.statObject(exchange.target))?.session === sessionId;
+  return (await objectToStay(exchange))?.session === sessionId;
 }
 
 /** Undefined when the session has ended meanwhile. */

@@ -126,8 +126,9 @@ function onListed(state: Listing, reply: Listed): UploadState {
   if (isOther(state, reply) || (reply.session === foreignSession && !proven)) {
     return clear(state, new CosSliceError('conflict', CONFLICT_HINT), reply);
   }
-  // Not the session we left: only the server can tell whether it is about the same content, and init asks it.
-  if (why.for === 'resume' && reply.session !== why.session && !proven) return create(state);
+  // Not the session we left, but one that somebody has opened since: only the server can tell whether it is about the same
+  // content, and init asks it.
+  if ('session' in why && reply.session !== why.session && !proven) return onNothing(state);
   // What is listed later on is this run's own work.
   const ownWork = why.for === 'finish' || why.for === 'loss' || state.lostAtBytes >= 0;
   const goOn = ownWork ? send : sendResumed;

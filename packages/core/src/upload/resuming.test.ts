@@ -219,6 +219,29 @@ describe('resume', () => {
     expect(shown).toEqual(shown.toSorted((a, b) => a - b));
   });
 
+  test.each([
+    ['before', 'upload_slice_data'],
+    ['after', 'upload_slice_finish'],
+  ])('a session that somebody has opened since, %s finish, is not taken for the lost one', async (_when, lastOp) => {
+    let inits = 0;
+    let last = 0;
+    const { start, transport, clock } = setUp({
+      answer: ({ fields: { op, offset } }) => {
+        // Other content of the same size, as far as it has come: nothing but its id tells.
+        if (op === 'upload_slice_list') return listed([0, 1, 2, 3, 4, 5, 6, 7, 8, 9], { session: 'of-another' });
+        if (op === 'upload_slice_init') {
+          inits += 1;
+          return inits === 1 ? undefined : refuse(-4020, 409);
+        }
+        if (op !== lastOp || (op === 'upload_slice_data' && offset !== String(9 * SLICE))) return undefined;
+        last += 1;
+        return last === 1 ? new CosSliceError('network', 'lost', { remedy: 'backoff' }) : refuse(-197, 404);
+      },
+    });
+    expect(await clock.runUntil(code(start().done))).toBe('conflict');
+    expect(transport.requests.filter(({ fields }) => fields.session === 'of-another')).toEqual([]);
+  });
+
   test('a server that loses every session is called out', async () => {
     const { start, clock } = setUp({
       answer: ({ fields }) => (fields.op === 'upload_slice_data' ? refuse(-197, 404) : undefined),

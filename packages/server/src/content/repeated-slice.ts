@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Exchange } from '../exchange.ts';
 import { ProtocolError } from '../protocol/codes.ts';
 import { hexField } from '../protocol/fields.ts';
+import { objectToStay } from '../sessions.ts';
 import type { IncomingSlice } from './slice.ts';
 
 const MD5_BYTES = 16;
@@ -14,7 +15,7 @@ const MD5_BYTES = 16;
  */
 export async function receiveRepeated(exchange: Exchange, id: string, offset: number): Promise<IncomingSlice> {
   const { store } = exchange.settings;
-  const object = await store.statObject(exchange.target);
+  const object = await objectToStay(exchange);
   if (object?.session !== id) throw gone();
   const leftBytes = object.sizeBytes - offset;
   if (leftBytes < 0 || (leftBytes === 0 && offset > 0)) {

@@ -1,7 +1,7 @@
 import type { Exchange } from '../exchange.ts';
 import type { LongList } from '../http/reply.ts';
 import { ProtocolError } from '../protocol/codes.ts';
-import { ifFresh, unlessGone } from '../sessions.ts';
+import { ifFresh, objectToStay, unlessGone } from '../sessions.ts';
 import type { Session, SessionSnapshot } from '../store/store.ts';
 import { describeSession } from './init.ts';
 
@@ -18,7 +18,7 @@ export async function listSlices(exchange: Exchange): Promise<object> {
       listparts: storedParts(session, snapshot),
     };
   }
-  const object = await store.statObject(exchange.target);
+  const object = await objectToStay(exchange);
   if (!object) throw new ProtocolError('notFound');
   return { ...exchange.urls, filesize: object.sizeBytes, ...(object.sha !== undefined && { sha: object.sha }) };
 }

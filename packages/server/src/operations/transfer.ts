@@ -6,6 +6,7 @@ import { ProtocolError } from '../protocol/codes.ts';
 import { type Fields, requiredField } from '../protocol/fields.ts';
 import { checkPath, onePathEnd } from '../protocol/path.ts';
 import { signerOf } from '../repeats.ts';
+import { objectToStay } from '../sessions.ts';
 import { isCovered } from '../signature/signature.ts';
 import { StoreError, type Target } from '../store/store.ts';
 import { pathOf } from './describe.ts';
@@ -75,8 +76,8 @@ function describeMoved(exchange: Exchange, target: Target): object {
 
 /** Whether what is at the target was made from the source under the very signature of this request. */
 async function isOwnDoing(exchange: Exchange, target: Target, revision?: string): Promise<boolean> {
-  const { store } = exchange.settings;
-  const info = await (exchange.isDirectory ? store.directories.stat(target) : store.statObject(target));
+  const { settings, isDirectory } = exchange;
+  const info = await (isDirectory ? settings.store.directories.stat(target) : objectToStay({ settings, target }));
   if (info?.signedBy !== signerOf(exchange) || info.origin?.path !== exchange.target.path) return false;
   return revision === undefined || info.origin.revision === revision;
 }

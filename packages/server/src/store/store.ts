@@ -171,6 +171,11 @@ export interface Store {
   /** Fails early where putting an object would. @throws StoreError `exists`, `path-conflict` */
   checkVacant(target: Target, overwrite: boolean): Promise<void>;
   statObject(target: Target): Promise<ObjectInfo | undefined>;
+  /**
+   * The same for whoever is about to tell a client that its object is stored, without having stored it: another process may have
+   * put it in place and died before it had forced it to the disk. Not needed where what can be seen is there to stay.
+   */
+  confirmObject?(target: Target): Promise<ObjectInfo | undefined>;
   openObject(target: Target): Promise<OpenObject | undefined>;
   /** Whether there was an object to delete. */
   deleteObject(target: Target): Promise<boolean>;

@@ -125,6 +125,26 @@ describe('with fsync, nothing that was acknowledged can be taken back by a power
     }
   });
 
+  test('what a process has put in place and died, once another one tells of it', async () => {
+    const { root, store, disk, atRisk } = await setUp();
+    await store.open();
+    const died = new Promise<void>((resolve) => {
+      disk.before = (call) => {
+        if (call.name !== 'sync' || !call.path.startsWith(join(root, '1'))) return;
+        resolve();
+        return new Promise(() => {});
+      };
+    });
+    void put(store, 'new/file');
+    await died;
+    disk.before = () => {};
+    expect(atRisk()).toContain('1/b/new');
+    const next = fileStore(root, { fsync: true });
+    expect(await next.confirmObject?.(at('new/file'))).toMatchObject({ sha: KNOWN.sha });
+    expect(atRisk()).toEqual([]);
+    expect(await next.confirmObject?.(at('nothing'))).toBeUndefined();
+  });
+
   test('folders that another request has made, or a process that has ended', async () => {
     const { root, store, disk, atRisk } = await setUp();
     const chain = (path: string) => {

@@ -89,6 +89,7 @@ export function fileStore(dir: string, options: FileStoreOptions = {}): Store {
     if (!meta) return undefined;
     // A crash after the object was put in place and before the session was removed.
     const isFinished = (await objects.stat(meta.target))?.session === meta.id;
+    if (isFinished) await objects.confirm(meta.target);
     if (isFinished || !(await ifPresent(stat(join(dir, FILES.data))))) {
       // Another process may have begun anew there meanwhile.
       if ((await readMeta(dir))?.id === meta.id) await removeAside(dir, layout.newSpoolPath());
@@ -209,7 +210,7 @@ export function fileStore(dir: string, options: FileStoreOptions = {}): Store {
           return placed.finally(() => rm(path, { force: true }));
         }
         // A request that asked for the same has put it there.
-        const there = await objects.stat(target);
+        const there = await objects.confirm(target);
         if (there?.sha !== sha) throw new StoreError('busy');
         return there;
       });
@@ -219,6 +220,9 @@ export function fileStore(dir: string, options: FileStoreOptions = {}): Store {
     },
     async statObject(target) {
       return (await ready()).objects.stat(target);
+    },
+    async confirmObject(target) {
+      return (await ready()).objects.confirm(target);
     },
     async openObject(target) {
       return (await ready()).objects.open(target);

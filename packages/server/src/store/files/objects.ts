@@ -32,6 +32,8 @@ export interface Objects {
   /** Copies known content to a new file. Takes as long as that takes. Undefined when the source does not have it. */
   copyKnown(content: KnownContent, signal?: AbortSignal): Promise<string | undefined>;
   stat(target: Target): Promise<ObjectInfo | undefined>;
+  /** The same, and with fsync its name is on the disk then, whoever has put it in place. */
+  confirm(target: Target): Promise<ObjectInfo | undefined>;
   /** The same for one that is in a directory known to be where it seems, which makes it cheaper. */
   statIn(target: Target): Promise<ObjectInfo | undefined>;
   describe(target: Target, change: ObjectProperties): Promise<ObjectInfo | undefined>;
@@ -218,6 +220,11 @@ export function createObjects({ layout, labels, directories, reach, fsync }: Gro
       return undefined;
     },
     stat: async (target) => (await look(target))?.info,
+    async confirm(target) {
+      const found = await look(target);
+      if (found) await directories.sync(dirname(layout.objectPath(target)));
+      return found?.info;
+    },
     async statIn(target) {
       const facts = await ifPresent(lstat(layout.objectPath(target), { bigint: true }));
       return facts?.isFile() ? infoOf(facts, (await labels.of(target, facts)).labels) : undefined;
