@@ -60,7 +60,13 @@ export function createHosts(world: World, scenario: Scenario, cloud: Cloud | und
           },
         };
         const server = createSliceServer(options);
-        place.open().then(() => resolve(server), reject);
+        place.open().then(
+          () => resolve(server),
+          (error) => {
+            process.alive = false;
+            reject(error);
+          },
+        );
       });
     });
     return { process, server: await opened, answering: new Map() };

@@ -42,12 +42,14 @@ export function isRightOutcome(error: unknown, circumstances: Circumstances): bo
     locked: () => rivals > 0 && plan.remembers,
     'source-changed': () => fileChanged,
     network: () => allTroubles >= PATIENCE,
-    timeout: () => allTroubles >= PATIENCE,
+    // Disks that take their time make whole requests late.
+    timeout: () => allTroubles >= PATIENCE || scenario.disk.stalling > 0 || scenario.disk.latencyMs > 10,
     'bad-reply': () => met('garbage', 'truncated', 'proxy-error', 'proxy-error-after') > 0 && allTroubles >= PATIENCE,
     unavailable: () => met('5xx') > 0 && allTroubles >= PATIENCE,
     'signing-failed': () => scenario.signerFailing > 0,
     'signature-expired': () => hasWrongClocks,
-    integrity: () => met('damaged') > 0 || fileChanged,
+    // Whoever goes on with an upload of the same content may have damaged it.
+    integrity: () => met('damaged') > 0 || fileChanged || (rivals > 0 && (scenario.fates.damaged ?? 0) > 0),
     'session-lost': () => losesSessions || rivals > 0 || met('late', 'twice') > 1,
   };
   return isRight[error.code]?.() ?? false;

@@ -131,6 +131,8 @@ export interface Present {
   readonly location: ObjectLocation;
   readonly sizeBytes?: number | undefined;
   readonly sha?: string | undefined;
+  /** The session that it was uploaded in, or empty for none, where the server tells. */
+  readonly madeBy?: string | undefined;
 }
 
 /** One slice was stored; with a location when it was the one that completed the object. */

@@ -14,6 +14,7 @@ import type {
   Session,
   Tries,
   UploadState,
+  Why,
 } from './state.ts';
 import { create, discard, fail, finishIfComplete, hash, initiate, list, send, sendFrom, succeed } from './steps.ts';
 
@@ -148,13 +149,18 @@ function sendResumed(state: ActiveState, session: Session, sliceSizeBytes: numbe
 function onPresent(state: Listing, reply: Present): UploadState {
   const { job, sha, why } = state;
   if (why.for === 'claim' && !sha && reply.sha) return hash(state, undefined, why.error);
-  // A list also calls an older object present, or somebody else's. Proof that it is ours is its SHA-1; or that finish may have
-  // been carried out, where nothing was there before.
+  // A list also calls an older object present, or somebody else's. Proof that it is ours is its SHA-1, or that it was made by
+  // our session. Where nobody tells that, finish may have been carried out, if nothing was there before.
   const proven = reply.sha !== undefined && reply.sha === sha;
   const finishCalled = why.for === 'finish' || (why.for === 'resume' && why.finishing);
-  const believed = proven || (finishCalled && job.overwrite !== true);
+  const isMade = reply.madeBy === undefined ? finishCalled && job.overwrite !== true : isOfSession(why, reply.madeBy);
+  const believed = proven || isMade;
   if (!believed || isOther(state, reply)) return onNothing(state);
   return succeed(state, reply, why.for === 'resume');
+}
+
+function isOfSession(why: Why, session: string): boolean {
+  return 'session' in why && why.session === session;
 }
 
 /** Nothing of ours is at the path. */

@@ -142,6 +142,27 @@ describe('resume', () => {
     expect(await resumable(stream.start({ resume: memoryStore() }), stream.clock)).toBe(false);
   });
 
+  test.each([
+    ['s1', true, 'done'],
+    ['s1', false, 'done'],
+    ['of-another', false, 'exists'],
+    ['', false, 'exists'],
+  ])(
+    'a finish that was not heard of goes by who made the object: %o (overwrite: %s)',
+    async (made_by, overwrite, end) => {
+      const store = memoryStore(new Map([[KEY, record({ finishing: true, overwrite })]]));
+      const { start, transport, clock } = setUp({
+        answer: ({ fields: { op } }) => {
+          if (op === 'upload_slice_list') return ok({ ...FOUND, filesize: 10 * SLICE, made_by });
+          return op === 'upload_slice_init' ? refuse(-177, 409) : undefined;
+        },
+      });
+      const ended = await clock.runUntil(code(start({ resume: store, overwrite }).done));
+      expect(ended ?? 'done').toBe(end);
+      expect(sends(transport.transcript)).toEqual([]);
+    },
+  );
+
   test('other content at the path is a conflict', async () => {
     const { start, clock } = setUp({
       answer: ({ fields }) => (fields.op === 'upload_slice_init' ? refuse(-4020, 409) : undefined),

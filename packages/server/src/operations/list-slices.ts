@@ -5,7 +5,10 @@ import { ifFresh, objectToStay, unlessGone } from '../sessions.ts';
 import type { Session, SessionSnapshot } from '../store/store.ts';
 import { describeSession } from './init.ts';
 
-/** `upload_slice_list`: what is stored of the upload at the path, or the file's URLs when it is finished. */
+/**
+ * `upload_slice_list`: what is stored of the upload at the path, or the file's URLs when it is finished. `made_by` is our own: the
+ * session that has become the file, so that whoever did not hear of its finish can tell its own file from another's.
+ */
 export async function listSlices(exchange: Exchange): Promise<object> {
   const { store } = exchange.settings;
   const session = await ifFresh(exchange, await store.findSession(exchange.target));
@@ -20,7 +23,8 @@ export async function listSlices(exchange: Exchange): Promise<object> {
   }
   const object = await objectToStay(exchange);
   if (!object) throw new ProtocolError('notFound');
-  return { ...exchange.urls, filesize: object.sizeBytes, ...(object.sha !== undefined && { sha: object.sha }) };
+  const { sizeBytes, sha, session: made_by = '' } = object;
+  return { ...exchange.urls, filesize: sizeBytes, ...(sha !== undefined && { sha }), made_by };
 }
 
 /** How many slices are looked at before others get their turn, when none of them is stored. */

@@ -129,7 +129,7 @@ export function cloudStore(cloud: Cloud): Store {
             stored = await cloud.update(sliceKey(index), (there) => there ?? mine);
             // Who ends a session removes its slices, but not this one if it came later.
             await readRecord().catch(async (error) => {
-              await cloud.update(sliceKey(index), () => undefined);
+              if (error instanceof StoreError) await cloud.update(sliceKey(index), () => undefined);
               throw error;
             });
           }

@@ -40,7 +40,10 @@ const READERS: { readonly [Op in OperationName]: Reader<Op> } = {
   init: (data, { op }, response) => readPresent(data, op, response),
   list(data, { op }, response) {
     const session = readSession(data);
-    if (!session) return readPresent(data, op, response);
+    if (!session) {
+      const present = readPresent(data, op, response);
+      return typeof data.made_by === 'string' ? { ...present, madeBy: data.made_by } : present;
+    }
     const stored = toRanges(data.listparts);
     if (!stored) return unusable('listparts', op, response);
     const { sizeBytes, sha } = readObject(data);

@@ -69,6 +69,8 @@ export function fileStore(dir: string, options: FileStoreOptions = {}): Store {
     const known = loaded.get(hash);
     if (known && (await known.catch(() => undefined))?.isCurrent()) return known;
     if (loaded.get(hash) !== known) return load(hash);
+    // Somebody has ended it, and what stood for it is not to keep its files until nobody remembers them.
+    known?.then((session) => session?.closeFiles()).catch(() => {});
     const loading = openSession(hash);
     loaded.set(hash, loading);
     const forget = () => {

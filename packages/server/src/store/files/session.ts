@@ -61,7 +61,7 @@ export async function openFileSession(dir: string, meta: SessionMeta, host: Sess
 
   function release(): void {
     users--;
-    if (users > 0) return;
+    if (users > 0 || !opening) return;
     if (ended) void closeFiles();
     else if (idle) idle.refresh();
     else {
