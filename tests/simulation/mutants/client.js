@@ -21,25 +21,25 @@ export const machine = [
   {
     name: 'what is listed is taken as it comes, whole slices or not, and of any session',
     file: `${upload}/detours.ts`,
-    find: "if (why.for === 'resume' && reply.session !== why.session && !proven) return create(state);",
+    find: "if ('session' in why && reply.session !== why.session && !proven) return onNothing(state);",
     replace: '',
   },
   {
     name: 'an object of the same size is taken for our own',
     file: `${upload}/detours.ts`,
-    find: 'const believed = proven || (finishCalled && job.overwrite !== true);',
+    find: 'const believed = proven || isMade;',
     replace: 'const believed = proven || reply.sizeBytes === job.sizeBytes;',
   },
   {
-    name: 'after finish, an older object that is to be replaced counts as the new one',
+    name: 'after finish, whatever object is there counts as ours',
     file: `${upload}/detours.ts`,
-    find: '(finishCalled && job.overwrite !== true)',
-    replace: 'finishCalled',
+    find: 'isOfSession(why, reply.madeBy);',
+    replace: 'finishCalled;',
   },
   {
     name: 'a session of other content is gone on with',
     file: `${upload}/detours.ts`,
-    find: 'if (isOther(state, reply) || (reply.session === foreignSession && !proven)) {',
+    find: 'if (isTaken || isOther(state, reply) || (reply.session === foreignSession && !proven)) {',
     replace: 'if (false) {',
   },
   {
@@ -169,7 +169,7 @@ export const driver = [
   {
     name: 'timers outlive the upload',
     file: `${upload}/start-upload.ts`,
-    find: '    life.abort();',
+    find: '    life.abort(OVER);',
     replace: '',
   },
   {

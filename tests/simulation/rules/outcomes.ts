@@ -48,9 +48,15 @@ export function isRightOutcome(error: unknown, circumstances: Circumstances): bo
     unavailable: () => met('5xx') > 0 && allTroubles >= PATIENCE,
     'signing-failed': () => scenario.signerFailing > 0,
     'signature-expired': () => hasWrongClocks,
-    // Whoever goes on with an upload of the same content may have damaged it.
-    integrity: () => met('damaged') > 0 || fileChanged || (rivals > 0 && (scenario.fates.damaged ?? 0) > 0),
-    'session-lost': () => losesSessions || rivals > 0 || met('late', 'twice') > 1,
+    // Whoever goes on with an upload of the same content may have damaged it, or changed its file.
+    integrity: () => met('damaged') > 0 || fileChanged || (rivals > 0 && mayBeSpoilt(scenario)),
+    'session-lost': () => losesSessions || rivals > 0 || met('late', 'twice') > 0,
   };
   return isRight[error.code]?.() ?? false;
+}
+
+function mayBeSpoilt({ fates, clients }: Scenario): boolean {
+  const uploads = clients.flatMap((client) => client.uploads);
+  const changes = uploads.some(({ interruptions }) => interruptions.some(({ what }) => what === 'change-file'));
+  return changes || (fates.damaged ?? 0) > 0;
 }

@@ -33,7 +33,7 @@ export class SimulatedFile {
   }
 
   readNow(buffer: Uint8Array, offset: number, length: number, position: number): number {
-    const bytes = this.#storage.disk.read(this.inode, position, this.#storage.share(length));
+    const bytes = this.#storage.disk.read(this.inode, position, length);
     buffer.set(bytes, offset);
     return bytes.length;
   }
@@ -49,7 +49,10 @@ export class SimulatedFile {
   }
 
   read(buffer: Uint8Array, offset: number, length: number, position: number) {
-    return this.#call('read', () => ({ bytesRead: this.readNow(buffer, offset, length, position), buffer }));
+    return this.#call('read', () => ({
+      bytesRead: this.readNow(buffer, offset, this.#storage.share(length), position),
+      buffer,
+    }));
   }
 
   write(buffer: Uint8Array, offset: number, length: number, position: number) {

@@ -124,7 +124,9 @@ function onListed(state: Listing, reply: Listed): UploadState {
   if (why.for === 'claim') return fail(state, why.error);
   if (why.for === 'conflict') return clear(state, why.error, reply);
   const proven = reply.sha !== undefined && reply.sha === sha;
-  if (isOther(state, reply) || (reply.session === foreignSession && !proven)) {
+  // A server that tells its sessions apart tells their SHA-1, too: one without has taken the place of ours since.
+  const isTaken = why.for === 'adopt' && sha !== undefined && reply.sessionDelete === true && !proven;
+  if (isTaken || isOther(state, reply) || (reply.session === foreignSession && !proven)) {
     return clear(state, new CosSliceError('conflict', CONFLICT_HINT), reply);
   }
   // Not the session we left, but one that somebody has opened since: only the server can tell whether it is about the same

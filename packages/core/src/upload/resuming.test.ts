@@ -163,6 +163,18 @@ describe('resume', () => {
     },
   );
 
+  test('a session that comes without a SHA-1 from a server that would tell is not the one that is the same', async () => {
+    const { start, transport, clock } = setUp({
+      options: { integrity: 'sha1' },
+      answer: ({ fields: { op } }) => {
+        if (op === 'upload_slice_init') return refuse(-4019, 409);
+        return op === 'upload_slice_list' ? listed([0, 1], { session: 'of-another', session_delete: 1 }) : undefined;
+      },
+    });
+    expect(await clock.runUntil(code(start().done))).toBe('conflict');
+    expect(transport.transcript).toEqual(['upload_slice_init', 'upload_slice_list']);
+  });
+
   test('other content at the path is a conflict', async () => {
     const { start, clock } = setUp({
       answer: ({ fields }) => (fields.op === 'upload_slice_init' ? refuse(-4020, 409) : undefined),

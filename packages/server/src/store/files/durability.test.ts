@@ -125,6 +125,19 @@ describe('with fsync, nothing that was acknowledged can be taken back by a power
     }
   });
 
+  test('a slice that is on record but could not be forced, once it comes again', async () => {
+    const { store, disk, atRisk } = await setUp();
+    const { session } = await store.createSession(init('a'));
+    disk.before = (call) => {
+      if (call.name === 'datasync' && call.path.endsWith('/journal')) throw diskError('EIO', call);
+    };
+    await expect(putSlice(session, 0)).rejects.toMatchObject({ code: 'EIO' });
+    disk.before = () => {};
+    expect(atRisk()).not.toEqual([]);
+    await putSlice(session, 0);
+    expect(atRisk()).toEqual([]);
+  });
+
   test('what a process has put in place and died, once another one tells of it', async () => {
     const { root, store, disk, atRisk } = await setUp();
     await store.open();

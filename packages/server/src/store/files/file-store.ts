@@ -140,8 +140,10 @@ export function fileStore(dir: string, options: FileStoreOptions = {}): Store {
       throw error;
     }
     if (fsync) await syncDirectories(dir, layout.sessions);
-    // The first answer may be that of a look that began before the session was there.
-    return (await load(hash)) ?? (await load(hash));
+    // The first answer may be that of a look that began before the session was there; and by now another process may have ended
+    // it and begun one of its own.
+    const session = (await load(hash)) ?? (await load(hash));
+    return session?.id === id ? session : undefined;
   }
 
   return {

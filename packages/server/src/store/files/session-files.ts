@@ -80,6 +80,9 @@ export async function openSessionFiles(dir: string, meta: SessionMeta, host: Fil
           if (!(await host.checker.matches(range, { chain, md5 }))) throw new StoreError('mismatch');
           return chain?.coversSlice ?? false;
         },
+        async force() {
+          if (host.fsync) await Promise.all([data.datasync(), journal.sync()]);
+        },
         isProof: (index, md5) => md5 !== undefined || (planOf(index)?.coversSlice ?? false),
         async record(lease, entry) {
           if (host.fsync) await data.datasync();

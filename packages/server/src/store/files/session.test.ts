@@ -1,7 +1,9 @@
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { watchDisk } from '../../testing/disk.ts';
 import { temporaryDir } from '../../testing/server.ts';
+import { fileStore } from './file-store.ts';
 import { openFileSession, type SessionHost } from './session.ts';
 import { FILES, type SessionMeta } from './session-files.ts';
 
@@ -68,4 +70,24 @@ test('is over when something fails after its file was put in place, and lives on
     await expect(session.complete({})).rejects.toThrow('no space');
     expect(await hasEnded()).toBe(isMoved);
   }
+});
+
+test('is never handed to two who open one at the same path, whatever becomes of the first', async () => {
+  const root = await temporaryDir();
+  const [one, other] = [fileStore(root, { fsync: true }), fileStore(root)];
+  await one.open();
+  const init = { target: meta.target, sizeBytes: 3, sliceSizeBytes: 3, overwrite: true, createdAtMs: 1 };
+  const disk = await watchDisk(root);
+  let theirs: { created: boolean; session: { id: string } } | undefined;
+  disk.before = async ({ name, path }) => {
+    if (name !== 'sync' || !path.endsWith('/sessions')) return;
+    disk.before = () => {};
+    // Between its coming into being and the first look at it.
+    await (await other.findSession(meta.target))?.discard();
+    theirs = await other.createSession(init);
+  };
+  const mine = await one.createSession(init);
+  expect(theirs?.created).toBe(true);
+  expect(mine).toMatchObject({ created: false, session: { id: theirs?.session.id } });
+  await Promise.all([one.close(), other.close()]);
 });

@@ -29,6 +29,11 @@ export interface SliceFile {
   isProof(index: number, md5: string | undefined): boolean;
   /** Puts a slice on record whose bytes are in `data`. False when the lease was lost. @throws StoreError `gone` */
   record(lease: Lease, entry: { verified: boolean; atMs: number }): Promise<boolean>;
+  /**
+   * With fsync, forces what is on record to the disk, before somebody is told of it who has not put it there: whoever has may
+   * have failed, or died, in between.
+   */
+  force(): Promise<void>;
   /** @throws StoreError `gone` when the session has ended */
   checkAlive(): void;
 }
@@ -115,6 +120,7 @@ export function createSliceWriters(file: SliceFile): (index: number, release: ()
     ledger.refresh();
     if (!ledger.stored.has(index) || !file.isProof(index, md5)) throw new StoreError('busy');
     await file.verify(index, rangeOf(index), md5);
+    await file.force();
   }
 
   /** For bytes that come once more: they are not needed, but must be those that stand there. */
@@ -125,6 +131,7 @@ export function createSliceWriters(file: SliceFile): (index: number, release: ()
       async commit({ md5 }) {
         await comparison.check();
         await file.verify(index, rangeOf(index), md5);
+        await file.force();
       },
       end: async () => release(),
     });
@@ -183,6 +190,7 @@ export function createSliceWriters(file: SliceFile): (index: number, release: ()
       const comparison = createComparison(file.data, index * sliceSizeBytes);
       for await (const chunk of spool.read()) await comparison.next(chunk);
       await comparison.check();
+      await file.force();
     }
 
     return createWriter({
