@@ -4,6 +4,8 @@ import type { Clock, HashCheckpoint, ResumeRecord, ResumeStore } from '../ports.
 import type { Guard, WorkName } from './guard.ts';
 import type { ActiveState, Job, Recalled } from './state.ts';
 
+/** What no source is identified by. */
+const NOBODYS = '';
 /** Between two hash checkpoints put into the store. */
 const CHECKPOINT_EVERY_MS = 2000;
 
@@ -25,6 +27,8 @@ export interface Recorder {
   recall(identify: () => Promise<string | undefined>, job: Job, controller: AbortController): Promise<Recalled>;
   /** Saves what is worth it of a new state: that init or finish is about to be called, and a session as soon as it exists. */
   keep(state: ActiveState): void;
+  /** The session holds bytes of a source that has changed: whoever comes next may remove it, and must not go on with it. */
+  disown(state: ActiveState): void;
   checkpoint(checkpoint: HashCheckpoint): void;
   /** Writes what is left to write, and unlocks the destination. */
   close(forget: boolean): Promise<void>;
@@ -149,6 +153,12 @@ export function createRecorder(store: ResumeStore, { config, url, clock, guard }
         savedRun = state.run;
         save({ sha: state.sha, initCalled: true, hash: checkpoint, name: state.name });
       }
+    },
+    disown(state) {
+      resumable = false;
+      if (identity === undefined || !('layout' in state) || !state.session) return;
+      identity = NOBODYS;
+      save({ session: state.session.id, name: state.name });
     },
     checkpoint(next) {
       checkpoint = next;

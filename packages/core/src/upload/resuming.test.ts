@@ -163,6 +163,35 @@ describe('resume', () => {
     },
   );
 
+  test('a session that has bytes of a file that changed is not gone on with, should the file become what it was', async () => {
+    const store = memoryStore();
+    const changed = setUp({
+      source: {
+        async verify() {
+          throw new CosSliceError('source-changed', 'it is another file');
+        },
+      },
+    });
+    const upload = changed.start({ resume: store });
+    expect(await changed.clock.runUntil(code(upload.done))).toBe('source-changed');
+    expect(upload.state.resumable).toBe(false);
+    expect(store.records.get(KEY)).toMatchObject({ session: 's1' });
+
+    let isThere = true;
+    const { start, transport, clock } = setUp({
+      answer: ({ fields: { op, session } }) => {
+        if (op === 'delete') {
+          isThere = session !== 's1';
+          return ok({});
+        }
+        if (op === 'upload_slice_init' && isThere) return refuse(-4020, 409);
+        return op === 'upload_slice_list' ? listed([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]) : undefined;
+      },
+    });
+    await clock.runUntil(start({ resume: store }).done);
+    expect(sends(transport.transcript)).toHaveLength(10);
+  });
+
   test('a session that comes without a SHA-1 from a server that would tell is not the one that is the same', async () => {
     const { start, transport, clock } = setUp({
       options: { integrity: 'sha1' },

@@ -138,6 +138,25 @@ describe('with fsync, nothing that was acknowledged can be taken back by a power
     expect(atRisk()).toEqual([]);
   });
 
+  test('a session that a process has made and died, once another one goes on with it', async () => {
+    const { root, store, disk, atRisk } = await setUp();
+    await store.open();
+    const died = new Promise<void>((resolve) => {
+      disk.before = (call) => {
+        if (call.name !== 'sync' || !call.path.includes('/sessions')) return;
+        resolve();
+        return new Promise(() => {});
+      };
+    });
+    void store.createSession(init('a'));
+    await died;
+    disk.before = () => {};
+    expect(atRisk()).toContain('.cos-slice/sessions');
+    const session = await fileStore(root, { fsync: true }).findSession(at('a'));
+    await putSlice(session as Session, 0);
+    expect(atRisk()).toEqual([]);
+  });
+
   test('what a process has put in place and died, once another one tells of it', async () => {
     const { root, store, disk, atRisk } = await setUp();
     await store.open();

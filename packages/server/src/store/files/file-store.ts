@@ -29,6 +29,9 @@ const LIMITS: StoreLimits = {
   order: 'any',
 };
 
+/** A bound, not a policy. */
+const MAX_REMEMBERED = 10_000;
+
 export interface FileStoreOptions {
   /**
    * Forces data to the disk before it is acknowledged, so that it survives a power failure too. Without it nothing
@@ -48,6 +51,8 @@ export function fileStore(dir: string, options: FileStoreOptions = {}): Store {
   const checker = createChecker();
   const newHolder = createHolderNames();
   const loaded = new Map<string, Promise<FileSession | undefined>>();
+  /** Sessions whose names this process has forced to the disk. */
+  const forced = new Set<string>();
   let opening: Promise<Root> | undefined;
 
   const ready = () =>
@@ -97,6 +102,8 @@ export function fileStore(dir: string, options: FileStoreOptions = {}): Store {
       if ((await readMeta(dir))?.id === meta.id) await removeAside(dir, layout.newSpoolPath());
       return undefined;
     }
+    // Whoever has made it may have died before it had forced it: what is acknowledged in it must not be lost with its name.
+    if (fsync && !forced.has(meta.id)) await forceSession(dir, meta.id);
     const host: SessionHost = {
       fsync,
       checker,
@@ -110,6 +117,12 @@ export function fileStore(dir: string, options: FileStoreOptions = {}): Store {
       if (error instanceof StoreError && error.problem === 'gone') return undefined;
       throw error;
     });
+  }
+
+  async function forceSession(dir: string, id: string): Promise<void> {
+    await syncDirectories(dir, dirname(dir));
+    if (forced.size > MAX_REMEMBERED) forced.clear();
+    forced.add(id);
   }
 
   /** Undefined when there is one already. */
@@ -139,7 +152,7 @@ export function fileStore(dir: string, options: FileStoreOptions = {}): Store {
       if (hasCode(error, 'ENOTEMPTY', 'EEXIST')) return undefined;
       throw error;
     }
-    if (fsync) await syncDirectories(dir, layout.sessions);
+    if (fsync) await forceSession(dir, id);
     // The first answer may be that of a look that began before the session was there; and by now another process may have ended
     // it and begun one of its own.
     const session = (await load(hash)) ?? (await load(hash));
