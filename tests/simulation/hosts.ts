@@ -7,6 +7,8 @@ export const ACCOUNT = { appId: '10055004', secretId: 'ID', secretKey: 'KEY', bu
 export const BUCKET = 'bucket';
 export const ROOT = '/data';
 
+const DRAIN_MS = 61_000;
+
 /** A server that runs. */
 export interface Host {
   readonly process: Process;
@@ -97,6 +99,8 @@ export function createHosts(world: World, scenario: Scenario, cloud: Cloud | und
       if (!host?.process.alive) return;
       running.delete(number);
       await host.server.close();
+      // Where it does not listen itself, what is still on its way to it runs out by itself.
+      await world.sleep(world.nature, DRAIN_MS);
       checkNothingLeft(world, host);
     },
     startJanitor: () => open('janitor', { name: 'machine', skewMs: machines[0]?.skewMs ?? 0 }),

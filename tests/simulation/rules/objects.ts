@@ -48,7 +48,7 @@ export function createObjectRules(world: World): ObjectRules {
   function look(path: string, bytes: Buffer | undefined): Sight {
     const place = placeOf(path);
     const content = bytes && numberOf(place, bytes);
-    if (content === -1) world.complain(`half an object, or another one, is seen at ${path}`);
+    if (content === -1) world.complain(`half an object, or another one, is seen at ${path}: ${bytes?.length} bytes`);
     const sight = { atMs: world.nowMs, content };
     place.sights.push(sight);
     return sight;

@@ -41,7 +41,8 @@ export function isRightOutcome(error: unknown, circumstances: Circumstances): bo
     conflict: () => rivals > 0 || runs > 1,
     locked: () => rivals > 0 && plan.remembers,
     'source-changed': () => fileChanged,
-    network: () => allTroubles >= PATIENCE,
+    // Slices of a file that changes are refused, too, until there are no more attempts.
+    network: () => allTroubles >= PATIENCE || fileChanged,
     // Disks that take their time make whole requests late.
     timeout: () => allTroubles >= PATIENCE || scenario.disk.stalling > 0 || scenario.disk.latencyMs > 10,
     'bad-reply': () => met('garbage', 'truncated', 'proxy-error', 'proxy-error-after') > 0 && allTroubles >= PATIENCE,

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
-import { rename, rm, stat } from 'node:fs/promises';
+import { link, lstat, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type ObjectInfo, type ObjectLabels, type Session, StoreError } from '../store.ts';
-import { hasCode, ifPresent } from './fs-errors.ts';
+import { hasCode, ifPresent, NO_LINKS } from './fs-errors.ts';
 import { writeJson } from './json-file.ts';
 import { readRange } from './read-file.ts';
 import {
@@ -123,16 +123,43 @@ export async function openFileSession(dir: string, meta: SessionMeta, host: Sess
     if (hash.digest('hex') !== sha) throw new StoreError('mismatch');
   }
 
-  async function place(sha: string | undefined): Promise<ObjectInfo> {
-    const { overwrite, attributes } = await readCurrent();
+  /**
+   * Gives the data a name of its own, and looks whether it is ours: at any moment another process may end this session, and begin
+   * another one in a directory of the same name. What has a name in there only could be that one's.
+   */
+  async function claim(files: SessionFiles): Promise<{ path: string; giveBack(): Promise<void> }> {
     const data = join(dir, FILES.data);
+    const path = host.newSpoolPath();
+    const isLinked = await link(data, path).then(
+      () => true,
+      (error) => {
+        if (!hasCode(error, ...NO_LINKS)) throw error;
+        return false;
+      },
+    );
+    if (!isLinked) await rename(data, path);
+    const giveBack = (): Promise<void> => (isLinked ? rm(path, { force: true }) : rename(path, data));
+    const [own, claimed] = await Promise.all([files.data.stat({ bigint: true }), lstat(path, { bigint: true })]);
+    if (claimed.ino === own.ino && claimed.dev === own.dev) return { path, giveBack };
+    await giveBack();
+    throw new StoreError('gone');
+  }
+
+  async function place(files: SessionFiles, sha: string | undefined): Promise<ObjectInfo> {
+    const { overwrite, attributes } = await readCurrent();
+    const { path, giveBack } = await claim(files).catch((error) => {
+      throw hasCode(error, 'ENOENT') ? new StoreError('gone', { cause: error }) : error;
+    });
     // Whoever comes upon a directory that could not be moved away finds its object in place.
     const endAnyway = () => end().catch(() => {});
-    const info = await host.place(data, { sha, attributes, session: meta.id }, overwrite).catch(async (error) => {
-      // Failed when the file had been put in place already.
-      if (!(await ifPresent(stat(data)))) await endAnyway();
+    const info = await host.place(path, { sha, attributes, session: meta.id }, overwrite).catch(async (error) => {
+      // Failed when the file had been put in place already, or else it is still there.
+      if (await ifPresent(stat(path))) await giveBack().catch(() => {});
+      else await endAnyway();
       throw error;
     });
+    // What a second name of the object's own file leaves behind.
+    await rm(path, { force: true }).catch(() => {});
     await endAnyway();
     return info;
   }
@@ -168,7 +195,7 @@ export async function openFileSession(dir: string, meta: SessionMeta, host: Sess
     complete: (expected) =>
       use(async (files) => {
         await checkWhole(files, expected.sha);
-        return host.lock(() => place(expected.sha));
+        return host.lock(() => place(files, expected.sha));
       }),
     setTerms: ({ overwrite, attributes }) =>
       host.lock(async () => {
