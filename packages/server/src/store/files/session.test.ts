@@ -127,3 +127,10 @@ test.each([true, false])(
     await Promise.all([one.close(), other.close()]);
   },
 );
+
+test('is over when its data is gone, rather than gone at every finish and there in every list', async () => {
+  const { dir, session, hasEnded } = await setUp(async () => info);
+  await rename(join(dir, FILES.data), join(dir, '../in-the-hands-of-a-dead-process'));
+  await expect(session.complete({})).rejects.toMatchObject({ problem: 'gone' });
+  expect(await hasEnded()).toBe(true);
+});

@@ -147,11 +147,14 @@ export async function openFileSession(dir: string, meta: SessionMeta, host: Sess
 
   async function place(files: SessionFiles, sha: string | undefined): Promise<ObjectInfo> {
     const { overwrite, attributes } = await readCurrent();
-    const { path, giveBack } = await claim(files).catch((error) => {
-      throw hasCode(error, 'ENOENT') ? new StoreError('gone', { cause: error }) : error;
-    });
     // Whoever comes upon a directory that could not be moved away finds its object in place.
     const endAnyway = () => end().catch(() => {});
+    const { path, giveBack } = await claim(files).catch(async (error) => {
+      if (!hasCode(error, 'ENOENT')) throw error;
+      // Without its data, which a process that died had in its hands, it is of no use to anybody.
+      if ((await readMeta(dir))?.id === meta.id) await endAnyway();
+      throw new StoreError('gone', { cause: error });
+    });
     const info = await host.place(path, { sha, attributes, session: meta.id }, overwrite).catch(async (error) => {
       // Failed when the file had been put in place already, or else it is still there.
       if (await ifPresent(stat(path))) await giveBack().catch(() => {});
