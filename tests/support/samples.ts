@@ -8,13 +8,16 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
 export interface Sample {
   readonly language: string;
+  /** What stands beside the language: `before`, `after`. */
+  readonly label: string;
   readonly code: string;
 }
 
 /** The code samples of a document, in order. */
 export async function samplesOf(document: string): Promise<Sample[]> {
   const text = await readFile(join(ROOT, document), 'utf8');
-  return [...text.matchAll(/^```(\w+)\n(.*?)^```$/gms)].map(([, language = '', code = '']) => ({ language, code }));
+  const samples = text.matchAll(/^```(\w+)(?: (\w+))?\n(.*?)^```$/gms);
+  return [...samples].map(([, language = '', label = '', code = '']) => ({ language, label, code }));
 }
 
 /** Runs a sample in a folder, where it finds the packages. @returns what it printed @throws with what it said, when it fails */
@@ -22,9 +25,10 @@ export async function runSample(
   code: string,
   folder: string,
   env: Readonly<Record<string, string>> = {},
+  name = 'sample.mjs',
 ): Promise<string> {
   await symlink(join(ROOT, 'node_modules'), join(folder, 'node_modules')).catch(() => {});
-  const file = join(folder, 'sample.mjs');
+  const file = join(folder, name);
   await writeFile(file, code);
   const { PATH } = process.env;
   const child = spawn(process.execPath, [file], { cwd: folder, env: { PATH, XDG_STATE_HOME: folder, ...env } });

@@ -115,6 +115,10 @@ test.each([
   ['http://a/', undefined, { HTTP_PROXY: '' }, undefined],
   ['http://a/', undefined, { HTTP_PROXY: 'http://p:1', NODE_USE_ENV_PROXY: '1' }, 'http://p:1'],
   ['http://a/', undefined, { HTTP_PROXY: 'http://p:1', NODE_USE_ENV_PROXY: '0' }, undefined],
+  ['http://a/', undefined, { ALL_PROXY: 'http://all:1' }, 'http://all:1'],
+  ['https://a/', undefined, { all_proxy: 'http://all:1', HTTP_PROXY: 'http://p:1' }, 'http://all:1'],
+  ['https://a/', undefined, { ALL_PROXY: 'http://all:1', HTTPS_PROXY: 'http://s:1' }, 'http://s:1'],
+  ['https://a/', undefined, { ALL_PROXY: 'socks5://all:1' }, undefined],
   ['http://a/', false as const, { HTTP_PROXY: 'http://p:1' }, undefined],
   ['http://a/', 'http://own:1', { HTTP_PROXY: 'http://p:1', NO_PROXY: '*' }, 'http://own:1'],
 ])('for %s, with option %s and %o, the proxy is %s', (url, choice, env, expected) => {

@@ -14,7 +14,8 @@ export interface ProxySettings {
 export type ProxyChoice = string | false | undefined;
 
 /**
- * The proxy on the way to a URL, by option or by HTTP_PROXY, HTTPS_PROXY and NO_PROXY, in small letters or in capitals.
+ * The proxy on the way to a URL, by option or by HTTP_PROXY, HTTPS_PROXY, ALL_PROXY (of HTTP) and NO_PROXY, in small letters or
+ * in capitals.
  * NODE_USE_ENV_PROXY=0 has the variables ignored, as Node.js does.
  *
  * @returns undefined: none
@@ -24,8 +25,10 @@ export function proxyFor(url: string, choice: ProxyChoice, env: NodeJS.ProcessEn
   if (choice !== undefined) return { httpProxy: choice, httpsProxy: choice, noProxy: '' };
   if (env.NODE_USE_ENV_PROXY === '0') return undefined;
   const read = (name: string): string => env[name] || env[name.toUpperCase()] || '';
-  const httpProxy = read('http_proxy');
-  const httpsProxy = read('https_proxy') || httpProxy;
+  // Often that of a SOCKS proxy, which is none of HTTP's.
+  const allProxy = /^https?:/i.test(read('all_proxy')) ? read('all_proxy') : '';
+  const httpProxy = read('http_proxy') || allProxy;
+  const httpsProxy = read('https_proxy') || allProxy || httpProxy;
   const used = /^https:/i.test(url) ? httpsProxy : httpProxy;
   return used === '' ? undefined : { httpProxy, httpsProxy, noProxy: read('no_proxy') };
 }
