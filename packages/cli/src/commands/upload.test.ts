@@ -52,6 +52,7 @@ describe('a file that arrives', () => {
       url: expect.any(String),
       resourcePath: expect.any(String),
       instant: false,
+      skipped: false,
       resumedBytes: 0,
       sentBytes: 3 * MIB,
       sha1: expect.stringMatching(/^[0-9a-f]{40}$/),

@@ -4,6 +4,7 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
+import { createLocker } from '../locker.ts';
 import { formBody, post } from '../testing/client.ts';
 import { patternBytes, sha1 } from '../testing/content.ts';
 import { startServer } from '../testing/server.ts';
@@ -266,4 +267,28 @@ describe('instant upload', () => {
     const reply = await post(test.urlOf('copy'), { op: 'upload_slice_init', filesize: 1000, sha: sha1(bytes) });
     expect(reply.json().data.session).toBeTruthy();
   });
+});
+
+test('an init that has waited for the finish of another upload finds its object', async () => {
+  const turns = createLocker();
+  let before = async (): Promise<unknown> => undefined;
+  const server = await startServer({
+    locker: {
+      withLock: async (key, task) => {
+        const last = before;
+        before = async () => undefined;
+        await last();
+        return turns.withLock(key, task);
+      },
+    },
+  });
+  const url = server.urlOf('film');
+  const first = createUploader(url);
+  await first.init();
+  for (const index of [0, 1, 2, 3]) await first.data(index);
+  before = () => first.finish();
+  const second = await createUploader(url).init({ insertOnly: 1 });
+  expect(second.json().code).toBe(-177);
+  expect((await first.list()).json().data).toMatchObject({ filesize: first.bytes.length });
+  expect((await first.list()).json().data.session).toBeUndefined();
 });

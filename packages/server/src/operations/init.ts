@@ -73,7 +73,11 @@ async function begin(exchange: Exchange, init: SessionInit, checkpoints: Checkpo
     );
     if (copy) return { kind: 'instant' };
   }
-  const begun = await locker.withLock(lockKey(target), () => store.createSession(init, checkpoints));
+  const begun = await locker.withLock(lockKey(target), async () => {
+    // Whoever waited here for another upload's finish finds its object now.
+    await store.checkVacant(target, overwrite);
+    return store.createSession(init, checkpoints);
+  });
   return begun.created ? { kind: 'created', session: begun.session } : begin(exchange, init, checkpoints);
 }
 

@@ -87,6 +87,11 @@ export function createSessions(ground: SessionGround): Sessions {
     }
     if (sizeBytes === 0) return record;
     const there = await objects.head(target);
+    // The path was taken by an upload that has finished since, at another server.
+    if (there && !init.overwrite) {
+      await drop({ record }, true);
+      throw new StoreError('exists');
+    }
     // What is said of the object is said when its upload begins.
     const labels = {
       attributes,
