@@ -7,7 +7,7 @@ import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { createClient, createSigner, type UploadOptions, uploadFile } from '@cos-slice/node';
+import { createBandwidth, createClient, createSigner, type UploadOptions, uploadFile } from '@cos-slice/node';
 import { createSliceServer, s3Store } from '@cos-slice/server';
 import { makeFile, sha256, withFolder } from '@cos-slice/testkit/files';
 import { describe, expect, onTestFinished, test } from 'vitest';
@@ -28,15 +28,14 @@ async function farmFor(...args: Parameters<typeof startFarm>): Promise<Farm> {
 
 const hashOf = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex');
 
-/** Waits until so many slices are stored. */
-function stored(upload: ReturnType<typeof uploadFile>, count: number): Promise<void> {
-  return new Promise((resolve) => {
-    const stop = upload.subscribe((state) => {
-      if (state.progress.slices.stored < count) return;
-      stop();
-      resolve();
-    });
-  });
+/** Waits until so many slices of an upload that still runs are stored. */
+async function stored(upload: ReturnType<typeof uploadFile>, count: number): Promise<void> {
+  for (;;) {
+    const { phase, progress } = upload.state;
+    if (phase === 'done' || phase === 'failed') throw new Error(`The upload is ${phase} before ${count} are stored.`);
+    if (progress.slices.stored >= count) return;
+    await sleep(20);
+  }
 }
 
 describe.skipIf(!ceph)('servers on Ceph', () => {
@@ -47,15 +46,24 @@ describe.skipIf(!ceph)('servers on Ceph', () => {
       await withFolder(async (folder) => {
         const file = await makeFile(join(folder, 'file'), 50 * MIB + 7);
         const integrity = balancer === 'nginx' ? 'md5' : 'sha1';
-        const upload = uploadFile(file, { ...farm.options, ...PATIENT, path: 'dir/big.bin', integrity });
+        // It crawls while servers are killed: it must not end before.
+        const bandwidth = createBandwidth(6 * MIB);
+        const options = { ...farm.options, ...PATIENT, path: 'dir/big.bin', integrity, bandwidth } as const;
+        const upload = uploadFile(file, options);
+        const unfinished: string[][] = [];
         for (const index of [0, 1]) {
           await stored(upload, 2 + 3 * index);
+          bandwidth.bytesPerSecond = MIB / 4;
           await farm.kill(index);
+          unfinished.push((await contentsOf(endpoint, farm.s3Bucket)).uploadIds);
           await farm.restart(index);
+          bandwidth.bytesPerSecond = index === 0 ? 6 * MIB : Infinity;
         }
-        const result = await upload.done;
-        // Only what was in flight is sent again.
-        expect(result.sentBytes).toBeLessThan(100 * MIB);
+        unfinished.push((await contentsOf(endpoint, farm.s3Bucket)).uploadIds);
+        await upload.done;
+        // One multipart upload from its beginning to its end: what was stored in it was not given up.
+        expect(unfinished[0]).toHaveLength(1);
+        expect(unfinished).toEqual([unfinished[0], unfinished[0], unfinished[0]]);
         expect(hashOf(await farm.read('dir/big.bin'))).toBe(await sha256(file));
       });
       const { uploads } = await contentsOf(endpoint, farm.s3Bucket);
@@ -73,7 +81,7 @@ describe.skipIf(!ceph)('servers on Ceph', () => {
     await gateway();
     const farm = await farmFor(`http://127.0.0.1:${port}`);
     const bytes = randomBytes(40 * MIB);
-    const upload = uploadFile(bytes, { ...farm.options, ...PATIENT, path: 'gateway.bin' });
+    const upload = uploadFile(bytes, { ...farm.options, ...PATIENT, path: 'gateway.bin', bandwidth: 8 * MIB });
     await stored(upload, 3);
     process.kill(Number(await readFile(join(place.dir, 'run', 'crash.pid'), 'utf8')), 'SIGKILL');
     await sleep(500);
@@ -183,6 +191,8 @@ describe.skipIf(!ceph)('servers on Ceph', () => {
     expect((await contentsOf(endpoint, bucket)).uploads).toHaveLength(2);
     const sweeping = createSliceServer({ store: open(), accounts: [ACCOUNT], sessionTtlMs: 1 });
     onTestFinished(() => sweeping.close());
-    await expect.poll(() => contentsOf(endpoint, bucket), { timeout: 60_000 }).toEqual({ keys: [], uploads: [] });
+    await expect
+      .poll(() => contentsOf(endpoint, bucket), { timeout: 60_000 })
+      .toEqual({ keys: [], uploads: [], uploadIds: [] });
   });
 });

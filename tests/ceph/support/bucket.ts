@@ -41,14 +41,27 @@ export async function makeBucket(endpoint: string): Promise<string> {
 export function storeOptions(endpoint: string, bucket: string): S3StoreOptions {
   return { endpoint, bucket, credentials: CREDENTIALS };
 }
+
+export interface Contents {
+  readonly keys: string[];
+  /** The keys of uploads that are not finished. */
+  readonly uploads: string[];
+  readonly uploadIds: string[];
+}
+
 /** Every key in a bucket, and every upload that is not finished. */
-export async function contentsOf(endpoint: string, bucket: string): Promise<{ keys: string[]; uploads: string[] }> {
+export async function contentsOf(endpoint: string, bucket: string): Promise<Contents> {
   const [objects, uploads] = await Promise.all([
     s3(endpoint, 'GET', `/${bucket}?max-keys=1000`),
     s3(endpoint, 'GET', `/${bucket}?uploads`),
   ]);
-  const keysIn = (text: string) => [...text.matchAll(/<Key>(.*?)<\/Key>/g)].map(([, key]) => key as string);
-  return { keys: keysIn(objects.text), uploads: keysIn(uploads.text) };
+  const valuesIn = (text: string, tag: string) =>
+    [...text.matchAll(new RegExp(`<${tag}>(.*?)</${tag}>`, 'g'))].map(([, value]) => value as string);
+  return {
+    keys: valuesIn(objects.text, 'Key'),
+    uploads: valuesIn(uploads.text, 'Key'),
+    uploadIds: valuesIn(uploads.text, 'UploadId'),
+  };
 }
 
 /** Deletes all objects of a bucket. */
