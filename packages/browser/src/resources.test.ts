@@ -63,8 +63,8 @@ describe.each(CHROMIUMS)('in $name', (chromium) => {
   describe('the page stays free', () => {
     test('no task above 50 ms while a gigabyte is hashed and sent, and hashing is not what it is busy with', async () => {
       // Compiling and collecting garbage can make one task long by chance; what the upload does itself is long every time.
-      let seen = await traceUpload();
-      for (let more = 2; more > 0 && seen.longestMs >= 50; more -= 1) seen = await traceUpload();
+      let seen = await traceUpload('gigabyte-1.bin');
+      for (let run = 2; run <= 4 && seen.longestMs >= 50; run += 1) seen = await traceUpload(`gigabyte-${run}.bin`);
       const { pageMs, workerMs, longestMs, tasks } = seen;
       console.log(
         `while 1 GiB was hashed and sent: longest of ${tasks} tasks ${longestMs} ms of CPU, ${pageMs} ms in all beside ${workerMs} ms of hashing`,
@@ -108,14 +108,14 @@ describe.each(CHROMIUMS)('in $name', (chromium) => {
 });
 
 /**
- * Uploads a gigabyte from a new page.
+ * Uploads a gigabyte from a new page to a path that is free.
  *
  * @returns what its main thread and its workers did, in milliseconds of CPU: a machine that is busy with something else
  * stretches tasks, and what counts then is the time they had the processor
  */
-async function traceUpload() {
+async function traceUpload(path: string) {
   const on = await open();
-  const one = order('gigabyte.bin', 1024 * MIB, { repeated: true, options: { integrity: 'sha1' } });
+  const one = order(path, 1024 * MIB, { repeated: true, options: { integrity: 'sha1' } });
   await browser.startTracing(on, { categories: ['-*', 'disabled-by-default-devtools.timeline'] });
   const { error } = await run(one, on);
   const events: TraceEvent[] = JSON.parse((await browser.stopTracing()).toString()).traceEvents;
