@@ -64,10 +64,13 @@ export async function contentsOf(endpoint: string, bucket: string): Promise<Cont
   };
 }
 
-/** Deletes all objects of a bucket. */
-export async function emptyBucket(endpoint: string, bucket: string): Promise<void> {
-  const { keys } = await contentsOf(endpoint, bucket);
-  for (const key of keys) {
-    await s3(endpoint, 'DELETE', `/${bucket}/${key.split('/').map(encodeURIComponent).join('/')}`);
+const inUrl = (key: string): string => key.split('/').map(encodeURIComponent).join('/');
+
+/** Deletes all objects of a bucket whose keys begin so, and drops all uploads. */
+export async function emptyBucket(endpoint: string, bucket: string, prefix = ''): Promise<void> {
+  const { keys, uploads, uploadIds } = await contentsOf(endpoint, bucket);
+  for (const [index, id] of uploadIds.entries()) {
+    await s3(endpoint, 'DELETE', `/${bucket}/${inUrl(uploads[index] ?? '')}?uploadId=${encodeURIComponent(id)}`);
   }
+  for (const key of keys) if (key.startsWith(prefix)) await s3(endpoint, 'DELETE', `/${bucket}/${inUrl(key)}`);
 }

@@ -20,10 +20,14 @@ export interface Farm extends UploadPlace {
   readonly keyPrefix: string;
   /** Each server's own address. */
   readonly ports: readonly number[];
-  /** Kills a server with SIGKILL. */
-  kill(index: number): Promise<void>;
-  /** Starts it again where it was. */
-  restart(index: number): Promise<void>;
+  /** @param signal default SIGKILL */
+  kill(index: number, signal?: NodeJS.Signals): Promise<void>;
+  /** Starts it again where it was. @param aheadMs by how much its clock is ahead */
+  restart(index: number, aheadMs?: number): Promise<void>;
+  /** Kills one server with SIGKILL, another than the last time, and starts it again a moment later. */
+  disturb(): Promise<void>;
+  /** How many requests of that operation the servers have answered with success. */
+  answered(op: string): number;
   /** The resident memory of a server at its highest, in bytes. */
   peakMemory(index: number): Promise<number>;
 }
@@ -43,26 +47,34 @@ export async function startFarm(
   const ports = await freePorts(count + 1);
   const port = ports.pop() as number;
   const servers: ChildProcess[] = [];
+  let log = '';
+  let disturbed = 0;
 
-  async function restart(index: number): Promise<void> {
-    const args = ['serve', '--store', `s3://${s3Bucket}/files`, '--s3-endpoint', endpoint, '--quiet'];
+  async function restart(index: number, aheadMs = 0): Promise<void> {
+    const clock = `data:text/javascript,const now = Date.now; Date.now = () => now() + ${aheadMs};`;
+    const program = aheadMs === 0 ? [CLI] : ['--import', clock, CLI];
+    const args = ['serve', '--store', `s3://${s3Bucket}/files`, '--s3-endpoint', endpoint];
     const account = ['--bucket', 'demobucket', '--app-id', ACCOUNT.appId, '--secret-id', ACCOUNT.secretId];
     const own = ['--secret-key', ACCOUNT.secretKey, '--port', String(ports[index]), '--trust-proxy', ...more];
-    const server = spawn(process.execPath, [CLI, ...args, ...account, ...own], {
+    const server = spawn(process.execPath, [...program, ...args, ...account, ...own], {
       env: {
         ...process.env,
         AWS_ACCESS_KEY_ID: CREDENTIALS.accessKeyId,
         AWS_SECRET_ACCESS_KEY: CREDENTIALS.secretAccessKey,
       },
-      stdio: ['ignore', 'pipe', 'inherit'],
+      stdio: ['ignore', 'pipe', 'pipe'],
     });
     servers[index] = server;
-    await Promise.race([
-      once(server.stdout as NodeJS.ReadableStream, 'data'),
-      once(server, 'exit').then(() => {
-        throw new Error('a server ended before it was ready');
-      }),
-    ]);
+    await new Promise<void>((resolve, reject) => {
+      server.stdout.on('data', (text) => {
+        log += text;
+        if (/^ready /m.test(String(text))) resolve();
+      });
+      server.stderr.on('data', (text) => {
+        log += text;
+      });
+      server.once('exit', () => reject(new Error(`a server ended before it was ready: ${log.slice(-1000)}`)));
+    });
   }
 
   async function kill(index: number, signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
@@ -96,6 +108,13 @@ export async function startFarm(
     ports,
     kill,
     restart,
+    async disturb() {
+      const index = disturbed++ % ports.length;
+      await kill(index);
+      await sleep(300);
+      await restart(index);
+    },
+    answered: (op) => log.match(new RegExp(`${op} "[^"]*" 200`, 'g'))?.length ?? 0,
     async read(path) {
       const key = `${keyPrefix}${path}`.split('/').map(encodeURIComponent).join('/');
       const { status, bytes, text } = await s3(endpoint, 'GET', `/${s3Bucket}/${key}`);

@@ -1,0 +1,47 @@
+import { afterAll, describe } from 'vitest';
+import { describeFaults, type FaultPlace } from '../support/faults.ts';
+import { ceph, emptyBucket } from './support/bucket.ts';
+import { type Farm, startFarm } from './support/farm.ts';
+
+describe.skipIf(!ceph)('on Ceph', () => {
+  let starting: Promise<Farm> | undefined;
+  afterAll(async () => (await starting)?.close());
+
+  describeFaults('two servers behind nginx, one killed in the middle', async (): Promise<FaultPlace> => {
+    // Slices as small as those on disks: some faults come sooner than 5 MiB.
+    starting ??= startFarm(ceph?.smallEndpoint ?? '', { more: ['--part-size', '1MiB'] });
+    const farm = await starting;
+    const { endpoint, s3Bucket, ports } = farm;
+    await emptyBucket(endpoint, s3Bucket);
+    let changing = Promise.resolve();
+    // One thing at a time happens to the servers.
+    const change = (work: () => Promise<unknown>): Promise<void> => {
+      changing = changing.then(work).then(() => {});
+      return changing;
+    };
+    let isAged = false;
+    return {
+      ...farm,
+      responseMs: 5000,
+      disturb: () => change(() => farm.disturb()),
+      replaceServers: () =>
+        change(async () => {
+          for (const index of ports.keys()) {
+            await farm.kill(index, 'SIGTERM');
+            await farm.restart(index);
+          }
+        }),
+      loseSessions: () => change(() => emptyBucket(endpoint, s3Bucket, 'files/.cos-slice/sessions/')),
+      age: (ms) => {
+        isAged = true;
+        return change(async () => {
+          await Promise.all([...ports.keys()].map((index) => farm.kill(index)));
+          await Promise.all([...ports.keys()].map((index) => farm.restart(index, ms)));
+        });
+      },
+      async close() {
+        if (isAged) for (const index of ports.keys()) await farm.kill(index).then(() => farm.restart(index));
+      },
+    };
+  });
+});

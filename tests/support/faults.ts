@@ -1,0 +1,246 @@
+import { createHash } from 'node:crypto';
+import { appendFile, open, utimes } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createBandwidth, createFileResumeStore, createSigner, type UploadOptions, uploadFile } from '@cos-slice/node';
+import { type FaultProxy, type Faults, startFaultProxy } from '@cos-slice/testkit/fault-proxy';
+import { makeFile, sha256, withFolder } from '@cos-slice/testkit/files';
+import { describe, expect, test } from 'vitest';
+import { ACCOUNT, type UploadPlace } from './store.ts';
+
+const MIB = 1024 * 1024;
+const SIZE_BYTES = 24 * MIB + 12_345;
+const BYTES_PER_SECOND = 32 * MIB;
+const SIGNED_SEC = 300;
+
+/** What can happen to servers, however many there are. */
+export interface FaultPlace extends UploadPlace {
+  /** Ends all servers, one after the other where there are several, and starts them again. */
+  replaceServers(): Promise<void>;
+  /** Makes the servers forget all unfinished uploads. */
+  loseSessions(): Promise<void>;
+  /** Lets that much time pass for the servers. */
+  age(ms: number): Promise<void>;
+  /** What happens once in the middle of every upload, whatever else does. */
+  disturb?(): Promise<void>;
+  /** How long a reply may take. Default 2 seconds. */
+  readonly responseMs?: number;
+}
+
+interface Setting {
+  readonly folder: string;
+  readonly place: FaultPlace;
+  readonly proxy: FaultProxy;
+  readonly file: string;
+  upload(more?: Partial<UploadOptions>): ReturnType<typeof uploadFile>;
+}
+
+const sha256Of = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex');
+
+async function expectStored({ place, file }: Setting): Promise<void> {
+  expect(sha256Of(await place.read('dir/file.bin'))).toBe(await sha256(file));
+}
+
+/** Waits for the first snapshot that fits. */
+function seen(upload: ReturnType<typeof uploadFile>, fits: (state: typeof upload.state) => boolean): Promise<void> {
+  return new Promise((resolve) => {
+    const stop = upload.subscribe((state) => {
+      if (!fits(state)) return;
+      stop();
+      resolve();
+    });
+  });
+}
+
+/** Real files, real servers, and a proxy in front of them that misbehaves. @param start gets a folder for the place's files */
+export function describeFaults(name: string, start: (folder: string) => Promise<FaultPlace>): void {
+  async function underFaults(
+    faults: Faults,
+    use: (setting: Setting) => Promise<void>,
+    sizeBytes = SIZE_BYTES,
+  ): Promise<void> {
+    await withFolder(async (folder) => {
+      const place = await start(folder);
+      const proxy = await startFaultProxy(place.port, faults);
+      const file = await makeFile(join(folder, 'file.bin'), sizeBytes);
+      let disturbing: Promise<void> | undefined;
+      const upload = (more: Partial<UploadOptions> = {}): ReturnType<typeof uploadFile> => {
+        const started = uploadFile(file, {
+          ...place.options,
+          endpoint: `${proxy.url}/files/v2`,
+          path: 'dir/file.bin',
+          resume: createFileResumeStore({ dir: join(folder, 'state') }),
+          retry: { attempts: 50, baseDelayMs: 20, maxDelayMs: 300 },
+          timeouts: { connectMs: 2000, responseMs: place.responseMs ?? 2000, noProgressMs: 2000 },
+          // Faults of the line come from the beginning; for others there must be a middle.
+          ...(Object.keys(faults).length === 0 && { bandwidth: BYTES_PER_SECOND }),
+          ...more,
+        });
+        started.subscribe((state) => {
+          if (state.progress.slices.stored > 1) disturbing ??= place.disturb?.();
+        });
+        return started;
+      };
+      try {
+        await use({ folder, place, proxy, file, upload });
+      } finally {
+        await proxy.close();
+        await disturbing;
+        await place.close();
+      }
+    });
+  }
+
+  describe(name, () => {
+    describe('an upload survives', () => {
+      test('connections that are reset every few megabytes', async () => {
+        let next = 1;
+        const faults = { resetAfterBytes: () => ((next++ * 7) % 5) * MIB + 500_000 };
+        await underFaults(faults, async (setting) => {
+          await setting.upload().done;
+          await expectStored(setting);
+          expect(setting.proxy.connections).toBeGreaterThan(6);
+        });
+      });
+
+      test('connections that stall in the middle of a slice (tus-js-client#773)', async () => {
+        let count = 0;
+        const faults = { stallAfterBytes: () => (count++ % 3 === 0 ? 1_300_000 : Number.POSITIVE_INFINITY) };
+        await underFaults(faults, async (setting) => {
+          await setting.upload({ timeouts: { connectMs: 2000, responseMs: 1000, noProgressMs: 500 } }).done;
+          await expectStored(setting);
+        });
+      });
+
+      test('answers that get lost', async () => {
+        await underFaults({}, async (setting) => {
+          const upload = setting.upload();
+          await seen(upload, (state) => state.progress.slices.stored > 3);
+          setting.proxy.faults.deaf = true;
+          await new Promise((resolve) => setTimeout(resolve, 900));
+          setting.proxy.faults.deaf = false;
+          await upload.done;
+          await expectStored(setting);
+        });
+      });
+
+      test('an outage in the middle', async () => {
+        await underFaults({}, async (setting) => {
+          const upload = setting.upload();
+          await seen(upload, (state) => state.progress.slices.stored > 3);
+          setting.proxy.faults.down = true;
+          setting.proxy.cutAll();
+          await new Promise((resolve) => setTimeout(resolve, 600));
+          setting.proxy.faults.down = false;
+          await upload.done;
+          await expectStored(setting);
+        });
+      });
+
+      test('servers that are replaced in the middle', async () => {
+        const sizeBytes = 64 * MIB;
+        const use = async (setting: Setting) => {
+          const bandwidth = createBandwidth(BYTES_PER_SECOND);
+          const upload = setting.upload({ bandwidth });
+          await seen(upload, (state) => state.progress.slices.stored > 5);
+          // It must not be over before they are.
+          bandwidth.bytesPerSecond = MIB;
+          await setting.place.replaceServers();
+          bandwidth.bytesPerSecond = Infinity;
+          const result = await upload.done;
+          await expectStored(setting);
+          // Only what was in flight is sent again, each time that a server ends.
+          const ends = setting.place.disturb ? 3 : 1;
+          expect(result.sentBytes).toBeLessThanOrEqual(sizeBytes + ends * 16 * MIB);
+        };
+        await underFaults({}, use, sizeBytes);
+      });
+
+      test('a session that the server loses', async () => {
+        await underFaults({}, async (setting) => {
+          const upload = setting.upload();
+          await seen(upload, (state) => state.progress.slices.stored > 3);
+          upload.pause();
+          await new Promise((resolve) => setTimeout(resolve, 100));
+          await setting.place.loseSessions();
+          upload.resume();
+          await upload.done;
+          await expectStored(setting);
+        });
+      });
+
+      test('signatures that expire in mid-upload (uppy#1724)', async () => {
+        await underFaults({}, async (setting) => {
+          const signer = createSigner({ ...ACCOUNT, bucket: 'demobucket', lifetimeSec: SIGNED_SEC });
+          const upload = setting.upload({ signer });
+          await seen(upload, (state) => state.progress.slices.stored > 3);
+          upload.pause();
+          await setting.place.age(2 * SIGNED_SEC * 1000);
+          upload.resume();
+          await upload.done;
+          expect(upload.state.progress.signatures).toBe(2);
+          await expectStored(setting);
+        });
+      });
+
+      test('times of the file that move, while its content stays', async () => {
+        await underFaults({}, async (setting) => {
+          const upload = setting.upload();
+          await seen(upload, (state) => state.progress.slices.stored > 2);
+          await utimes(setting.file, new Date(), new Date(Date.now() + 5000));
+          await upload.done;
+          await expectStored(setting);
+        });
+      });
+    });
+
+    describe('an upload stops', () => {
+      test('when the file grows while it is uploaded, and is never finished (tus-js-client#255)', async () => {
+        await underFaults({}, async (setting) => {
+          const upload = setting.upload();
+          await seen(upload, (state) => state.progress.slices.stored > 2);
+          await appendFile(setting.file, 'more');
+          await expect(upload.done).rejects.toMatchObject({ code: 'source-changed' });
+          await expect(setting.place.read('dir/file.bin')).rejects.toThrow(/ENOENT|404/);
+        });
+      });
+
+      test('when the file is written over in place', async () => {
+        await underFaults({}, async (setting) => {
+          const upload = setting.upload();
+          await seen(upload, (state) => state.progress.slices.stored > 2);
+          upload.pause();
+          const file = await open(setting.file, 'r+');
+          await file.write('other content, where the first slice was', 0);
+          await file.close();
+          upload.resume();
+          await expect(upload.done).rejects.toMatchObject({ code: 'source-changed' });
+        });
+      });
+
+      test('when cancelled, with no connection left open, and a later run resumes', async () => {
+        await underFaults({}, async (setting) => {
+          const controller = new AbortController();
+          const upload = setting.upload({ signal: controller.signal });
+          await seen(upload, (state) => state.progress.slices.stored > 5);
+          controller.abort(new Error('enough'));
+          await expect(upload.done).rejects.toThrow('enough');
+          const stored = upload.state.progress.confirmedBytes;
+          const result = await setting.upload().done;
+          await expectStored(setting);
+          expect(result.resumedBytes).toBeGreaterThanOrEqual(stored);
+          expect(result.resumedBytes + result.sentBytes).toBe(SIZE_BYTES);
+        });
+      });
+
+      test('and two at once to the same path do not mix', async () => {
+        await underFaults({}, async (setting) => {
+          const first = setting.upload();
+          await seen(first, (state) => state.phase === 'sending');
+          await expect(setting.upload().done).rejects.toMatchObject({ code: 'locked' });
+          await first.done;
+          await expectStored(setting);
+        });
+      });
+    });
+  });
+}
