@@ -16,7 +16,8 @@ export interface Job {
 
 export interface BatchOptions {
   readonly jobs: readonly Job[];
-  readonly direction: 'put' | 'get';
+  /** `copy`: from one server to another; a job's `fileOf` says what is copied then. */
+  readonly direction: 'put' | 'get' | 'copy';
   /** Where all of it goes, for the last line. */
   readonly target: string;
   readonly dryRun: boolean;
@@ -41,6 +42,8 @@ const JOBS_AT_ONCE = 4;
 
 export function runBatch(options: BatchOptions): Batch {
   const { jobs, direction, target, dryRun, verbose, json, quiet, flagNames } = options;
+  /** What is not of a server is a file of this machine. */
+  const named = direction === 'copy' ? 'from' : 'file';
   const startedAtMs = performance.now();
   const stop = new AbortController();
   const signal = AbortSignal.any([options.signal, stop.signal]);
@@ -62,8 +65,8 @@ export function runBatch(options: BatchOptions): Batch {
   };
   const fail = (error: unknown, { path, file }: { readonly path?: string; readonly file?: string } = {}): void => {
     reported.add(error);
-    const facts = { ...(path !== undefined && { path }), ...(file !== undefined && { file }) };
-    const subject = direction === 'put' ? file : path;
+    const facts = { ...(path !== undefined && { path }), ...(file !== undefined && { [named]: file }) };
+    const subject = direction === 'get' ? path : file;
     const report = { json, facts, flagNames, ...(subject !== undefined && { subject }), tell };
     exitCode = Math.max(exitCode, reportFailure(error, report));
   };
@@ -72,11 +75,11 @@ export function runBatch(options: BatchOptions): Batch {
     if (event.type === 'failed') return fail(event.error, { path, file });
     if (json) {
       const { type, path: _path, ...facts } = event;
-      void printJson({ ok: true, event: type, path, file, ...facts });
+      void printJson({ ok: true, event: type, path, [named]: file, ...facts });
     } else if (event.type === 'problem') {
       const message = inFlags(event.message, flagNames).replace(
         JSON.stringify(event.path),
-        direction === 'put' ? file : path,
+        direction === 'get' ? path : file,
       );
       tell(`cos-slice: left out: ${toName(message)}\n`);
     } else if ((dryRun || verbose) && event.type !== 'skipped') {
@@ -135,8 +138,13 @@ export function runBatch(options: BatchOptions): Batch {
   return { done: run(), state, hide: () => view?.end() };
 }
 
-function lineOf(direction: 'put' | 'get', type: DirectoryEvent['type'], path: string, file: string): string {
-  const [from, to] = direction === 'put' ? [file, path] : [path, file];
+function lineOf(
+  direction: BatchOptions['direction'],
+  type: DirectoryEvent['type'],
+  path: string,
+  file: string,
+): string {
+  const [from, to] = direction === 'get' ? [path, file] : [file, path];
   if (type === 'created') return `create ${to}`;
   return type === 'deleted' ? `delete ${to}` : `${from} -> ${to}`;
 }

@@ -1,7 +1,9 @@
 import { type Client, type ClientOptions, createClient, type Entry, isCosSliceError } from '@cos-slice/node';
+import { readConnection } from './connection.ts';
 import { type Flag, type Given, readFlags, switchFlag } from './flags.ts';
-import { asDirectory, isDirectory, type Place, showPlace } from './place.ts';
-import { CONNECTION, PROXY, readConnection } from './settings.ts';
+import { asDirectory, isDirectory, type Place, parsePlace, showPlace } from './place.ts';
+import { CONNECTION, PROXY } from './settings.ts';
+import { checkSliceSize } from './upload-flags.ts';
 
 /** The flags of every command that works with what is in a bucket. */
 export const CLIENT: typeof CONNECTION & { readonly proxy: typeof PROXY } = { ...CONNECTION, proxy: PROXY };
@@ -12,25 +14,44 @@ export const JSON_LINES: Flag<boolean> = switchFlag('--json', 'print JSON, one o
 /** A client for each bucket, by its name. */
 export type Clients = (bucket: string) => Client;
 
-/** @param more what else the clients' uploads go by. @throws UsageError */
-export function readClients(given: Readonly<Record<string, Given>>, more: Partial<ClientOptions> = {}): Clients {
+/**
+ * @param targets what is asked about, as it is typed
+ * @param more what else the clients' uploads go by
+ * @throws UsageError
+ */
+export function readClients(
+  given: Readonly<Record<string, Given>>,
+  targets: readonly string[],
+  more: Partial<ClientOptions> = {},
+): Clients {
   const { proxy } = readFlags({ proxy: PROXY }, given);
-  const { signerFor, ...settings } = readConnection(given, proxy);
+  const connection = readConnection(given, proxy, bucketsOf(targets));
   const clients = new Map<string, Client>();
   return (bucket) => {
-    const made =
-      clients.get(bucket) ??
-      // One signature for all that is asked about a bucket.
-      createClient({
-        ...settings,
-        bucket,
-        signer: signerFor(bucket, false),
-        ...(proxy === undefined ? {} : { proxy }),
-        ...more,
-      });
+    const known = clients.get(bucket);
+    if (known) return known;
+    // One signature for all that is asked about a bucket.
+    const reach = connection(bucket, false);
+    checkSliceSize(more.sliceSize, reach);
+    const made = createClient({
+      ...reach.options,
+      ...(proxy === undefined ? {} : { proxy }),
+      ...more,
+    });
     clients.set(bucket, made);
     return made;
   };
+}
+
+/** Of what can be read: what is wrong with the others is told by whoever reads them. */
+export function bucketsOf(targets: readonly string[]): string[] {
+  return targets.flatMap((target) => {
+    try {
+      return [parsePlace(target).bucket];
+    } catch {
+      return [];
+    }
+  });
 }
 
 /** What is at a path: also a directory whose slash was left out. @throws CosSliceError `not-found` */

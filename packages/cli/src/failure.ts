@@ -163,10 +163,14 @@ function describe(error: CosSliceError, flagNames: FlagNames): string {
   const [, message = '', server = ''] = /^(.*?)( \(server: .*\))?$/s.exec(error.message) ?? [];
   if (error.code === 'invalid-options' && error.issues) {
     return error.issues
-      .map(({ option, message }) => `${OPERANDS[option] ?? flagNames[option] ?? option} ${message}`)
+      .map(({ option: full, message }) => {
+        // A bucket's server is told by flags and the bucket's address.
+        const option = full.replace(/^wire\./, '');
+        return `${OPERANDS[option] ?? flagNames[option] ?? option} ${message}`;
+      })
       .join('; ');
   }
-  if (error.code === 'exists' && error.wireCode !== undefined && error.wireCode !== DIRECTORY_IN_THE_WAY) {
+  if (error.code === 'exists' && error.httpStatus !== undefined && error.wireCode !== DIRECTORY_IN_THE_WAY) {
     const ways = Object.entries(IN_THE_WAY).flatMap(([flag, what]) =>
       flagNames[flag] ? `${what} ${flagNames[flag]}` : [],
     );

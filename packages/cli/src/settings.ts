@@ -1,6 +1,7 @@
-import { createSigner, remoteSigner, type Signer } from '@cos-slice/node';
+import { profiles, remoteSigner, type Signer } from '@cos-slice/node';
 import { UsageError } from './failure.ts';
-import { type Flag, type Flags, type Given, nameOf, optionDoc, readFlags, type Values } from './flags.ts';
+import { choiceFlag, type Flag, type Flags, nameOf, optionDoc, switchFlag, type Values } from './flags.ts';
+import { WIRES, type WireName } from './place.ts';
 
 /** A text that is the same in a flag, a variable and a file with one line. Empty counts as not given. */
 function setting(usage: string, doc: string, variable: string, secret?: Flag['secret']): Flag<string | undefined> {
@@ -19,6 +20,9 @@ function setting(usage: string, doc: string, variable: string, secret?: Flag['se
   };
 }
 
+/** What an S3 server is. */
+export type ServerKind = keyof typeof profiles;
+
 const APP_ID = setting('--app-id <ID>', optionDoc('appId'), 'COS_APP_ID');
 const SECRET_ID = setting('--secret-id <ID>', 'secret id', 'COS_SECRET_ID');
 const SECRET_KEY = setting('--secret-key <KEY>', 'secret key', 'COS_SECRET_KEY', 'always');
@@ -33,20 +37,46 @@ export const ACCOUNT: Settings<'appId' | 'secretId' | 'secretKey'> = {
 };
 
 /** How a server is reached, and by whom. */
-export const CONNECTION: Settings<'endpoint' | keyof typeof ACCOUNT | 'url'> = {
+export const CONNECTION: Settings<'endpoint' | 'region' | 'token' | 'url' | keyof typeof ACCOUNT> & {
+  readonly wire: Flag<WireName | undefined>;
+  readonly server: Flag<ServerKind | undefined>;
+  readonly pathStyle: Flag<boolean>;
+} = {
+  wire: {
+    ...choiceFlag('--wire <WIRE>', 'what a BUCKET without cos:// or s3:// speaks', WIRES, 'json'),
+    variable: 'COS_SLICE_WIRE',
+  },
   endpoint: setting(
     '--endpoint <URL>',
-    `${optionDoc('endpoint')}, such as https://sh.file.myqcloud.com/files/v2`,
+    `${optionDoc('endpoint')}, such as https://sh.file.myqcloud.com/files/v2; of s3 its server's, of cos one instead of the usual`,
     'COS_SLICE_ENDPOINT',
   ),
+  region: setting('--region <NAME>', 'of cos and s3: such as ap-shanghai or us-east-1', 'COS_REGION'),
   ...ACCOUNT,
+  token: setting('--token <TOKEN>', 'of temporary credentials for cos and s3', 'COS_SECRET_TOKEN', 'always'),
   url: setting(
     '--sign-url <URL>',
-    'ask this service for signatures instead of holding a key',
+    'ask this service for signatures, for cos and s3 for temporary credentials, instead of holding a key',
     'COS_SIGN_URL',
     'in-url',
   ),
+  server: choiceFlag(
+    '--server <KIND>',
+    'what an s3 server is, where its address does not tell',
+    Object.keys(profiles) as ServerKind[],
+  ),
+  pathStyle: switchFlag('--path-style', 'of s3: the bucket in the path, also where a server likes it in its name'),
 } as const satisfies Flags;
+
+/** The variables that the other wires have for the same, by the flags' names. */
+export const COS_VARIABLES: Readonly<Record<string, string>> = { endpoint: 'COS_ENDPOINT' };
+export const S3_VARIABLES: Readonly<Record<string, string>> = {
+  endpoint: 'AWS_ENDPOINT_URL_S3',
+  region: 'AWS_REGION',
+  secretId: 'AWS_ACCESS_KEY_ID',
+  secretKey: 'AWS_SECRET_ACCESS_KEY',
+  token: 'AWS_SESSION_TOKEN',
+};
 
 /** Through what a server is reached. */
 export const PROXY: Flag<string | undefined> = {
@@ -66,6 +96,8 @@ export const PROXY: Flag<string | undefined> = {
 export const NETWORK_VARIABLES: Readonly<Record<string, string>> = {
   HTTP_PROXY: 'which proxy to go through; HTTPS_PROXY and NO_PROXY, too',
   NODE_EXTRA_CA_CERTS: 'a file of more certificates to trust',
+  COS_ENDPOINT: 'of cos: what --endpoint is',
+  AWS_REGION: 'of s3, as are AWS_ENDPOINT_URL(_S3), AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN',
 };
 
 /** The settings named, or one message that names every missing one. @throws UsageError */
@@ -81,53 +113,21 @@ export function required<F extends Flags, N extends keyof F & string>(
   return values as Record<N, string>;
 }
 
-export interface Connection {
-  readonly endpoint: string;
-  readonly appId: string;
-  /** @param bound `false`: its signatures cover the whole bucket, and not one path each */
-  readonly signerFor: (bucket: string, bound?: boolean) => Signer;
+export function toRemoteSigner(text: string, proxy: string | undefined): Signer {
+  const through = proxy === undefined ? {} : { proxy };
+  return remoteSigner({ ...toService(text), ...through });
 }
 
-/** What a client needs, all that is missing named at once. @throws UsageError */
-export function readConnection(given: Readonly<Record<string, Given>>, proxy: string | undefined): Connection {
-  if (given.url && given.secretKey) {
-    throw new UsageError('--sign-url and --secret-key exclude each other: give the one that is to sign');
-  }
-  const settings = readFlags(CONNECTION, given);
-  // A flag goes before any variable; among variables, the service that was set up to sign.
-  const signUrl = given.secretKey ? undefined : settings.url;
-  if (signUrl !== undefined) {
-    const { endpoint, appId } = required(CONNECTION, settings, ['endpoint', 'appId']);
-    const remote = toRemoteSigner(signUrl, proxy);
-    return { endpoint, appId, signerFor: (): Signer => remote };
-  }
-  const names = ['endpoint', 'appId', 'secretId', 'secretKey'] as const;
-  const { endpoint, appId, secretId, secretKey } = required(CONNECTION, settings, names);
-  const signerFor: Connection['signerFor'] = (bucket, bound = true) =>
-    createSigner({ appId, bucket, secretId, secretKey, bound });
-  return { endpoint, appId, signerFor };
-}
-
-/** `user:password@` in the URL becomes basic authentication, which fetch does not do by itself. */
-function toRemoteSigner(text: string, proxy: string | undefined): Signer {
+/** `user:password@` in the URL becomes basic authentication, which fetch does not do by itself. @throws UsageError */
+export function toService(text: string): { readonly url: string; readonly headers?: Record<string, string> } {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url?.protocol !== 'http:' && url?.protocol !== 'https:') {
     throw new UsageError('--sign-url (or COS_SIGN_URL) must be a URL that starts with http:// or https://');
   }
   const { username, password } = url;
-  const through = proxy === undefined ? {} : { proxy };
-  if (username === '' && password === '') return remoteSigner({ url: text, ...through });
+  if (username === '' && password === '') return { url: text };
   url.username = '';
   url.password = '';
   const credentials = Buffer.from(`${decodeURIComponent(username)}:${decodeURIComponent(password)}`).toString('base64');
-  return remoteSigner({ url: url.href, headers: { Authorization: `Basic ${credentials}` }, ...through });
-}
-
-/** `bucket/dir/name` -> both. @throws UsageError */
-export function parseTarget(text: string): { readonly bucket: string; readonly path: string } {
-  const [, bucket, path] = /^\/*([^/]+)\/+(.*)$/s.exec(text) ?? [];
-  if (bucket === undefined || path === undefined) {
-    throw new UsageError(`the destination must be BUCKET/PATH (or BUCKET/ to keep the file's name), got '${text}'`);
-  }
-  return { bucket, path };
+  return { url: url.href, headers: { Authorization: `Basic ${credentials}` } };
 }

@@ -2,6 +2,7 @@ import { type Client, isCosSliceError, type TransferOptions } from '@cos-slice/n
 import { CLIENT, find, JSON_ONE, readClients } from './clients.ts';
 import type { Command } from './command.ts';
 import { ownCommand } from './command-line.ts';
+import { wireFor } from './connection.ts';
 import { CommandError, EXIT, UsageError } from './failure.ts';
 import { type Flags, readFlags, switchFlag } from './flags.ts';
 import { interruptible } from './interrupt.ts';
@@ -45,7 +46,7 @@ export function createTransferCommand({ directories, past, run: transfer, ...com
       return interruptible({ given, facts }, { say }, async (signal) => {
         const [{ from, wanted }, clients, { overwrite, json }] = checkAll(
           () => parseBoth(source, target, command.name),
-          () => readClients(given),
+          () => readClients(given, [source]),
           () => readFlags(OWN, given),
         );
         const { bucket } = from;
@@ -56,6 +57,10 @@ export function createTransferCommand({ directories, past, run: transfer, ...com
         }
         const to = targetOf(wanted.path, path);
         const [shown, shownTo] = [showPlace({ bucket, path }), showPlace({ bucket, path: to })];
+        if (kind === 'directory' && wireFor(bucket, given) !== 'json') {
+          const how = `cos and s3 have only files: ${ownCommand()} copy it, and rm -r it then`;
+          throw new UsageError(`${shown} is a directory, and ${how}`);
+        }
         if (to === path) throw new UsageError(`${shown} is there already: give another path`);
         if (kind === 'directory' && to.startsWith(path)) {
           throw new UsageError(`${shown} cannot come to ${shownTo}, which is in it: give a path outside of it`);

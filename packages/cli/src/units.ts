@@ -84,3 +84,18 @@ export function checkAll<T extends readonly unknown[]>(...checks: { [K in keyof 
   if (issues.length > 0) throw new UsageError(issues.join('; '));
   return values as unknown as T;
 }
+
+const AGES: Readonly<Record<string, number>> = { m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/** `30m`, `12h`, `7d` -> ms. @throws UsageError */
+export function parseAge(name: string, text: string): number {
+  const [, digits, unit = ''] = /^(\d+)([mhd])$/i.exec(text.trim()) ?? [];
+  if (digits === undefined) throw new UsageError(`${name} must be an age such as 30m, 12h or 7d, got '${text}'`);
+  return Number(digits) * (AGES[unit.toLowerCase()] ?? 1);
+}
+
+/** `5400000` -> `1h`: whole ones of the largest unit that it has one of. */
+export function formatAge(ageMs: number): string {
+  const [unit, factor] = Object.entries(AGES).findLast(([, one]) => ageMs >= one) ?? ['s', 1000];
+  return `${Math.max(0, Math.floor(ageMs / factor))}${unit}`;
+}

@@ -1,5 +1,6 @@
 import type { Integrity } from '@cos-slice/node';
 import type { Call } from './command.ts';
+import type { Reach } from './connection.ts';
 import { UsageError } from './failure.ts';
 import {
   choiceFlag,
@@ -14,12 +15,20 @@ import {
   wholeFlag,
 } from './flags.ts';
 import { PROXY } from './settings.ts';
-import { list } from './units.ts';
+import { formatSize, list } from './units.ts';
 
 const SLICE_SIZE = optionRow('sliceSize', 'whole');
 const SPOOL_MAX = optionRow('spoolMax', 'whole');
 const FEWEST = optionRow('concurrency.min', 'whole');
 const MOST = optionRow('concurrency.max', 'whole');
+
+const SLICE_SIZE_FLAG = sizeFlag('--slice-size <SIZE>', optionDoc('sliceSize'), SLICE_SIZE, SLICE_SIZE.default);
+
+/** @throws UsageError for a size that the server of a bucket does not take */
+export function checkSliceSize(bytes: number | undefined, { options: { wire } }: Reach): void {
+  if (bytes === undefined) return;
+  sizeFlag('', '', wire?.traits.sliceSize ?? SLICE_SIZE).read(formatSize(bytes), nameOf(SLICE_SIZE_FLAG));
+}
 
 export const CONCURRENCY: Flag<number | undefined> = {
   ...wholeFlag('--concurrency <N>', 'requests in flight', { min: FEWEST.min, max: MOST.max }, undefined),
@@ -56,7 +65,12 @@ export const UPLOAD: {
   readonly quiet: Flag<boolean>;
 } = {
   integrity: choiceOf('--integrity <LEVEL>', 'integrity'),
-  sliceSize: sizeFlag('--slice-size <SIZE>', optionDoc('sliceSize'), SLICE_SIZE, SLICE_SIZE.default),
+  sliceSize: {
+    ...SLICE_SIZE_FLAG,
+    doc: `${SLICE_SIZE_FLAG.doc}; of s3 and cos parts of 5m or 1m to 5g, default: 8m`,
+    // What a server takes is known when it is known what it speaks.
+    read: sizeFlag('--slice-size <SIZE>', '', { ...SLICE_SIZE, min: 1, max: Number.MAX_SAFE_INTEGER, step: 1 }).read,
+  },
   concurrency: CONCURRENCY,
   bandwidth: BANDWIDTH,
   overwrite: switchFlag('--overwrite', 'replace what is at the path'),

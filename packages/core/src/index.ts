@@ -23,6 +23,12 @@ export type {
   ObjectFacts,
   Sink,
 } from './objects/download.ts';
+export {
+  createUnfinishedUploads,
+  type UnfinishedContent,
+  type UnfinishedUpload,
+  type UnfinishedUploads,
+} from './objects/unfinished.ts';
 export { describeOptions, type OptionDefaults, type OptionRow } from './options/describe.ts';
 export type { Config, RetryOptions, TimeoutOptions, UploadOptions } from './options/options.ts';
 export { parseOptions } from './options/options.ts';

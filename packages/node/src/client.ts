@@ -14,6 +14,7 @@ import { type DirectoryTransfer, FILES_AT_ONCE } from './directory/types.ts';
 import { type UploadDirectoryOptions, uploadDirectoryWith } from './directory/upload-directory.ts';
 import { createFileSink } from './file-sink.ts';
 import { CONCURRENCY } from './options.ts';
+import { createObjectSource, type ObjectSource } from './source-object.ts';
 import type { UploadSource } from './sources.ts';
 import { createStreamSink } from './stream-sink.ts';
 import { checked, paced, reach, type UploadFileOptions, uploadFile } from './upload-file.ts';
@@ -54,6 +55,11 @@ export interface Client extends ObjectClient {
   download(path: string, to: string | URL | Writable, options?: DownloadFileOptions): Download;
   /** Uploads as `uploadFile` does; all uploads of a client share its places for requests. */
   upload(source: UploadSource, path: string, options?: UploadToOptions): Upload;
+  /**
+   * A file of the bucket as what another client uploads: `other.upload(client.object('film.mp4'), 'film.mp4')`. It is read in
+   * ranges as they are sent, and keeps no more in memory than the upload has under way; run again, the upload is resumed.
+   */
+  object(path: string): ObjectSource;
   /**
    * Uploads what is in a directory: files, and directories that are empty, too. It is walked through as the upload goes on, so
    * memory and open files do not grow with it; run again, it sends what is missing or has changed, and nothing else.
@@ -115,6 +121,7 @@ export function createClient(options: ClientOptions): Client {
   const client: Client = {
     ...objects,
     download: (path, to, more = {}) => downloadTo(sinkFor(to, more), path, more),
+    object: (path) => createObjectSource({ ...objects, downloadTo }, path),
     upload: (source, path, more = {}) =>
       uploadFile(source, { ...options, ...shared, ...more, path, concurrency: limiter }),
     uploadDirectory: (directory, more = {}) =>

@@ -56,6 +56,9 @@ export {
   type TimeoutOptions,
   type TokenServerOptions,
   type TransferOptions,
+  type UnfinishedContent,
+  type UnfinishedUpload,
+  type UnfinishedUploads,
   type Upload,
   type UploadOptions,
   type UploadPhase,
@@ -73,6 +76,7 @@ export {
   type UploadToOptions,
   uploadDirectory,
 } from './client.ts';
+export { type CopyDirectoryOptions, copyDirectory } from './directory/copy-directory.ts';
 export type { DownloadDirectoryOptions } from './directory/download-directory.ts';
 export type {
   ActiveFile,
@@ -102,7 +106,9 @@ export { createFileResumeStore, defaultStateDir, type FileResumeStoreOptions } f
 export { createSigner } from './signer.ts';
 export { createBytesSource } from './source-bytes.ts';
 export { type FileSource, type FileSourceOptions, openFileSource } from './source-file.ts';
+export type { ObjectSource } from './source-object.ts';
 export { type ByteStream, createStreamSource, type WebByteStream } from './source-stream.ts';
 export type { SizedStream, UploadSource } from './sources.ts';
 export { createHttpTransport, type HttpTransportOptions } from './transport.ts';
+export { createUnfinishedUploads } from './unfinished.ts';
 export { reach, type UploadFileOptions, uploadFile } from './upload-file.ts';

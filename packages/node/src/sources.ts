@@ -2,6 +2,7 @@ import { isAnyArrayBuffer, isUint8Array } from 'node:util/types';
 import type { Integrity, OptionIssue, Source } from '@cos-slice/core';
 import { createBytesSource } from './source-bytes.ts';
 import { openFileSource } from './source-file.ts';
+import type { ObjectSource } from './source-object.ts';
 import { openSpooledSource } from './source-spool.ts';
 import { type ByteStream, createStreamSource, isByteStream } from './source-stream.ts';
 
@@ -11,8 +12,11 @@ export interface SizedStream {
   readonly sizeBytes: number;
 }
 
-/** Path or `file:` URL, bytes in memory, or a stream: of known length, or spooled until it ends. */
-export type UploadSource = string | URL | Uint8Array | ArrayBuffer | SizedStream | ByteStream;
+/**
+ * Path or `file:` URL, bytes in memory, a stream (of known length, or spooled until it ends), or an object of this or another
+ * server (`client.object`).
+ */
+export type UploadSource = string | URL | Uint8Array | ArrayBuffer | SizedStream | ByteStream | ObjectSource;
 
 export interface SourceOptions {
   readonly integrity: Integrity;
@@ -30,6 +34,7 @@ export async function openSource(
   moved: () => void,
 ): Promise<Source<Uint8Array>> {
   if (isFile(source)) return openFileSource(source, { contentDecides: integrity !== 'none', mayGrow, signal });
+  if (isObjectSource(source)) return source.open(signal);
   if (isSizedStream(source)) return createStreamSource(source.stream, source.sizeBytes);
   if (isByteStream(source)) return openSpooledSource(source, { directMax, spoolMax, signal, moved });
   return createBytesSource(source);
@@ -44,14 +49,16 @@ export function sourceIssues(
   const check = (option: string, right: boolean, message: string): void => {
     if (!right) issues.push({ option, message });
   };
-  if (isSizedStream(source)) {
+  if (isObjectSource(source)) {
+    check('integrity', integrity !== 'sha1', 'sha1 would read the object twice: use md5');
+  } else if (isSizedStream(source)) {
     const { stream, sizeBytes } = source;
     check('stream', isByteStream(stream), 'must be a Readable, a ReadableStream or an async iterable of bytes');
     check('sizeBytes', Number.isSafeInteger(sizeBytes) && sizeBytes >= 0, 'must be the length of the stream in bytes');
     check('integrity', integrity !== 'sha1', 'sha1 reads the content twice, a stream can be read once: use md5');
   } else if (!isFile(source) && !isByteStream(source)) {
     const bytes = isUint8Array(source) || isAnyArrayBuffer(source);
-    check('source', bytes, 'must be a path, a file: URL, bytes, a stream, or { stream, sizeBytes }');
+    check('source', bytes, 'must be a path, a file: URL, bytes, a stream, { stream, sizeBytes }, or an object');
   }
   check('mayGrow', !mayGrow || isFile(source), 'is for files: what else is uploaded does not grow');
   return issues;
@@ -60,6 +67,10 @@ export function sourceIssues(
 // By what they can do and not by their class: test runners and frames have classes of their own.
 function isFile(source: UploadSource): source is string | URL {
   return typeof source === 'string' || (typeof (source as URL)?.href === 'string' && 'protocol' in (source as URL));
+}
+
+function isObjectSource(source: UploadSource): source is ObjectSource {
+  return typeof (source as ObjectSource)?.open === 'function' && 'path' in (source as ObjectSource);
 }
 
 function isSizedStream(source: UploadSource): source is SizedStream {

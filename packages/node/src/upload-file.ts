@@ -133,6 +133,7 @@ function sharedParts(): Shared {
 /** Of what is not a file: files are looked at when their turn comes. */
 function sizeOf(source: UploadSource): number | undefined {
   if (typeof source === 'string' || source instanceof URL) return undefined;
+  if ('open' in source) return undefined;
   if ('stream' in source) return source.sizeBytes;
   return 'byteLength' in source ? source.byteLength : undefined;
 }

@@ -109,14 +109,14 @@ export async function startCosFacade(ceph: string, bucket: string): Promise<CosF
   });
 }
 
-function refuse(res: ServerResponse, status: number, code: string, message: string): void {
+export function refuse(res: ServerResponse, status: number, code: string, message: string): void {
   const body = `<?xml version='1.0'?><Error><Code>${code}</Code><Message>${message}</Message><RequestId>facade</RequestId></Error>`;
   if (!res.headersSent) res.writeHead(status, { 'Content-Type': 'application/xml' });
   res.end(body);
 }
 
 /** What is wrong with a signature, by the vendor's own code: what it says to cover must be there, and sign to the same. */
-function refusalOf(
+export function refusalOf(
   req: IncomingMessage,
   path: string,
   query: URLSearchParams,

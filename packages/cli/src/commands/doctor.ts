@@ -1,7 +1,8 @@
 import { proxyOf } from '@cos-slice/node';
-import { CLIENT, JSON_ONE, readClients } from '../clients.ts';
+import { bucketsOf, CLIENT, JSON_ONE, readClients } from '../clients.ts';
 import type { Command } from '../command.ts';
 import { runAgain } from '../command-line.ts';
+import { readConnection } from '../connection.ts';
 import type { Check, Finding } from '../doctor/finding.ts';
 import { networkChecks } from '../doctor/network.ts';
 import { serviceChecks } from '../doctor/service.ts';
@@ -11,7 +12,7 @@ import { wrap } from '../help.ts';
 import { interruptible } from '../interrupt.ts';
 import { asDirectory, parsePlace } from '../place.ts';
 import { print, printJson } from '../print.ts';
-import { NETWORK_VARIABLES, PROXY, readConnection } from '../settings.ts';
+import { NETWORK_VARIABLES, PROXY } from '../settings.ts';
 import { toLine } from '../text.ts';
 import { checkAll, count } from '../units.ts';
 
@@ -59,15 +60,19 @@ export const doctor: Command = {
     facts.path = target;
     const say = (): string => `interrupted; ${runAgain('to start over', argv, FLAGS)}`;
     return interruptible({ given, facts }, { say }, async (signal) => {
-      const [{ bucket, path }, { endpoint, appId }, clients, { origin, json, proxy }] = checkAll(
+      const [{ bucket, path }, connection, clients, { origin, json, proxy }] = checkAll(
         () => parsePlace(target),
-        () => readConnection(given, undefined),
-        () => readClients(given, IMPATIENT),
+        () => readConnection(given, undefined, bucketsOf([target])),
+        () => readClients(given, [target], IMPATIENT),
         () => readFlags({ ...OWN, proxy: PROXY }, given),
       );
       const client = clients(bucket);
-      const service = { endpoint, appId, bucket, directory: asDirectory(path), proxy, origin, client };
-      const checks = [...networkChecks(endpoint, proxyOf(endpoint, proxy, process.env)), ...serviceChecks(service)];
+      const reach = connection(bucket);
+      const service = { reach, bucket, directory: asDirectory(path), proxy, origin, client };
+      // With the bucket in its name, the host is another one.
+      const endpoint = reach.wire === 'json' ? reach.endpoint : reach.address;
+      const via = proxyOf(endpoint, proxy, process.env);
+      const checks = [...networkChecks(endpoint, via, reach.wire), ...serviceChecks(service)];
       const found = await runChecks(checks, signal, async (row) => {
         if (!json) await print(renderRow(row));
       });

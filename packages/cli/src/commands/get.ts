@@ -10,7 +10,7 @@ import { type Flags, flagNames, readFlags, switchFlag } from '../flags.ts';
 import { getFile } from '../get-file.ts';
 import { interruptible } from '../interrupt.ts';
 import type { ProgressView } from '../live-view.ts';
-import { isDirectory, nameOfPath, type Place, parsePlace, showPlace } from '../place.ts';
+import { isDirectory, nameOfBucket, nameOfPath, type Place, parsePlace, showPlace } from '../place.ts';
 import { NETWORK_VARIABLES } from '../settings.ts';
 import { checkAll, count } from '../units.ts';
 import { BANDWIDTH, CONCURRENCY, QUIET } from '../upload-flags.ts';
@@ -69,7 +69,7 @@ export const get: Command = {
     return interruptible({ given, facts }, { say }, async (signal) => {
       const [place, clients, flags] = checkAll(
         () => parsePlace(target),
-        () => readClients(given, pacedBy(given)),
+        () => readClients(given, [target], pacedBy(given)),
         () => readFlags(OWN, given),
       );
       const { overwrite, skipExisting, quiet, json, dryRun, verbose } = flags;
@@ -107,7 +107,7 @@ function pacedBy(given: Call['given']): Partial<ClientOptions> {
 }
 
 /** Not by whether it is there: another run has to come to the same place. */
-function directoryFor(wanted: string, { bucket, path }: Place): string {
+export function directoryFor(wanted: string, { bucket, path }: Place): string {
   if (wanted === '') throw new UsageError('FILE must be a directory, got nothing');
   if (wanted === '-') {
     throw new CommandError(
@@ -116,7 +116,7 @@ function directoryFor(wanted: string, { bucket, path }: Place): string {
     );
   }
   const isInto = /(^|[/\\])\.{0,2}$/.test(wanted);
-  return isInto ? join(wanted, path === '' ? bucket : nameOfPath(path)) : wanted;
+  return isInto ? join(wanted, path === '' ? nameOfBucket(bucket) : nameOfPath(path)) : wanted;
 }
 
 function directoryJob(

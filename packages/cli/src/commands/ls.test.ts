@@ -81,7 +81,7 @@ describe('ls', () => {
     ['demo/a*b', 2, 'invalid-options', /^cos-slice: the path must not contain \?/],
     ['demo/../x', 2, 'invalid-options', /segments \. or \.\./],
     ['nix', 1, 'bucket-not-found', /the bucket does not exist/],
-    ['', 2, 'usage', /give BUCKET\/PATH, got ''/],
+    ['', 2, 'usage', /give BUCKET\/PATH, .*got ''/],
   ])('of %j fails in one line', async (path, code, name, message) => {
     const plain = await cos('ls', path);
     expect(plain).toMatchObject({ code, stdout: '' });

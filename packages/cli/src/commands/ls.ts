@@ -2,8 +2,9 @@ import type { Client, Entry } from '@cos-slice/node';
 import { CLIENT, entryFacts, find, JSON_LINES, readClients, walk } from '../clients.ts';
 import type { Command } from '../command.ts';
 import { runAgain } from '../command-line.ts';
-import { EXIT } from '../failure.ts';
-import { choiceFlag, type Flags, readFlags, switchFlag } from '../flags.ts';
+import { wireFor } from '../connection.ts';
+import { EXIT, UsageError } from '../failure.ts';
+import { choiceFlag, type Flags, nameOf, readFlags, switchFlag } from '../flags.ts';
 import { interruptible } from '../interrupt.ts';
 import { asDirectory, isDirectory, type Place, parsePlace } from '../place.ts';
 import { isRead, print, printJson } from '../print.ts';
@@ -53,9 +54,12 @@ export const ls: Command = {
     return interruptible({ given, facts }, { say }, async (signal) => {
       const [place, clients, flags] = checkAll(
         () => parsePlace(target),
-        () => readClients(given),
+        () => readClients(given, [target]),
         () => readFlags(OWN, given),
       );
+      if (flags.reverse && wireFor(place.bucket, given) !== 'json') {
+        throw new UsageError(`${nameOf(OWN.reverse)} needs the JSON API: cos and s3 list from the first name only`);
+      }
       const show = flags.json
         ? (entry: Entry) => printJson(entryFacts(place, entry))
         : (entry: Entry, base: string) => print(toRow(entry, base, flags));

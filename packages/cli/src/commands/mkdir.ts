@@ -38,7 +38,7 @@ export const mkdir: Command = {
     return interruptible({ given, facts }, { say }, async (signal) => {
       const [places, clients, { parents, attributes, json }] = checkAll(
         () => checkAll(...operands.map((one) => () => parsePath(one))),
-        () => readClients(given),
+        () => readClients(given, operands),
         () => readFlags(OWN, given),
       );
       return forEach(places, { given, flags: FLAGS, nameOf: showPlace }, async ({ bucket, path: typed }) => {

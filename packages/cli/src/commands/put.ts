@@ -70,7 +70,7 @@ export const put: Command = {
     return interruptible(call, { say }, async (signal) => {
       const [place, clients, flags, overwrite] = checkAll(
         () => parsePlace(target),
-        () => readClients(given, uploadsOf(given)),
+        () => readClients(given, [target], uploadsOf(given)),
         () => readFlags(OWN, given),
         () => readOverwrite(given),
       );
@@ -93,7 +93,7 @@ async function anyDirectory(files: readonly string[]): Promise<boolean> {
 }
 
 /** What all uploads of the client go by. */
-function uploadsOf(given: Call['given']): Partial<ClientOptions> {
+export function uploadsOf(given: Call['given']): Partial<ClientOptions> {
   const { integrity, sliceSize, concurrency, bandwidth, onConflict, resume } = readFlags(UPLOAD, given);
   return {
     ...(integrity !== undefined && { integrity }),

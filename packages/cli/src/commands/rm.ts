@@ -56,7 +56,7 @@ export const rm: Command = {
     return interruptible({ given, facts }, { say }, async (signal) => {
       const [places, clients, flags] = checkAll(
         () => checkAll(...operands.map((one) => () => parsePlace(one))),
-        () => readClients(given),
+        () => readClients(given, operands),
         () => readFlags(OWN, given),
       );
       const { recursive, force, dryRun, json } = flags;

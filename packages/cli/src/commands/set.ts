@@ -2,6 +2,7 @@ import type { Authority, Changes, Entry } from '@cos-slice/node';
 import { CLIENT, entryFacts, find, JSON_ONE, readClients } from '../clients.ts';
 import type { Command } from '../command.ts';
 import { runAgain } from '../command-line.ts';
+import { wireFor } from '../connection.ts';
 import { EXIT, UsageError } from '../failure.ts';
 import { choiceFlag, type Flags, readFlags, textFlag } from '../flags.ts';
 import { interruptible } from '../interrupt.ts';
@@ -60,12 +61,16 @@ export const set: Command = {
     return interruptible({ given, facts }, { say }, async (signal) => {
       const [place, clients, { attributes, authority, headers, json }] = checkAll(
         () => parsePath(target),
-        () => readClients(given),
+        () => readClients(given, [target]),
         () => readFlags(OWN, given),
       );
       const client = clients(place.bucket);
       const isGiven = attributes !== undefined || authority !== undefined || headers.length > 0;
       if (!isGiven) throw new UsageError('nothing to change: give --attributes, --authority or --header');
+      if (wireFor(place.bucket, given) !== 'json') {
+        const how = 'cos and s3 keep attributes and headers as an object was uploaded with them';
+        throw new UsageError(`set needs the JSON API: ${how}; upload it again, with --attributes`);
+      }
       const before = await find(client, place.path, signal);
       if (before.kind === 'directory' && (authority !== undefined || headers.length > 0)) {
         throw new UsageError(`${target} is a directory, which has nothing but --attributes to change`);

@@ -33,7 +33,7 @@ export const stat: Command = {
     return interruptible({ given, facts }, { say }, async (signal) => {
       const [places, clients] = checkAll(
         () => checkAll(...operands.map((one) => () => parsePlace(one))),
-        () => readClients(given),
+        () => readClients(given, operands),
       );
       let isFirst = true;
       return forEach(places, { given, flags: FLAGS, nameOf: showPlace }, async (place) => {

@@ -8,18 +8,20 @@ import {
   type UploadResult,
   uploadFile,
 } from '@cos-slice/node';
-import { JSON_ONE } from '../clients.ts';
+import { bucketsOf, JSON_ONE } from '../clients.ts';
 import type { Call, Command } from '../command.ts';
 import { runAgain } from '../command-line.ts';
+import { readConnection } from '../connection.ts';
 import { EXIT, UsageError } from '../failure.ts';
 import { readFlags } from '../flags.ts';
 import { interruptible } from '../interrupt.ts';
 import type { ProgressView } from '../live-view.ts';
+import { type Place, parsePlace, showPlace } from '../place.ts';
 import { showProgress } from '../progress-view.ts';
-import { CONNECTION, NETWORK_VARIABLES, parseTarget, readConnection } from '../settings.ts';
+import { CONNECTION, NETWORK_VARIABLES } from '../settings.ts';
 import { toLine } from '../text.ts';
 import { checkAll, formatBytes, formatDuration } from '../units.ts';
-import { readOverwrite, UPLOAD } from '../upload-flags.ts';
+import { checkSliceSize, readOverwrite, UPLOAD } from '../upload-flags.ts';
 
 const OWN = { ...UPLOAD, json: JSON_ONE };
 
@@ -63,8 +65,8 @@ export const upload: Command = {
     };
     facts.path = destination;
     return interruptible({ given, facts }, { say, isIdle: () => running === undefined }, async (signal) => {
-      const { source, options, json, quiet } = readCommand(file, destination, given);
-      facts.path = `${options.bucket}/${options.path}`;
+      const { source, bucket, options, json, quiet } = readCommand(file, destination, given);
+      facts.path = showPlace({ bucket, path: options.path });
       await checkFile(source);
       const started = start(source, { ...options, signal }, keepsName(destination));
       running = started;
@@ -74,7 +76,7 @@ export const upload: Command = {
         const { sizeBytes } = started.state.progress;
         const durationMs = Math.round(performance.now() - startedAtMs);
         report(
-          { ...result, path: `${options.bucket}/${result.path}`, sizeBytes, durationMs },
+          { ...result, path: showPlace({ bucket, path: result.path }), sizeBytes, durationMs },
           String(facts.path),
           json,
         );
@@ -91,30 +93,32 @@ export const upload: Command = {
 
 interface Read {
   readonly source: Given;
+  readonly bucket: string;
   readonly options: UploadFileOptions;
   readonly json: boolean;
   readonly quiet: boolean;
 }
 
 function readCommand(file: string, destination: string, given: Call['given']): Read {
-  const [source, { bucket, path }, { signerFor, ...settings }, flags, overwrite] = checkAll(
+  const proxy = typeof given.proxy === 'string' ? given.proxy : undefined;
+  const [source, { bucket, path }, connection, flags, overwrite] = checkAll(
     () => toSource(file),
-    () => parseTarget(destination),
-    () => readConnection(given, typeof given.proxy === 'string' ? given.proxy : undefined),
+    () => parseDestination(destination),
+    () => readConnection(given, proxy, bucketsOf([destination])),
     () => readFlags(OWN, given),
     () => readOverwrite(given),
   );
   const { json, quiet, resume, overwrite: _one, skipExisting: _other, rename: _third, ...rest } = flags;
+  const reach = connection(bucket);
+  checkSliceSize(rest.sliceSize, reach);
   const options: UploadFileOptions = {
-    ...settings,
-    bucket,
+    ...reach.options,
     path: keepsName(destination) ? `${path}${ownName(source)}` : path,
-    signer: signerFor(bucket),
     overwrite,
     ...onlyGiven(rest),
     ...(resume ? {} : { resume: false }),
   };
-  return { source, options, json, quiet };
+  return { source, bucket, options, json, quiet };
 }
 
 /** A file, or standard input. */
@@ -124,6 +128,13 @@ type OnlyGiven<T> = { [Name in keyof T]?: Exclude<T[Name], undefined> };
 
 function onlyGiven<T extends object>(values: T): OnlyGiven<T> {
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as OnlyGiven<T>;
+}
+
+/** @throws UsageError for a bucket without a path, even an empty one */
+function parseDestination(text: string): Place {
+  const place = parsePlace(text);
+  if (place.path !== '' || text.endsWith('/')) return place;
+  throw new UsageError(`the destination must be BUCKET/PATH (or BUCKET/ to keep the file's name), got '${text}'`);
 }
 
 /** `BUCKET/`, `BUCKET/dir/` */

@@ -1,6 +1,7 @@
 import { lookup } from 'node:dns/promises';
 import { connect as connectTcp, isIP } from 'node:net';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
+import type { WireName } from '../place.ts';
 import { type Check, type Finding, fail, ok, skip, warn } from './finding.ts';
 
 const CONNECT_MS = 10_000;
@@ -14,12 +15,12 @@ interface Address {
 }
 
 /** The way to an endpoint: what there is before anything of the protocol is said. */
-export function networkChecks(endpoint: string, proxy: string | undefined): readonly Check[] {
+export function networkChecks(endpoint: string, proxy: string | undefined, wire: WireName): readonly Check[] {
   const url = URL.canParse(endpoint) ? new URL(endpoint) : undefined;
   const to = url && addressOf(url);
   const via = proxy === undefined || !URL.canParse(proxy) ? undefined : addressOf(new URL(proxy));
   return [
-    { name: 'endpoint', run: async () => checkEndpoint(endpoint, url) },
+    { name: 'endpoint', run: async () => checkEndpoint(endpoint, url, wire) },
     { name: 'proxy', run: (signal) => checkProxy(via, signal) },
     { name: 'dns', run: async () => (via ? skip('the proxy looks it up') : checkNames(to?.host ?? '')) },
     {
@@ -41,11 +42,11 @@ function addressOf({ protocol, hostname, port }: URL): Address {
   return { host: hostname.replace(/^\[|\]$/g, ''), port: port === '' ? standard : Number(port) };
 }
 
-function checkEndpoint(endpoint: string, url: URL | undefined): Finding {
+function checkEndpoint(endpoint: string, url: URL | undefined, wire: WireName): Finding {
   if (url?.protocol !== 'http:' && url?.protocol !== 'https:') {
     return fail(`'${endpoint}' is no URL with http:// or https://: set --endpoint (or COS_SLICE_ENDPOINT)`);
   }
-  if (url.pathname === '/') {
+  if (url.pathname === '/' && wire === 'json') {
     return warn(`${endpoint} has no path: most servers want /files/v2 at its end`);
   }
   const isNear = /^(localhost|127\.|\[::1\]|10\.|192\.168\.)/.test(url.hostname);

@@ -1,7 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { Writable } from 'node:stream';
 import { type Client, isCosSliceError, reach } from '@cos-slice/node';
+import type { Reach } from '../connection.ts';
 import { tellFailure } from '../failure.ts';
+import { showPlace, type WireName } from '../place.ts';
 import { type Check, type Finding, fail, ok, skip, warn } from './finding.ts';
 import { timed } from './network.ts';
 
@@ -12,8 +14,8 @@ const SKEW_MS = 60_000;
 const ANY_ORIGIN = 'https://cos-slice.example';
 
 export interface Service {
-  readonly endpoint: string;
-  readonly appId: string;
+  readonly reach: Reach;
+  /** As it is typed. */
   readonly bucket: string;
   /** Where the probe object goes: empty, or with a slash at its end. */
   readonly directory: string;
@@ -25,9 +27,10 @@ export interface Service {
 
 /** What a server says when it is spoken to. */
 export function serviceChecks(service: Service): readonly Check[] {
-  const { endpoint, appId, bucket, directory, proxy, client } = service;
-  const { transport } = reach({ endpoint, ...(proxy !== undefined && { proxy }) });
-  const address = [endpoint.replace(/\/+$/, ''), appId, bucket].join('/');
+  const { bucket, directory, proxy, client } = service;
+  const { wire, address } = service.reach;
+  const spoken = SPOKEN[wire];
+  const { transport } = reach({ endpoint: address, ...(proxy !== undefined && { proxy }) });
   const path = `${directory}cos-slice-doctor-${randomBytes(6).toString('hex')}.txt`;
   const content = Buffer.from('cos-slice doctor: this may be deleted\n');
   let skewMs: number | undefined;
@@ -46,20 +49,18 @@ export function serviceChecks(service: Service): readonly Check[] {
 
   const checkServer = async (signal: AbortSignal): Promise<Finding> => {
     const askedAtMs = Date.now();
-    const { status, body, header } = await send('GET', `${address}/?op=stat`, {}, signal);
+    const { status, body, header } = await send('GET', `${address}/${spoken.question}`, {}, signal);
     const ms = Date.now() - askedAtMs;
     const date = Date.parse(header('date') ?? '');
     // The date has whole seconds, and is from some moment in between.
     if (!Number.isNaN(date)) skewMs = date + 500 - (askedAtMs + ms / 2);
-    const code = codeOf(body);
-    if (code === undefined) {
-      return fail(`HTTP ${status}, and no reply of the JSON API: check --endpoint, which most often ends in /files/v2`);
-    }
+    const code = spoken.codeOf(body);
+    if (code === undefined) return fail(`HTTP ${status}, and no reply of ${spoken.name}: check ${spoken.advice}`);
     const said = `unsigned, it says HTTP ${status}, code ${code}; ${ms} ms`;
     if (status !== 401 && status !== 403) {
-      return warn(`does not ask for a signature (${said}): check --endpoint, which most often ends in /files/v2`);
+      return warn(`does not ask for a signature (${said}): check ${spoken.advice}`);
     }
-    return ok(`speaks the JSON API (${said})`);
+    return ok(`speaks ${spoken.name} (${said})`);
   };
 
   const checkClock = async (): Promise<Finding> => {
@@ -76,12 +77,12 @@ export function serviceChecks(service: Service): readonly Check[] {
     const origin = service.origin ?? ANY_ORIGIN;
     const asked = {
       Origin: origin,
-      'Access-Control-Request-Method': 'POST',
+      'Access-Control-Request-Method': spoken.method,
       'Access-Control-Request-Headers': 'authorization',
     };
     const { status, header } = await send('OPTIONS', `${address}/${path}`, asked, signal);
-    const names = (name: string): string[] =>
-      (header(name) ?? '')
+    const names = (name: string, of = header): string[] =>
+      (of(name) ?? '')
         .toLowerCase()
         .split(',')
         .map((one) => one.trim());
@@ -89,12 +90,21 @@ export function serviceChecks(service: Service): readonly Check[] {
       ['*', origin.toLowerCase()].some((one) => names('access-control-allow-origin').includes(one))
         ? ''
         : `the origin ${origin}`,
-      ['*', 'post'].some((one) => names('access-control-allow-methods').includes(one)) ? '' : 'the method POST',
+      ['*', spoken.method.toLowerCase()].some((one) => names('access-control-allow-methods').includes(one))
+        ? ''
+        : `the method ${spoken.method}`,
       ['*', 'authorization'].some((one) => names('access-control-allow-headers').includes(one))
         ? ''
         : 'the header Authorization',
     ].filter((one) => one !== '');
-    if (status < 300 && missing.length === 0) return ok(`pages of ${service.origin ?? 'any origin'} may upload`);
+    if (status < 300 && missing.length === 0) {
+      const pages = `pages of ${service.origin ?? 'any origin'}`;
+      if (wire === 'json') return ok(`${pages} may upload`);
+      const answer = await send('GET', `${address}/${path}`, { Origin: origin }, signal);
+      const exposed = names('access-control-expose-headers', answer.header);
+      if (exposed.includes('*') || exposed.includes('etag')) return ok(`${pages} may upload`);
+      return warn(`${pages} may upload, and do not see ETags, so parts are listed once more: expose ETag in the rule`);
+    }
     const what =
       status >= 300
         ? `a preflight is answered with HTTP ${status}`
@@ -125,7 +135,7 @@ export function serviceChecks(service: Service): readonly Check[] {
   const checkWrite = async (signal: AbortSignal): Promise<Finding> => {
     const ms = await timed(() => client.upload(content, path, { signal, resume: false }).done);
     isWritten = true;
-    return ok(`${bucket}/${path} uploaded (${ms} ms)`);
+    return ok(`${showPlace({ bucket, path })} uploaded (${ms} ms)`);
   };
 
   const checkRead = async (signal: AbortSignal): Promise<Finding> => {
@@ -148,7 +158,7 @@ export function serviceChecks(service: Service): readonly Check[] {
       await client.remove(path, { signal });
       return ok('and it is gone again');
     } catch (error) {
-      return fail(`${bucket}/${path} could not be removed: ${tellFailure(error)}`);
+      return fail(`${showPlace({ bucket, path })} could not be removed: ${tellFailure(error)}`);
     }
   };
 
@@ -164,7 +174,39 @@ export function serviceChecks(service: Service): readonly Check[] {
   ];
 }
 
-function codeOf(body: string): number | undefined {
+interface Spoken {
+  readonly name: string;
+  /** What an unsigned request asks for. */
+  readonly question: string;
+  /** Of requests with content. */
+  readonly method: 'POST' | 'PUT';
+  /** What to look at where it is not spoken. */
+  readonly advice: string;
+  /** What a refusal says; undefined: it is none of this protocol. */
+  codeOf(body: string): number | string | undefined;
+}
+
+const xml = (name: string, advice: string): Spoken => ({
+  name,
+  question: '',
+  method: 'PUT',
+  advice,
+  codeOf: (body) => /<Code>(\w+)<\/Code>/.exec(body)?.[1] ?? (body.includes('<ListBucketResult') ? 'none' : undefined),
+});
+
+const SPOKEN: Readonly<Record<WireName, Spoken>> = {
+  json: {
+    name: 'the JSON API',
+    question: '?op=stat',
+    method: 'POST',
+    advice: '--endpoint, which most often ends in /files/v2',
+    codeOf: jsonCodeOf,
+  },
+  cos: xml('the XML API of COS', '--endpoint and --region'),
+  s3: xml('S3', '--endpoint'),
+};
+
+function jsonCodeOf(body: string): number | undefined {
   try {
     const { code } = JSON.parse(body);
     return typeof code === 'number' ? code : undefined;

@@ -69,8 +69,13 @@ export interface ObjectClient {
 
 /** What a platform builds its own client on. */
 export interface ClientCore extends ObjectClient {
-  /** Downloads a file. @throws CosSliceError `invalid-options` */
-  downloadTo(sink: Sink, path: string, options?: DownloadOptions): Download;
+  /**
+   * Downloads a file.
+   *
+   * @param options `known`: what `stat` has told of it, which is not asked for again
+   * @throws CosSliceError `invalid-options`
+   */
+  downloadTo(sink: Sink, path: string, options?: DownloadOptions & { readonly known?: FileEntry }): Download;
   readonly config: Config;
   /** Shared by all that the client does. */
   readonly limiter: Limiter;
@@ -211,7 +216,10 @@ export function createObjectClient<C>(options: ClientOptions, platform: Omit<Pla
     downloadTo(sink, path, options = {}) {
       const asked = checked(path, 'file');
       const parts = { config, transport, clock, persist, authorizeDownload, learn };
-      return createDownload(sink, options, { ...parts, find: (signal) => find(asked, signal) });
+      const { known } = options;
+      const look = async (signal: AbortSignal) =>
+        known ? { entry: known, address: addressOf(known) } : find(asked, signal);
+      return createDownload(sink, options, { ...parts, find: look });
     },
     move: (from, to, options = {}) => transfer('move', from, to, options),
     copy: (from, to, options = {}) => transfer('copy', from, to, options),

@@ -23,6 +23,10 @@ export interface FileEntry extends EntryFacts, ObjectLocation {
   readonly sizeBytes: number;
   /** In lowercase hex, where the server knows it. */
   readonly sha1?: string | undefined;
+  /** In lowercase hex, where the server tells it (`stat`). */
+  readonly md5?: string | undefined;
+  /** As the server has it, where it tells one: the same as long as the object is the same. */
+  readonly etag?: string | undefined;
   readonly authority: Authority;
   readonly customHeaders: Readonly<Record<string, string>>;
 }

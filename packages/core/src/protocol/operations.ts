@@ -74,7 +74,9 @@ interface Answers {
 export type OperationName = keyof Answers;
 /** What is asked about objects that are there. */
 export type ObjectOperationName = keyof ObjectAnswers;
-export type AnyOperationName = OperationName | ObjectOperationName;
+/** What is asked about all uploads of a bucket that are not finished, on wires that list them. */
+export type SessionOperationName = keyof SessionAnswers;
+export type AnyOperationName = OperationName | ObjectOperationName | SessionOperationName;
 
 export type Operation<C, Op extends AnyOperationName = OperationName> = Question<C> & {
   readonly op: Op;
@@ -82,11 +84,25 @@ export type Operation<C, Op extends AnyOperationName = OperationName> = Question
   readonly more?: unknown;
 };
 
-interface AllQuestions<C> extends Questions<C>, ObjectQuestions {}
+interface SessionQuestions {
+  /** A page of them. */
+  sessions: {
+    /** What their paths begin like. */
+    readonly prefix: string;
+    /** From the page before. */
+    readonly context?: readonly [path: string, session: string] | undefined;
+  };
+}
+
+interface AllQuestions<C> extends Questions<C>, ObjectQuestions, SessionQuestions {}
 
 type Question<C> = { readonly [Op in AnyOperationName]: { readonly op: Op } & AllQuestions<C>[Op] }[AnyOperationName];
 
-interface AllAnswers extends Answers, ObjectAnswers {}
+interface SessionAnswers {
+  sessions: SessionPage;
+}
+
+interface AllAnswers extends Answers, ObjectAnswers, SessionAnswers {}
 
 /** What a server answered, as far as its client cares. */
 export type Answer<Op extends AnyOperationName = OperationName> = AllAnswers[Op] | Conflict;
@@ -133,6 +149,17 @@ export interface Present {
   readonly sha?: string | undefined;
   /** The session that it was uploaded in, or empty for none, where the server tells. */
   readonly madeBy?: string | undefined;
+}
+
+/** Uploads that are not finished. */
+export interface SessionPage {
+  readonly kind: 'sessions';
+  readonly sessions: readonly {
+    readonly path: string;
+    readonly session: string;
+    readonly startedAt?: Date | undefined;
+  }[];
+  readonly context?: readonly [path: string, session: string] | undefined;
 }
 
 /** One slice was stored; with a location when it was the one that completed the object. */

@@ -7,7 +7,7 @@ import { failed } from '../responses.ts';
 import { copyHandler } from './copies.ts';
 import { childrenOf, readXml, textOf, type XmlElement } from './reader.ts';
 import { refusalOf } from './refusals.ts';
-import { type Dialect, type Handler, locationAt, unusable, withQuery } from './requests.ts';
+import { type Dialect, type Handler, locationAt, md5Of, unusable, withQuery } from './requests.ts';
 import { exists, sizeOf } from './uploads.ts';
 
 /** Headers that are stored with an object and come with it. */
@@ -174,7 +174,8 @@ function readPage(dialect: Dialect, response: WireResponse): Page | Failure {
     const modifiedAt = dateOf(textOf(element, 'LastModified'));
     if (isDirectory(path)) return { ...directoryAt(path), modifiedAt };
     const sizeBytes = Number(textOf(element, 'Size'));
-    return { ...factsOf(path), ...fileAt(dialect, path), kind: 'file', sizeBytes, modifiedAt };
+    const etag = textOf(element, 'ETag') || undefined;
+    return { ...factsOf(path), ...fileAt(dialect, path), kind: 'file', sizeBytes, modifiedAt, etag };
   });
   const directories = childrenOf(root, 'CommonPrefixes').map((element) => directoryAt(nameIn(element, 'Prefix')));
   const entries = [...files, ...directories].sort((one, other) => compareNames(one.path, other.path));
@@ -193,7 +194,7 @@ function compareNames(one: string, other: string): number {
   return (a[at]?.codePointAt(0) ?? 0) - (b[at]?.codePointAt(0) ?? -1);
 }
 
-function decodeName(text: string): string {
+export function decodeName(text: string): string {
   try {
     return decodeURIComponent(text.replace(/\+/g, ' '));
   } catch {
@@ -211,6 +212,8 @@ function fileOf(dialect: Dialect, path: string, response: WireResponse): FileEnt
     attributes: attributes === undefined ? '' : decodeName(attributes.replace(/\+/g, '%2B')),
     sizeBytes: sizeOf(response) ?? 0,
     modifiedAt: dateOf(response.header('last-modified') ?? ''),
+    md5: md5Of(dialect.profile, response),
+    etag: response.header('etag'),
     customHeaders: Object.fromEntries(stored),
   };
 }

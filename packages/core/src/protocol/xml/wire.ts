@@ -1,5 +1,5 @@
 import type { OptionIssue } from '../../errors.ts';
-import type { AnyOperationName } from '../operations.ts';
+import type { ObjectOperationName, OperationName } from '../operations.ts';
 import { percentEncode } from '../percent.ts';
 import type { Target, Wire } from '../wire.ts';
 import { objectHandlers } from './objects.ts';
@@ -26,14 +26,16 @@ export interface XmlWireOptions {
 }
 
 /** Uploads and objects over one of the XML APIs, without what signs its requests. Pure. */
-export type XmlWire = Wire<AnyOperationName>;
+export type XmlWire = Wire<XmlOperationName>;
+
+type XmlOperationName = OperationName | ObjectOperationName;
 
 export function createXmlWire(options: XmlWireOptions): XmlWire {
   const { name, profile, place, bucketUrl, copyFrom, headers = {}, issues } = options;
   const urlOf = (path: string): string => bucketUrl + encodeKey(path);
   const dialect: Dialect = { profile, headers, urlOf, sourceOf: (path) => `${copyFrom}/${encodeKey(path)}` };
   const handlers = { ...uploadHandlers(dialect), ...objectHandlers(dialect) };
-  const handlerOf = <Op extends AnyOperationName>(op: Op): Handler<Op> => handlers[op] as unknown as Handler<Op>;
+  const handlerOf = <Op extends XmlOperationName>(op: Op): Handler<Op> => handlers[op] as unknown as Handler<Op>;
   const wire: XmlWire = {
     name,
     place,
