@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { makeFile, withFolder } from '@cos-slice/testkit/files';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { ACCOUNT } from './store.ts';
+import { crashDuring, type VendorPlace } from './vendor-place.ts';
 
 const MIB = 1024 * 1024;
 const BUCKET = 'demobucket';
@@ -47,11 +48,6 @@ async function startPlace(start: (folder: string) => Promise<VendorPlace>): Prom
   return { folder, ...place };
 }
 
-export interface VendorPlace {
-  readonly port: number;
-  read(path: string): Promise<Buffer>;
-}
-
 let port = 0;
 const usual = http.globalAgent;
 
@@ -63,7 +59,11 @@ class Detour extends http.Agent {
 }
 
 /** Every call of the vendor's client, to a place. The place lasts until the test is over. */
-export function describeVendorNode(name: string, start: (folder: string) => Promise<VendorPlace>): void {
+export function describeVendorNode(
+  name: string,
+  start: (folder: string) => Promise<VendorPlace>,
+  { crashes = false }: { crashes?: boolean } = {},
+): void {
   beforeAll(() => {
     http.globalAgent = new Detour();
     vendor.conf.setAppInfo(ACCOUNT.appId, ACCOUNT.secretId, ACCOUNT.secretKey, 'sh', 30);
@@ -89,6 +89,15 @@ export function describeVendorNode(name: string, start: (folder: string) => Prom
       const data = await succeed(name, source, BUCKET, '/目录/a b.bin', ...more);
       expect(data).toMatchObject({ access_url: expect.any(String), url: expect.any(String) });
       expect((await read('目录/a b.bin')).equals(await readFile(source))).toBe(true);
+    });
+
+    test.skipIf(!crashes)('an upload in slices does not notice that a server is killed', async () => {
+      const place = await startPlace(start);
+      const source = await makeFile(join(place.folder, 'source.bin'), 60 * MIB);
+      const uploading = succeed('upload_slice', source, BUCKET, 'killed.bin', 'attr', 3 * MIB, '', 0);
+      await crashDuring(place, 'upload_slice', uploading);
+      await uploading;
+      expect((await place.read('killed.bin')).equals(await readFile(source))).toBe(true);
     });
 
     test('insertOnly decides whether a file is replaced', async () => {
