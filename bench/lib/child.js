@@ -3,6 +3,7 @@ import { fork } from 'node:child_process';
 
 /**
  * @typedef {object} Service
+ * @property {number} pid
  * @property {any} ready What it said when it was ready.
  * @property {(question: object) => Promise<any>} ask
  * @property {() => Promise<void>} stop
@@ -25,6 +26,7 @@ export async function startService(file, job = {}) {
   const child = start(file, job, []);
   const ready = await nextMessage(child, file, 60_000);
   return {
+    pid: child.pid ?? 0,
     ready,
     async ask(question) {
       child.send(question);
