@@ -18,6 +18,7 @@ import { endToEnd, serverAlone } from './sections/on-disk.js';
 import { s3 } from './sections/s3.js';
 
 import { smallFiles } from './sections/small.js';
+import { wires } from './sections/wires.js';
 
 /** @import { Context, Findings } from './lib/context.js' */
 
@@ -29,6 +30,7 @@ const SECTIONS = [
   { key: 'download', title: 'Download, to disk', run: download },
   { key: 'far', title: '200 Mbit/s, 100 ms', run: farNetworks },
   { key: 's3', title: 'Server on an object store', run: s3 },
+  { key: 'wires', title: 'XML wires: COS and S3', run: wires },
   { key: 'small', title: 'Many small files', run: smallFiles },
   { key: 'browser', title: 'Browser', run: browserClient },
   { key: 'growth', title: 'Growth: planning alone', run: growth },

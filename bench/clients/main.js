@@ -13,6 +13,7 @@ import { measure } from '../lib/usage.js';
  * @property {number | { min: number, max: number }} concurrency
  * @property {string} [variant]
  * @property {string} [object] Where in the bucket.
+ * @property {{ secretId: string, secretKey: string }} [keys] Of a store that checks them.
  * @property {string} stateDir Where it may keep what it remembers.
  */
 

@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util';
 
 export const MIB = 1024 * 1024;
 
-const SECTIONS = ['node', 'end-to-end', 'server', 'download', 'far', 's3', 'small', 'browser', 'growth'];
+const SECTIONS = ['node', 'end-to-end', 'server', 'download', 'far', 's3', 'wires', 'small', 'browser', 'growth'];
 
 const HELP = `usage: npm run bench -- [options]
   --json FILE       write the figures to FILE

@@ -1,32 +1,21 @@
 // @ts-check
 // The same file, the same Chromium, the same server: ours and the vendor's browser client in turn.
-import { existsSync } from 'node:fs';
 import { readFile, rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createSigner } from '@cos-slice/node';
 import { createSliceServer, fileStore } from '@cos-slice/server';
-import bundledChromium from '@sparticuz/chromium';
 import { build } from 'esbuild';
-import { chromium } from 'playwright-core';
 import { ACCOUNT, BUCKET } from '../lib/account.js';
+import { launch, measurePage } from '../lib/chromium.js';
 import { inRounds } from '../lib/context.js';
 import { MIB } from '../lib/options.js';
 import { Samples } from '../lib/samples.js';
 
 /** @import { Context, Findings } from '../lib/context.js' */
-/** @import { Browser, CDPSession, Page } from 'playwright-core' */
 
 const SIZE_BYTES = 256 * MIB;
-const FLAGS = [
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-dev-shm-usage',
-  '--disable-background-networking',
-  '--disable-sync',
-];
-
 const CANDIDATES = /** @type {const} */ ([
   { name: 'cos-slice in Chromium, none', client: 'cos-slice', integrity: 'none' },
   { name: 'cos-slice in Chromium, md5', client: 'cos-slice', integrity: 'md5' },
@@ -77,49 +66,6 @@ export async function browserClient(context) {
   } finally {
     await site.close();
   }
-}
-
-/** @param {Browser} browser @param {Page} page @param {object} order */
-async function measurePage(browser, page, order) {
-  const session = await page.context().newCDPSession(page);
-  await session.send('Performance.enable');
-  const system = await browser.newBrowserCDPSession();
-  const heapBefore = await heapBytes(session);
-  const cpuBefore = await cpuSeconds(system);
-  let heapMost = heapBefore;
-  let over = false;
-  const watching = (async () => {
-    while (!over) {
-      heapMost = Math.max(heapMost, await heapBytes(session));
-      await new Promise((resolve) => setTimeout(resolve, 100));
-    }
-  })();
-  const wallMs = await page.evaluate((it) => /** @type {any} */ (globalThis).upload(it), order);
-  over = true;
-  await watching;
-  const cpuMs = ((await cpuSeconds(system)) - cpuBefore) * 1000;
-  return { wallMs: Number(wallMs), cpuMs, rssGrowthMiB: (heapMost - heapBefore) / MIB };
-}
-
-/** @param {CDPSession} session */
-async function heapBytes(session) {
-  const { metrics } = await session.send('Performance.getMetrics');
-  return metrics.find(({ name }) => name === 'JSHeapUsedSize')?.value ?? 0;
-}
-
-/** @param {CDPSession} system */
-async function cpuSeconds(system) {
-  const { processInfo } = await system.send('SystemInfo.getProcessInfo');
-  return processInfo.reduce((sum, { cpuTime }) => sum + cpuTime, 0);
-}
-
-async function launch() {
-  const executablePath = process.platform === 'linux' ? await bundledChromium.executablePath() : installedChromium();
-  return chromium.launch({ ...(executablePath ? { executablePath } : { channel: 'chrome' }), args: FLAGS });
-}
-
-function installedChromium() {
-  return ['/usr/bin/chromium', '/usr/bin/google-chrome'].find((path) => existsSync(path));
 }
 
 /** The page with its signing endpoint, and the slice server. @param {string} root */

@@ -1,14 +1,6 @@
 // @ts-check
 // An object store behind the server: what of its speed is left, and what a second server brings where the store is no limit.
-import { execFile } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
-import { AwsV4Signer } from 'aws4fetch';
+import { CEPH_BUCKET, startCeph } from '../lib/ceph.js';
 import { runJob, startService } from '../lib/child.js';
 import { inRounds } from '../lib/context.js';
 import { MIB } from '../lib/options.js';
@@ -17,15 +9,11 @@ import { limitShare } from '../lib/share.js';
 
 /** @import { Context, Findings } from '../lib/context.js' */
 
-const SCRIPT = fileURLToPath(new URL('../../tests/ceph/ceph.sh', import.meta.url));
 const CONNECTIONS = 4;
 const PART_BYTES = 8 * MIB;
-const BUCKET = 'bench-bucket';
 const RAW = 'UploadPart calls to Ceph';
 /** Of the time that each server runs, where the machine may not be the limit either. */
 const SHARE = 0.4;
-
-const exec = promisify(execFile);
 
 /** @param {Context} context @returns {Promise<Findings>} */
 export async function s3(context) {
@@ -42,7 +30,7 @@ export async function s3(context) {
       if (ceph) {
         const job = {
           endpoint: ceph.endpoint,
-          bucket: BUCKET,
+          bucket: CEPH_BUCKET,
           sizeBytes,
           partBytes: PART_BYTES,
           connections: CONNECTIONS,
@@ -102,7 +90,7 @@ function nameOf(count, share) {
  * @param {number} [share]
  */
 async function throughServers(endpoint, count, kind, name, sizeBytes, share) {
-  const store = { endpoint, bucket: BUCKET, prefix: name };
+  const store = { endpoint, bucket: CEPH_BUCKET, prefix: name };
   const servers = await Promise.all(
     Array.from({ length: count }, () => startService('servers/main.js', { kind: 's3', store })),
   );
@@ -125,34 +113,4 @@ async function throughServers(endpoint, count, kind, name, sizeBytes, share) {
   } finally {
     await Promise.all(servers.map((server) => server.stop()));
   }
-}
-
-async function startCeph() {
-  await exec(SCRIPT, ['install']);
-  const dir = await mkdtemp(join(tmpdir(), 'cos-slice-bench-ceph-'));
-  const stop = async () => {
-    await exec(SCRIPT, ['stop', dir]);
-    await rm(dir, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 });
-  };
-  try {
-    const [monitor, port] = [await freePort(), await freePort()];
-    await exec(SCRIPT, ['start', dir, String(monitor)]);
-    await exec(SCRIPT, ['gateway', dir, 'usual', String(port)]);
-    const endpoint = `http://127.0.0.1:${port}`;
-    const keys = { accessKeyId: 'AK', secretAccessKey: 'SK', service: 's3', region: 'us-east-1' };
-    const signed = await new AwsV4Signer({ method: 'PUT', url: `${endpoint}/${BUCKET}`, ...keys }).sign();
-    await fetch(signed.url, { method: 'PUT', headers: signed.headers });
-    return { endpoint, stop };
-  } catch (error) {
-    await stop();
-    throw error;
-  }
-}
-
-async function freePort() {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  return typeof address === 'object' && address ? address.port : 0;
 }

@@ -4,7 +4,14 @@
 /** @import { SinkHandler } from './http-sink.js' */
 
 const JSON_TYPE = { 'Content-Type': 'application/json' };
-const XML_TYPE = { 'Content-Type': 'application/xml' };
+/** Pages of any origin may send here, and see what comes back. */
+const ANY_PAGE = {
+  'Access-Control-Allow-Origin': '*',
+  'Access-Control-Allow-Methods': 'PUT, POST, GET, HEAD, DELETE',
+  'Access-Control-Allow-Headers': '*, Authorization',
+  'Access-Control-Expose-Headers': 'ETag, Date',
+};
+const XML_TYPE = { ...ANY_PAGE, 'Content-Type': 'application/xml' };
 
 /**
  * The COS JSON API: init, data, finish, and the old one-operation form.
@@ -55,10 +62,16 @@ function field(peek, name) {
  * @returns {SinkHandler}
  */
 export function xmlSink() {
-  return ({ method, url }) => {
+  return ({ method, url, head }) => {
     const query = new URL(url, 'http://sink').searchParams;
     const name = '<Bucket>b</Bucket><Key>k</Key>';
-    if (method === 'PUT') return { headers: { ETag: '"d41d8cd98f00b204e9800998ecf8427e"' } };
+    if (method === 'OPTIONS') return { headers: { ...ANY_PAGE, 'Access-Control-Max-Age': '600' } };
+    if (method === 'PUT') {
+      // Whoever sends an MD5 wants it back; others are told something that looks like one.
+      const md5 = /\r\ncontent-md5: *([\w+/=]+)/i.exec(head)?.[1];
+      const tag = md5 ? Buffer.from(md5, 'base64').toString('hex') : 'd41d8cd98f00b204e9800998ecf8427e';
+      return { headers: { ...ANY_PAGE, ETag: `"${tag}"` } };
+    }
     if (method === 'GET') return xml('ListMultipartUploadsResult', '<IsTruncated>false</IsTruncated>');
     if (query.has('uploads')) return xml('InitiateMultipartUploadResult', `${name}<UploadId>bench</UploadId>`);
     return xml('CompleteMultipartUploadResult', `${name}<Location>http://sink/b/k</Location><ETag>"x-1"</ETag>`);
