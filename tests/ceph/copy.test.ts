@@ -166,6 +166,19 @@ describe.skipIf(!ceph)('copy', () => {
     },
   );
 
+  test('between buckets of one S3 server, the server copies by itself', async () => {
+    await provide('s3', 'first');
+    const other = await startS3Cli(endpoint);
+    const args = [`${s3.address}/first`, `${other.address}/second`];
+    const copied = await startCli(['copy', ...args, '--json'], env, folder).ended;
+    expect(sums(copied)).toMatchObject({ ok: true, files: NAMES.length, movedBytes: 0 });
+    expect((await contentsOf(endpoint, other.bucket)).keys.filter((key) => key.startsWith('second/'))).toHaveLength(4);
+    const { bytes } = await raw(endpoint, 'GET', `/${other.bucket}/second/sub/big.bin`);
+    expect(bytes.equals(FILES['sub/big.bin'] ?? Buffer.alloc(0))).toBe(true);
+    const again = await startCli(['copy', ...args, '--json'], env, folder).ended;
+    expect(sums(again)).toMatchObject({ files: 0, skipped: NAMES.length });
+  });
+
   test('what is wrong is told in one line', async () => {
     const both = await startCli(['copy', 'source', 'other'], env, folder).ended;
     expect(both).toMatchObject({ code: 2, stderr: expect.stringContaining('both are of this machine') });

@@ -51,7 +51,7 @@ export const copy: Command = {
   ],
   flags: FLAGS,
   notes: [
-    'Between two servers nothing is kept on this machine: what is read from the one goes out to the other, a slice at a time. Within one bucket the server itself copies.',
+    'Between two servers nothing is kept on this machine: what is read from the one goes out to the other, a slice at a time. Within one bucket, and with cos and s3 between buckets of one server and one account, the server itself copies.',
     'What is there already, of the same size and not older, or the same by its SHA-1 or MD5, is not sent again; what differs is replaced; nothing is deleted without --delete. Of a file that was half sent the other half is.',
     '--endpoint, --region, --secret-id and so on are for both sides; --from-... and --to-... for one.',
     'With --json: a line for each file, {"ok":true, "event", "path", "from", ...} or {"ok":false, "code", "message", "path"}, and one at the end, {"ok", "event":"end", "path", "files", "bytes", "movedBytes", "skipped", "deleted", "problems", "failed", "durationMs"}; of one file that comes to this machine the line that get prints.',

@@ -32,6 +32,8 @@ export interface ListOptions extends CallOptions {
 export interface TransferOptions extends CallOptions {
   /** Replace a file that is at the target. Default false: error `exists`. */
   readonly overwrite?: boolean;
+  /** Another bucket of the same server for the target, on the XML API of COS and on S3. Default: the same bucket. */
+  readonly bucket?: string;
 }
 
 /**
@@ -138,22 +140,28 @@ export function createObjectClient<C>(options: ClientOptions, platform: Omit<Pla
   };
 
   const transfer = async (op: 'move' | 'copy', from: string, to: string, options: TransferOptions): Promise<void> => {
-    const { signal, overwrite = false } = options;
+    const { signal, overwrite = false, bucket: into = bucket } = options;
+    const isOther = into !== bucket;
     const source = checked(from, op === 'copy' ? 'file' : 'either', 'from');
     const isDirectory = source.endsWith('/');
     const target = checked(to, isDirectory ? 'directory' : 'file', 'to');
     const issues: OptionIssue[] = [];
     if (typeof overwrite !== 'boolean') issues.push({ option: 'overwrite', message: 'must be true or false' });
-    if (target === source) issues.push({ option: 'to', message: 'must be another path than from' });
-    else if (isDirectory && target.startsWith(source))
+    if (isOther && !(wire.copiesBetweenBuckets && typeof into === 'string')) {
+      issues.push({ option: 'bucket', message: 'must be the same: this server copies within a bucket' });
+    }
+    if (!isOther && target === source) issues.push({ option: 'to', message: 'must be another path than from' });
+    else if (!isOther && isDirectory && target.startsWith(source))
       issues.push({ option: 'to', message: 'must not be in the directory itself' });
     refuse(issues);
     const settle = async (): Promise<Done | undefined> => {
+      // What is in another bucket is not asked for here.
+      if (isOther) return undefined;
       const [before, after] = [await look(source, signal), await look(target, signal)];
       const isDone = op === 'move' ? !before && after : before && after && isSameContent(before, after);
       return isDone ? DONE : undefined;
     };
-    await run(source, { op, to: { appId, bucket, path: target }, overwrite }, { signal, settle });
+    await run(source, { op, to: { appId, bucket: into, path: target }, overwrite }, { signal, settle });
   };
 
   const listPage = async (path: string, options: ListOptions = {}): Promise<Page> => {

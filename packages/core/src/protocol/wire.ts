@@ -72,6 +72,8 @@ export interface Wire<Name extends AnyOperationName = OperationName> {
   readonly place?: Omit<Target, 'path'> | undefined;
   /** The part that is about objects which are there. Absent: the JSON API's, which a client loads with it. */
   readonly objects?: Wire<ObjectOperationName> | undefined;
+  /** Copies and moves may go into another bucket of the server. */
+  readonly copiesBetweenBuckets?: boolean | undefined;
   /** Makes credentials into what signs requests, on a wire that is signed with credentials. */
   authorizer?(
     credentials: Credentials | CredentialsProvider,

@@ -33,8 +33,8 @@ type Found =
 
 /**
  * Copies a directory, or a file, from one server to another: whatever wires they speak. Nothing is kept on this machine: slices
- * are read from the one in ranges and sent to the other, as many at once as there may be requests. Between two paths of one
- * bucket the server itself copies. Run again, it sends what is missing or has changed, and goes on with a file that was half sent.
+ * are read from the one in ranges and sent to the other, as many at once as there may be requests. Within one bucket, and
+ * on the XML API of COS and on S3 between buckets of one server and one account, the server itself copies. Run again, it sends what is missing or has changed, and goes on with a file that was half sent.
  *
  * @throws CosSliceError `invalid-options`, at once. `done` as of `uploadDirectory`
  * @example
@@ -55,7 +55,12 @@ export function copyDirectory(
   const { integrity, onConflict, resume, sliceSize, singleRequestMax } = options;
   const isFile = wanted !== '' && !wanted.endsWith('/');
   const [sourceClient, targetClient] = [createClient(source), createClient(target)];
-  const inPlace = isOneBucket(source, target);
+  const [here, there] = [placeOf(source), placeOf(target)];
+  const isOneServer = isDeepStrictEqual(here.server, there.server);
+  const inPlace = isOneServer && here.bucket === there.bucket;
+  // The JSON API copies within a bucket. Who may write to another one may not be who may read from this one.
+  const isOneAccount = isOneServer && isDeepStrictEqual(source.signer, target.signer);
+  const byServer = inPlace || (isOneAccount && source.wire?.objects?.copiesBetweenBuckets === true);
   const [top, base] = isFile
     ? [wanted.replace(/^\/+/, ''), to.replace(/^\/+/, '')]
     : [toDirectoryPath(wanted), toDirectoryPath(to)];
@@ -102,11 +107,12 @@ export function copyDirectory(
     if (dryRun) return DRY;
     const to = base + at;
     const overwrite = skip !== 'existing';
-    if (!inPlace) {
+    if (!byServer) {
       const upload = { ...own, overwrite: overwrite || ('skip' as const), signal: work.signal };
       return toUploadMoving(targetClient.upload(sourceClient.object(entry.path), to, upload));
     }
-    const copied = targetClient.copy(entry.path, to, { overwrite, signal: work.signal });
+    const into = inPlace ? {} : { bucket: there.bucket };
+    const copied = sourceClient.copy(entry.path, to, { overwrite, signal: work.signal, ...into });
     return { ...DRY, done: copied.then(() => ({ resumedBytes: 0 })) };
   };
 
@@ -197,11 +203,17 @@ function sizeOf(entry: Entry): number | undefined {
   return entry.kind === 'file' ? entry.sizeBytes : undefined;
 }
 
-/** Whether the server can copy by itself. */
-function isOneBucket(one: ClientOptions, other: ClientOptions): boolean {
-  const placeOf = ({ wire, endpoint, appId, bucket }: ClientOptions): unknown =>
-    wire?.place ? [wire.name, wire.place] : ['json', { endpoint, appId: String(appId), bucket }];
-  return isDeepStrictEqual(placeOf(one), placeOf(other));
+/** A bucket, and what is the same of all buckets of its server. */
+function placeOf({ wire, endpoint, appId, bucket }: ClientOptions): {
+  readonly bucket: string;
+  readonly server: unknown;
+} {
+  if (!wire?.place)
+    return { bucket: String(bucket), server: ['json', String(endpoint).replace(/\/+$/, ''), String(appId)] };
+  const { place } = wire;
+  // The hosts of COS begin with the bucket.
+  const server = place.endpoint.replace(`//${place.bucket}-${place.appId}.`, '//');
+  return { bucket: place.bucket, server: [wire.name, server, place.appId] };
 }
 
 async function isThere(client: Client, path: string, signal: AbortSignal): Promise<boolean> {

@@ -29,6 +29,8 @@ export const cosRegions: Readonly<Record<string, string>> = {
   ger: 'eu-frankfurt',
 };
 
+const BUCKET = /^[a-z0-9][a-z0-9-]{0,49}$/;
+
 /** The XML API of COS, without what signs its requests. */
 export function cosXmlWire({ region, bucket, appId, endpoint, profile, headers }: CosPlace): XmlWire {
   const issues: OptionIssue[] = [];
@@ -37,22 +39,21 @@ export function cosXmlWire({ region, bucket, appId, endpoint, profile, headers }
   };
   const id = String(appId);
   check('region', /^[a-z0-9-]{1,40}$/.test(String(region)), "must be a region's name, such as ap-shanghai");
-  check(
-    'bucket',
-    /^[a-z0-9][a-z0-9-]{0,49}$/.test(String(bucket)),
-    "must be a bucket's name, without the application's id",
-  );
+  check('bucket', BUCKET.test(String(bucket)), "must be a bucket's name, without the application's id");
   check('bucket', !String(bucket).endsWith(`-${id}`), "must not end in the application's id: it is added");
   check('appId', /^\d{1,20}$/.test(id), "must be the application's id, a number");
   const own = endpoint === undefined ? undefined : String(endpoint).replace(/\/+$/, '');
   check('endpoint', own === undefined || /^https?:\/\/[^/?#@\s]+$/.test(own), 'must be a URL with a host and no path');
-  const host = `${bucket}-${id}.cos.${cosRegions[region] ?? region}.myqcloud.com`;
+  const hostOf = (name: string): string => `${name}-${id}.cos.${cosRegions[region] ?? region}.myqcloud.com`;
+  const host = hostOf(bucket);
   const base = own ?? `https://${host}`;
   return createXmlWire({
     name: 'cos-xml',
     profile: profile ?? cosProfile,
     place: { endpoint: base, appId: id, bucket },
     bucketUrl: `${base}/`,
+    // An address of its own is one bucket's.
+    otherBucketUrl: (other) => (own === undefined && BUCKET.test(other) ? `https://${hostOf(other)}/` : undefined),
     copyFrom: host,
     headers,
     issues,

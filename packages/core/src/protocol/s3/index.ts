@@ -21,6 +21,8 @@ const HOSTS: readonly (readonly [host: RegExp, profile: keyof typeof profiles])[
   [/\.r2\.cloudflarestorage\.com$/, 'r2'],
 ];
 
+const BUCKET = /^(?!\.+$)[\w.-]{1,255}$/;
+
 /** S3, without what signs its requests. */
 export function s3Wire({ endpoint, bucket, pathStyle, profile, headers }: S3Place): XmlWire {
   const base = String(endpoint).replace(/\/+$/, '');
@@ -29,16 +31,18 @@ export function s3Wire({ endpoint, bucket, pathStyle, profile, headers }: S3Plac
   const inPath = pathStyle ?? facts?.pathStyle ?? true;
   const issues: OptionIssue[] = [];
   if (host === '') issues.push({ option: 'wire.endpoint', message: 'must be a URL with http:// or https://' });
-  if (!/^(?!\.+$)[\w.-]{1,255}$/.test(String(bucket)))
-    issues.push({ option: 'wire.bucket', message: "must be a bucket's name" });
+  if (!BUCKET.test(String(bucket))) issues.push({ option: 'wire.bucket', message: "must be a bucket's name" });
   if (facts === undefined) {
     issues.push({ option: 'wire.profile', message: `must be ${Object.keys(profiles).join(' or ')}` });
   }
+  const urlOf = (name: string): string =>
+    inPath ? `${scheme}${host}${prefix}/${name}/` : `${scheme}${name}.${host}${prefix}/`;
   return createXmlWire({
     name: 's3',
     profile: facts ?? profiles.s3,
     place: { endpoint: base, appId: '-', bucket },
-    bucketUrl: inPath ? `${scheme}${host}${prefix}/${bucket}/` : `${scheme}${bucket}.${host}${prefix}/`,
+    bucketUrl: urlOf(bucket),
+    otherBucketUrl: (other) => (BUCKET.test(other) ? urlOf(other) : undefined),
     copyFrom: bucket,
     headers,
     issues,

@@ -25,8 +25,8 @@ type Step =
 
 type Transfer<C> = Operation<C, 'copy' | 'move'>;
 
-/** Copies an object within a bucket: looks for it, looks whether something is in the way, and copies it whole or in parts. */
-export function copyHandler({ profile, urlOf, sourceOf }: Dialect): {
+/** Copies an object, within its bucket or into another one of the server: looks for it, looks whether something is in the way, and copies it whole or in parts. */
+export function copyHandler({ profile, urlOf, placeOf, sourceOf }: Dialect): {
   encode<C>(operation: Transfer<C>, at: string): WireRequest<C>;
   decode<C>(operation: Transfer<C>, response: WireResponse, at: string): Done | More | Failure;
 } {
@@ -37,7 +37,7 @@ export function copyHandler({ profile, urlOf, sourceOf }: Dialect): {
   return {
     encode({ to, more }, at) {
       const step = more as Step | undefined;
-      const target = urlOf(to.path);
+      const target = placeOf(to);
       switch (step?.to) {
         case undefined:
           return { method: 'HEAD', url: at };
@@ -78,7 +78,7 @@ export function copyHandler({ profile, urlOf, sourceOf }: Dialect): {
       const root = readXml(response.body);
       const refusal = refusalOf(response, root);
       if (refusal) return refusal;
-      const location = locationAt(urlOf(to.path));
+      const location = locationAt(placeOf(to));
       switch (step?.to) {
         case undefined: {
           const sizeBytes = sizeOf(response) ?? 0;

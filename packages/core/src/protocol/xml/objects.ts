@@ -1,4 +1,3 @@
-import { CosSliceError } from '../../errors.ts';
 import type { WireRequest, WireResponse } from '../../ports.ts';
 import type { Entry, FileEntry } from '../entry.ts';
 import type { Failure, ObjectOperationName, Reply } from '../operations.ts';
@@ -7,7 +6,7 @@ import { failed } from '../responses.ts';
 import { copyHandler } from './copies.ts';
 import { childrenOf, readXml, textOf, type XmlElement } from './reader.ts';
 import { refusalOf } from './refusals.ts';
-import { type Dialect, type Handler, locationAt, md5Of, unusable, withQuery } from './requests.ts';
+import { cannot, type Dialect, type Handler, locationAt, md5Of, unusable, withQuery } from './requests.ts';
 import { exists, sizeOf } from './uploads.ts';
 
 /** Headers that are stored with an object and come with it. */
@@ -139,12 +138,6 @@ export function objectHandlers(dialect: Dialect): { readonly [Op in ObjectOperat
 }
 
 const isDirectory = (path: string): boolean => path === '' || path.endsWith('/');
-
-function cannot(option: string, message: string): CosSliceError {
-  return new CosSliceError('invalid-options', `invalid options: ${option} ${message}`, {
-    issues: [{ option, message }],
-  });
-}
 
 /** The path behind a URL of the bucket's. */
 function pathOf({ urlOf }: Dialect, at: string): string {

@@ -1,3 +1,4 @@
+import { CosSliceError } from '../../errors.ts';
 import type { WireRequest, WireResponse } from '../../ports.ts';
 import type { AnyOperationName, Failure, ObjectLocation, Operation, Reply } from '../operations.ts';
 import { percentEncode } from '../percent.ts';
@@ -17,8 +18,17 @@ export interface Dialect {
   readonly headers: Readonly<Record<string, string>>;
   /** The URL of an object; of the bucket for an empty path. */
   urlOf(path: string): string;
+  /** The URL of an object of this or another bucket. @throws CosSliceError `invalid-options` for a bucket that has no URL here */
+  placeOf(place: { readonly bucket: string; readonly path: string }): string;
   /** An object as the source of a copy, encoded. */
   sourceOf(path: string): string;
+}
+
+/** What an option asks for that these servers have not. */
+export function cannot(option: string, message: string): CosSliceError {
+  return new CosSliceError('invalid-options', `invalid options: ${option} ${message}`, {
+    issues: [{ option, message }],
+  });
 }
 
 /** Adds a query: names in the order of signatures, a name without a value alone. */

@@ -4,7 +4,7 @@ import { percentEncode } from '../percent.ts';
 import type { Target, Wire } from '../wire.ts';
 import { objectHandlers } from './objects.ts';
 import type { Profile } from './profile.ts';
-import type { Dialect, Handler } from './requests.ts';
+import { cannot, type Dialect, type Handler } from './requests.ts';
 import { uploadHandlers } from './uploads.ts';
 
 const MIB = 1024 * 1024;
@@ -17,6 +17,8 @@ export interface XmlWireOptions {
   readonly place: Omit<Target, 'path'>;
   /** The URL of the bucket, with a slash at its end. */
   readonly bucketUrl: string;
+  /** The same of another bucket; undefined where that cannot be told. */
+  otherBucketUrl(bucket: string): string | undefined;
   /** What comes before the key where the source of a copy is named: the bucket, or its host. */
   readonly copyFrom: string;
   /** Sent with what makes an object: `Content-Type`, `Cache-Control`, metadata. */
@@ -31,9 +33,15 @@ export type XmlWire = Wire<XmlOperationName>;
 type XmlOperationName = OperationName | ObjectOperationName;
 
 export function createXmlWire(options: XmlWireOptions): XmlWire {
-  const { name, profile, place, bucketUrl, copyFrom, headers = {}, issues } = options;
+  const { name, profile, place, bucketUrl, otherBucketUrl, copyFrom, headers = {}, issues } = options;
   const urlOf = (path: string): string => bucketUrl + encodeKey(path);
-  const dialect: Dialect = { profile, headers, urlOf, sourceOf: (path) => `${copyFrom}/${encodeKey(path)}` };
+  const placeOf: Dialect['placeOf'] = ({ bucket, path }) => {
+    const url = bucket === place.bucket ? bucketUrl : otherBucketUrl(bucket);
+    if (url === undefined) throw cannot('bucket', 'must be the same: nothing tells the address of another one');
+    return url + encodeKey(path);
+  };
+  const sourceOf: Dialect['sourceOf'] = (path) => `${copyFrom}/${encodeKey(path)}`;
+  const dialect: Dialect = { profile, headers, urlOf, placeOf, sourceOf };
   const handlers = { ...uploadHandlers(dialect), ...objectHandlers(dialect) };
   const handlerOf = <Op extends XmlOperationName>(op: Op): Handler<Op> => handlers[op] as unknown as Handler<Op>;
   const wire: XmlWire = {
@@ -66,6 +74,7 @@ export function createXmlWire(options: XmlWireOptions): XmlWire {
     ...wire,
     objects: {
       ...wire,
+      copiesBetweenBuckets: true,
       check: (target) => wire.check({ ...target, path: target.path.replace(/\/$/, '') || 'bucket' }),
     },
   };
