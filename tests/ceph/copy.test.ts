@@ -109,6 +109,8 @@ describe.skipIf(!ceph)('copy', () => {
     await copy('s3', 'one/a b.txt', 'cos', 'x/');
     await copy('cos', 'x/other.txt', 'folder', 'x.txt');
     expect(await readFile(join(folder, 'x.txt'), 'utf8')).toBe('small');
+    const again = await copy('cos', 'x/other.txt', 'folder', 'x.txt', '--json');
+    expect(JSON.parse(again.stdout)).toMatchObject({ ok: true, event: 'skipped' });
     const some = await copy('s3', 'one', 'cos', 'y', '--include', '*.bin', '--exclude', 'big*', '--json');
     expect(sums(some)).toMatchObject({ files: 2 });
     await writeFile(join(folder, 'x.txt'), 'other');

@@ -57,7 +57,7 @@ export async function getFile(client: Client, place: Place, wanted: string, opti
 }
 
 /** Into a directory it comes under its own name. */
-async function fileFor(wanted: string, name: string): Promise<string> {
+export async function fileFor(wanted: string, name: string): Promise<string> {
   if (wanted === '') throw new UsageError('FILE must be a file or a directory, got nothing');
   const isDirectory = /[/\\]$/.test(wanted) || (await stat(wanted).catch(() => undefined))?.isDirectory() === true;
   return isDirectory ? join(wanted, name) : wanted;

@@ -45,6 +45,7 @@ export function openObject(client: Reading, entry: FileEntry): Source<Uint8Array
   const check = createCheck(entry);
 
   const read = async (range: ByteRange, signal: AbortSignal): Promise<Buffer> => {
+    signal.throwIfAborted();
     const bytes = Buffer.allocUnsafeSlow(range.length);
     if (range.length === 0) return bytes;
     const sink = createRangeSink(range, sizeBytes, bytes, etag, (seen) => {

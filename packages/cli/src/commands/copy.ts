@@ -1,15 +1,15 @@
 import { stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
-import { type Client, type ClientOptions, copyDirectory, type DirectoryOptions } from '@cos-slice/node';
+import { type Client, type ClientOptions, copyDirectory, type DirectoryOptions, type Entry } from '@cos-slice/node';
 import { type Batch, type BatchOptions, type Job, runBatch } from '../batch.ts';
 import { CLIENT, find, JSON_LINES, readClients } from '../clients.ts';
 import type { Call, Command } from '../command.ts';
 import { runAgain } from '../command-line.ts';
 import { readConnection } from '../connection.ts';
 import { DIRECTORY, readDirectoryOptions } from '../directory-flags.ts';
-import { CommandError, UsageError } from '../failure.ts';
+import { CommandError, EXIT, UsageError } from '../failure.ts';
 import { type Flags, flagNames, readFlags, switchFlag, type Values } from '../flags.ts';
-import { getFile } from '../get-file.ts';
+import { fileFor, getFile } from '../get-file.ts';
 import { interruptible } from '../interrupt.ts';
 import { asDirectory, nameOfBucket, nameOfPath, type Place, parsePlace, showPlace, wireOf } from '../place.ts';
 import { print, printJson } from '../print.ts';
@@ -54,7 +54,7 @@ export const copy: Command = {
     'Between two servers nothing is kept on this machine: what is read from the one goes out to the other, a slice at a time. Within one bucket, and with cos and s3 between buckets of one server and one account, the server itself copies.',
     'What is there already, of the same size and not older, or the same by its SHA-1 or MD5, is not sent again; what differs is replaced; nothing is deleted without --delete. Of a file that was half sent the other half is.',
     '--endpoint, --region, --secret-id and so on are for both sides; --from-... and --to-... for one.',
-    'With --json: a line for each file, {"ok":true, "event", "path", "from", ...} or {"ok":false, "code", "message", "path"}, and one at the end, {"ok", "event":"end", "path", "files", "bytes", "movedBytes", "skipped", "deleted", "problems", "failed", "durationMs"}; of one file that comes to this machine the line that get prints.',
+    'With --json: a line for each file, {"ok":true, "event", "path", "from", ...}, with "file" for what is of this machine, or {"ok":false, "code", "message", "path"}, and one at the end, {"ok", "event":"end", "path", "files", "bytes", "movedBytes", "skipped", "deleted", "problems", "failed", "durationMs"}; of one file that comes to this machine the line that get prints.',
   ],
   examples: [
     'cos-slice copy json://films/2024 s3://films/2024 --dry-run',
@@ -198,21 +198,29 @@ async function isThere(
   return entry.modifiedAt === undefined || Math.floor(mtime.getTime() / 1000) * 1000 <= entry.modifiedAt.getTime();
 }
 
+const BUCKET: Entry = { kind: 'directory', path: '', name: '', attributes: '' };
+
 async function toHere(source: Place, target: string, work: Work): Promise<number> {
   const { given, flags, options, signal, run } = work;
   const { skipExisting, quiet, json } = flags;
   const settings = uploadsOf(given);
   const client = readClients(givenFor('from', given), [showPlace(source)], settings)(source.bucket);
-  const { kind, path } =
-    source.path === '' ? { ...source, kind: 'directory' } : await find(client, source.path, signal);
+  const entry = source.path === '' ? BUCKET : await find(client, source.path, signal);
+  const { path } = entry;
   const placeOf = (at: string): string => showPlace({ bucket: source.bucket, path: at });
-  if (kind === 'file') {
+  if (entry.kind === 'file') {
+    const file = await fileFor(target, entry.name);
+    const here = await stat(file).catch(() => undefined);
+    // What has come is younger than what it has come from.
+    const isSame = here?.size === entry.sizeBytes && here.mtimeMs >= (entry.modifiedAt?.getTime() ?? 0);
+    if (options.skip === 'unchanged' && isSame) return tellSkipped(placeOf(path), file, json);
     if (flags.dryRun) {
-      await print(toName(`${placeOf(path)} -> ${target}`));
-      return 0;
+      if (json) await printJson({ ok: true, event: 'transferred', path: placeOf(path), file, dryRun: true });
+      else await print(toName(`${placeOf(path)} -> ${file}`));
+      return EXIT.done;
     }
     const place = { bucket: source.bucket, path };
-    return getFile(client, place, target, { overwrite: true, skipExisting, quiet, json, signal, onStart() {} });
+    return getFile(client, place, file, { overwrite: true, skipExisting, quiet, json, signal, onStart() {} });
   }
   const directory = directoryFor(target, { bucket: source.bucket, path });
   return run('get', {
@@ -223,7 +231,7 @@ async function toHere(source: Place, target: string, work: Work): Promise<number
 }
 
 async function tellSkipped(path: string, file: string, json: boolean): Promise<number> {
-  if (json) await printJson({ ok: true, event: 'skipped', path, from: file });
+  if (json) await printJson({ ok: true, event: 'skipped', path, file });
   else await print(`${toName(path)} is there already: skipped`);
-  return 0;
+  return EXIT.done;
 }

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { type Entry, type FileEntry, isCosSliceError } from '@cos-slice/core';
+import { CosSliceError, type Entry, type FileEntry, isCosSliceError } from '@cos-slice/core';
 import { type Client, type ClientOptions, createClient } from '../client.ts';
 import { refuseIssues } from '../option-issues.ts';
 import { directoryIssues, refuseDirectoryIssues, toDirectoryPath } from './check.ts';
@@ -25,6 +25,8 @@ export interface CopyDirectoryOptions
 }
 
 const MAX_DEPTH = 512;
+/** What goes in one request has been compared by then. */
+const UNCHECKED_BYTES = 8 * 1024 * 1024;
 
 /** An object that is to be copied, and what is known of the directory that it goes to. */
 type Found =
@@ -109,11 +111,23 @@ export function copyDirectory(
     const overwrite = skip !== 'existing';
     if (!byServer) {
       const upload = { ...own, overwrite: overwrite || ('skip' as const), signal: work.signal };
-      return toUploadMoving(targetClient.upload(sourceClient.object(entry.path), to, upload));
+      const moving = toUploadMoving(targetClient.upload(sourceClient.object(entry.path), to, upload));
+      const done = moving.done.then(async (result) => {
+        if (!result.skipped && entry.sizeBytes > UNCHECKED_BYTES) await compare(entry, to, work.signal);
+        return result;
+      });
+      return { ...moving, done };
     }
     const into = inPlace ? {} : { bucket: there.bucket };
     const copied = sourceClient.copy(entry.path, to, { overwrite, signal: work.signal, ...into });
     return { ...DRY, done: copied.then(() => ({ resumedBytes: 0 })) };
+  };
+
+  /** What both servers know of what has been copied. @throws CosSliceError `integrity` */
+  const compare = async ({ path }: FileEntry, to: string, signal: AbortSignal): Promise<void> => {
+    const [one, other] = await Promise.all([sourceClient.stat(path, { signal }), targetClient.stat(to, { signal })]);
+    if (one.kind === 'file' && other.kind === 'file' && !differs(one, other)) return;
+    throw new CosSliceError('integrity', `${JSON.stringify(to)} is not what ${JSON.stringify(path)} is: copy it again`);
   };
 
   const handle = (found: Found, work: Work): Promise<void> =>
@@ -214,6 +228,13 @@ function placeOf({ wire, endpoint, appId, bucket }: ClientOptions): {
   // The hosts of COS begin with the bucket.
   const server = place.endpoint.replace(`//${place.bucket}-${place.appId}.`, '//');
   return { bucket: place.bucket, server: [wire.name, server, place.appId] };
+}
+
+/** As far as both servers tell. */
+function differs(one: FileEntry, other: FileEntry): boolean {
+  const isOther = (a: string | undefined, b: string | undefined): boolean =>
+    a !== undefined && b !== undefined && a !== b;
+  return one.sizeBytes !== other.sizeBytes || isOther(one.sha1, other.sha1) || isOther(one.md5, other.md5);
 }
 
 async function isThere(client: Client, path: string, signal: AbortSignal): Promise<boolean> {
