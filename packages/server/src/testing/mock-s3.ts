@@ -47,6 +47,8 @@ export interface MockS3 {
   faults: S3Fault[];
   /** Added to its clock. */
   aheadMs: number;
+  /** A server that dies, known by its key: after so many more requests nothing comes of it, and nothing reaches it. */
+  dying?: { readonly accessKeyId: string; requests: number; readonly onDeath: () => void };
   close(): Promise<void>;
 }
 
@@ -75,6 +77,10 @@ export async function startMockS3(): Promise<MockS3> {
     const query = url.searchParams;
     const method = req.method ?? '';
     mock.requests.push([method, ...query.keys()].join(' '));
+    if (mock.dying && req.headers.authorization?.includes(`=${mock.dying.accessKeyId}/`)) {
+      if (mock.dying.requests-- === 0) mock.dying.onDeath();
+      if (mock.dying.requests < 0) return void req.socket.destroy();
+    }
     const fault = faultOf(method, query);
     if (fault?.delayMs) await sleep(fault.delayMs);
     res.setHeader('Date', new Date(Date.now() + mock.aheadMs).toUTCString());

@@ -51,7 +51,10 @@ export async function moveContents(
       const at = { ...from, key };
       const head = await calls.head(at);
       if (!head) return;
-      await objects.copyBytes(at, head, { ...to, key: to.key + key.slice(from.key.length) }, infoOf(head));
+      const name = key.slice(from.key.length);
+      const info = infoOf(head);
+      await objects.copyBytes(at, head, { ...to, key: to.key + name }, info);
+      await objects.remember({ ...target, path: `${target.path}/${name}` }, info.sha);
       await calls.delete(at);
     });
   }

@@ -46,6 +46,8 @@ export interface Objects {
   ): Promise<ObjectInfo | undefined>;
   /** Notes where content with this SHA-1 is to be found. */
   remember(target: Target, sha: string | undefined): Promise<void>;
+  /** Drops such a note, if it leads to this path, before the content there is replaced or removed. */
+  forget(target: Target, sha: string | undefined): Promise<void>;
   delete(target: Target): Promise<boolean>;
   describe(target: Target, change: ObjectProperties): Promise<ObjectInfo | undefined>;
   /** @param moves whether the source is gone then */
@@ -124,6 +126,18 @@ export function createObjects({ calls, keys, locker, maxCopyBytes }: ObjectsGrou
     return known && { ...target, path: (JSON.parse(known.text) as { path: string }).path };
   }
 
+  async function forget(target: Target, sha: string | undefined): Promise<void> {
+    if (sha === undefined) return;
+    const known = await holderOf(target, sha);
+    if (known?.path === target.path) await calls.delete(knownPlace(target, sha));
+  }
+
+  /** The same for what other content replaces. */
+  async function forgetReplaced(target: Target, there: Head | undefined, sha: string | undefined): Promise<void> {
+    const old = there && infoOf(there).sha;
+    if (old !== sha) await forget(target, old);
+  }
+
   return {
     head,
     stat,
@@ -131,6 +145,7 @@ export function createObjects({ calls, keys, locker, maxCopyBytes }: ObjectsGrou
     checkVacant,
     copyBytes,
     remember,
+    forget,
     async open(target) {
       const place = keys.object(target);
       const there = await calls.head(place);
@@ -155,6 +170,7 @@ export function createObjects({ calls, keys, locker, maxCopyBytes }: ObjectsGrou
         const all = labelled(labels, there);
         const headers = { ...headersOf(all), 'content-md5': body.md5 };
         const place = keys.object(target);
+        await forgetReplaced(target, there, labels.sha);
         lease.check();
         await putIfAllowed(place, all.revision, () => calls.put(place, body, { headers, ifNew: !overwrite }));
         await remember(target, labels.sha);
@@ -172,12 +188,15 @@ export function createObjects({ calls, keys, locker, maxCopyBytes }: ObjectsGrou
       await checkVacant(target, overwrite);
       const source = await holderOf(target, sha);
       const known = source && (await stat(source));
+      // What replaced it came past the servers.
+      if (source && known?.sha !== sha) await forget(source, sha);
       if (!source || known?.sha !== sha || known.sizeBytes !== sizeBytes || !mayRead(source, known)) return undefined;
       return withBoth(source, target, async (lease) => {
         const from = await head(source);
         if (!from || infoOf(from).revision !== known.revision) return undefined;
         const there = await checkVacant(target, overwrite);
         const all = labelled({ ...labels, sha }, there);
+        await forgetReplaced(target, there, sha);
         lease.check();
         await copyBytes(keys.object(source), from, keys.object(target), all);
         return { ...all, sizeBytes };
@@ -187,11 +206,9 @@ export function createObjects({ calls, keys, locker, maxCopyBytes }: ObjectsGrou
       withLock(target, async (lease) => {
         const there = await stat(target);
         if (!there) return false;
+        await forget(target, there.sha);
         lease.check();
         await calls.delete(keys.object(target));
-        if (there.sha !== undefined && (await holderOf(target, there.sha))?.path === target.path) {
-          await calls.delete(knownPlace(target, there.sha));
-        }
         return true;
       }),
     describe: (target, change) =>
@@ -211,6 +228,7 @@ export function createObjects({ calls, keys, locker, maxCopyBytes }: ObjectsGrou
         const { attributes, headers, sha, revision, authority = there && infoOf(there).authority } = infoOf(from);
         const origin = { path: source.path, revision };
         const all = labelled({ attributes, authority, headers, sha, signedBy, origin }, undefined);
+        await forgetReplaced(target, there, sha);
         lease.check();
         await copyBytes(keys.object(source), from, keys.object(target), all);
         if (moves) {

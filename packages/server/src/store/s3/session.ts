@@ -225,6 +225,7 @@ export function openS3Session(
         const isDone = before?.session === id;
         if (before && !isDone && !record.overwrite) throw new StoreError('exists');
         const complete = sizeBytes === 0 ? completeEmpty : isStaged ? completeStaged : completeDirect;
+        if (!isDone && before?.sha !== undefined) await objects.forget(target, before.sha);
         const info = before && isDone ? before : await complete(record, expected, there, lease);
         await objects.remember(target, info.sha);
         await removeSession(ground, record);
