@@ -59,9 +59,10 @@ export async function serve(
   root: string,
   folder: string,
   port = 0,
+  more: readonly string[] = [],
 ): Promise<Running & { readonly endpoint: string; readonly port: number }> {
   const running = command(
-    ['serve', '--root', root, '--port', String(port), '--bucket', 'demobucket', ...ACCOUNT_FLAGS],
+    ['serve', '--root', root, '--port', String(port), '--bucket', 'demobucket', ...ACCOUNT_FLAGS, ...more],
     folder,
   );
   const [, endpoint = ''] = await running.printed(/^ready (\S+)/m);
