@@ -1,20 +1,14 @@
-import { createHmac } from 'node:crypto';
 import {
   type Clock,
   createLimiter,
   createUpload,
   isCosSliceError,
-  jsonApi,
   type Limiter,
   type Network as OnlineNetwork,
-  type SignClaim,
-  signatureText,
   type Upload,
   type UploadOptions,
-  type Wire,
 } from '@cos-slice/core';
 import { whenTaken } from '@cos-slice/core/when-taken';
-import { ACCOUNT, BUCKET } from './hosts.ts';
 import type { Network } from './network.ts';
 import { createRecords, type Records } from './records.ts';
 import type { ObjectRules } from './rules/objects.ts';
@@ -23,13 +17,9 @@ import { createProgressRules } from './rules/progress.ts';
 import type { SlicePromises } from './rules/promises.ts';
 import type { ClientPlan, Interruption, Scenario, UploadPlan } from './scenario.ts';
 import { type ClientFile, createSimulatedHasher, openFile, type SourceBook } from './source.ts';
+import { keeps, speak } from './speech.ts';
 import type { Machine, Process, World } from './world/world.ts';
 
-/** The JSON API with slices so small that an upload of many costs little. */
-const WIRE: Wire = {
-  ...jsonApi,
-  traits: { ...jsonApi.traits, sliceSize: { ...jsonApi.traits.sliceSize, min: 64, default: 256 } },
-};
 const RESTART_MS = 5_000;
 
 export interface Surroundings {
@@ -117,16 +107,16 @@ export function createClient(surroundings: Surroundings, plan: ClientPlan): Clie
     const { bytes, version } = file;
     world.tell(`${upload.name} begins at ${upload.path}: ${bytes.length} bytes, ${upload.integrity}, run ${one.runs}`);
     const options: UploadOptions = {
-      endpoint: 'http://cos.test/files/v2',
-      appId: ACCOUNT.appId,
-      bucket: BUCKET,
+      ...speak(scenario.speech, {
+        lifetimeSec: plan.lifetimeSec,
+        ask: () => askForSignature(own, listener.troubles),
+        random: () => world.random.below(1e9),
+      }),
       path: upload.path,
-      signer: (claim) => sign(own, claim, listener.troubles),
-      wire: WIRE,
       sliceSize: upload.sliceSize,
       singleRequestMax: upload.singleRequestMax,
       concurrency: limiter ?? upload.concurrency,
-      integrity: upload.integrity,
+      integrity: scenario.speech !== 'json' && upload.integrity === 'sha1' ? 'md5' : upload.integrity,
       overwrite: upload.overwrite,
       onConflict: upload.onConflict,
       ...(upload.attributes !== undefined && { attributes: upload.attributes }),
@@ -207,28 +197,18 @@ export function createClient(surroundings: Surroundings, plan: ClientPlan): Clie
       case 'change-file': {
         one.file.version += 1;
         one.file.bytes = Buffer.from(one.file.bytes.map((byte, index) => (index % 3 === 0 ? byte ^ 0xff : byte)));
-        objects.expect(one.plan.path, one.file.bytes, one.plan.overwrite);
+        objects.expect(one.plan.path, one.file.bytes, one.plan.overwrite || !keeps(scenario.speech));
       }
     }
   }
 
-  async function sign(
-    own: Process,
-    { appId, bucket, path, effect, nowSec }: SignClaim,
-    troubles: Map<string, number>,
-  ): Promise<string> {
+  async function askForSignature(own: Process, troubles: Map<string, number>): Promise<void> {
     const { random } = world;
     const isFailing = random.chance(scenario.signerFailing);
     if (isFailing) troubles.set('signer', (troubles.get('signer') ?? 0) + 1);
     await world.call(own, random.next() * 5, () => {
       if (isFailing) throw new Error('the signer has no time');
     });
-    const fileId = `/${appId}/${bucket}/${path.split('/').map(encodeURIComponent).join('/')}`;
-    const expiresAtSec = effect === 'once' ? 0 : nowSec + plan.lifetimeSec;
-    const { secretId, secretKey } = ACCOUNT;
-    const text = signatureText({ appId, bucket, secretId, expiresAtSec, nowSec, random: random.below(1e9), fileId });
-    const mac = createHmac('sha1', secretKey).update(text).digest();
-    return Buffer.concat([mac, Buffer.from(text)]).toString('base64');
   }
 
   function clockOf(own: Process): Clock {
@@ -256,7 +236,7 @@ export function createClient(surroundings: Surroundings, plan: ClientPlan): Clie
 
   for (const one of undertakings) {
     const { path, content, overwrite, startAtMs, interruptions } = one.plan;
-    objects.expect(path, content, overwrite);
+    objects.expect(path, content, overwrite || !keeps(scenario.speech));
     world.after(startAtMs, world.nature, () => {
       // One that is about to be started again begins then.
       one.runs ||= process.alive ? 0 : 1;

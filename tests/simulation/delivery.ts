@@ -63,7 +63,7 @@ export function deliver(world: World, hosts: Hosts, parcel: Parcel, afterMs: num
       response.on('error', () => {});
       answering.set(request, `${parcel.method} ${parcel.url} since ${(world.nowMs / 1000).toFixed(3)}`);
       server
-        .handle(request.forServer(), response.forServer())
+        .handle(request, response)
         .catch((error: unknown) => world.complain(`${process.name} rejects a request: ${error}`))
         .finally(() => answering.delete(request));
       let sentBytes = 0;

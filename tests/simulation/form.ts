@@ -10,7 +10,11 @@ export interface Body {
   readonly contentAt: number;
 }
 
-export function encodeForm({ fields = [], content }: WireRequest<Uint8Array>): Body {
+export function encodeBody({ fields, content, text = '' }: WireRequest<Uint8Array>): Body {
+  if (!fields) {
+    const bytes = Buffer.from(content?.body ?? text);
+    return { contentType: 'application/octet-stream', bytes, contentAt: 0 };
+  }
   let head = '';
   for (const [name, value] of fields) {
     head += `--${BOUNDARY}\r\nContent-Disposition: form-data; name="${name}"\r\n\r\n${value}\r\n`;

@@ -1,5 +1,7 @@
 import { createSliceServer, fileStore, type SliceServer, type SliceServerOptions, type Store } from '@cos-slice/server';
 import { type Cloud, cloudStore } from '@cos-slice/server/testing';
+import type { ObjectGateway } from './gateway.ts';
+import type { SimulatedRequest, SimulatedResponse } from './pair.ts';
 import type { Scenario } from './scenario.ts';
 import type { Machine, Process, World } from './world/world.ts';
 
@@ -9,12 +11,25 @@ export const ROOT = '/data';
 
 const DRAIN_MS = 61_000;
 
+/** What answers requests: a server of ours, or a gateway of an object storage. */
+export interface Server {
+  handle(request: SimulatedRequest, response: SimulatedResponse): Promise<void>;
+  close(): Promise<void>;
+}
+
 /** A server that runs. */
 export interface Host {
   readonly process: Process;
-  readonly server: SliceServer;
+  readonly server: Server;
   /** Requests that it has not answered yet, and when they came. */
   readonly answering: Map<object, string>;
+}
+
+/** What the servers of a world share. */
+export interface Shared {
+  readonly cloud: Cloud | undefined;
+  /** What clients speak to instead of servers of ours. */
+  readonly gateway: ObjectGateway | undefined;
 }
 
 /** The servers of a world: they die and come back, and share one store. */
@@ -32,7 +47,7 @@ export interface Hosts {
   readonly count: number;
 }
 
-export function createHosts(world: World, scenario: Scenario, cloud: Cloud | undefined): Hosts {
+export function createHosts(world: World, scenario: Scenario, { cloud, gateway }: Shared): Hosts {
   const { store, servers, fsync } = scenario;
   // Whoever shares a disk shares a machine.
   const shared: Machine = { name: 'machine', skewMs: servers[0]?.skewMs ?? 0 };
@@ -44,8 +59,9 @@ export function createHosts(world: World, scenario: Scenario, cloud: Cloud | und
 
   async function open(name: string, machine: Machine): Promise<Host> {
     const process = world.start(name, machine);
-    const opened = new Promise<SliceServer>((resolve, reject) => {
+    const opened = new Promise<Server>((resolve, reject) => {
       world.after(0, process, () => {
+        if (gateway) return resolve({ handle: gateway.handle, close: async () => {} });
         const place: Store = cloud ? cloudStore(cloud) : fileStore(ROOT, { fsync });
         const options: SliceServerOptions = {
           store: place,
@@ -63,7 +79,7 @@ export function createHosts(world: World, scenario: Scenario, cloud: Cloud | und
         };
         const server = createSliceServer(options);
         place.open().then(
-          () => resolve(server),
+          () => resolve(serverOf(server)),
           (error) => {
             process.alive = false;
             reject(error);
@@ -106,6 +122,13 @@ export function createHosts(world: World, scenario: Scenario, cloud: Cloud | und
     startJanitor: () => open('janitor', { name: 'machine', skewMs: machines[0]?.skewMs ?? 0 }),
   };
   return hosts;
+}
+
+function serverOf(server: SliceServer): Server {
+  return {
+    handle: (request, response) => server.handle(request.forServer(), response.forServer()),
+    close: () => server.close(),
+  };
 }
 
 /** What a server that has been closed must not keep. */

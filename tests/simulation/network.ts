@@ -1,8 +1,9 @@
 import { CosSliceError, type SendContext, type Transport, type WireRequest, type WireResponse } from '@cos-slice/core';
 import { type Delivery, type DeliveryEnd, deliver, type Parcel } from './delivery.ts';
-import { encodeForm } from './form.ts';
+import { encodeBody } from './form.ts';
 import type { Hosts } from './hosts.ts';
 import type { Reply } from './pair.ts';
+import { type Fields, fieldsOf } from './requests.ts';
 import type { FateName, Scenario } from './scenario.ts';
 import type { Process, World } from './world/world.ts';
 
@@ -16,8 +17,6 @@ export interface Listener {
   heard(fields: Fields, response: WireResponse): void;
 }
 
-export type Fields = Readonly<Record<string, string>>;
-
 const GARBAGE = ['', 'null', '[]', '{}', '<html>upstream</html>', '{"code":"x"}', '\u0000\u0001', '{"code":0,"mess'];
 const LATE_MS = 90_000;
 
@@ -27,7 +26,7 @@ export interface Network {
   heal(): void;
 }
 
-export function createNetwork(world: World, hosts: Hosts, { latencyMs, fates }: Scenario): Network {
+export function createNetwork(world: World, hosts: Hosts, { speech, latencyMs, fates }: Scenario): Network {
   const { random } = world;
   let isWell = false;
   const lag = (): number => random.next() * latencyMs;
@@ -54,8 +53,8 @@ export function createNetwork(world: World, hosts: Hosts, { latencyMs, fates }: 
   }
 
   function send(client: Process, listener: Listener, request: WireRequest<Uint8Array>, context: SendContext) {
-    const fields: Fields = Object.fromEntries(request.fields ?? []);
-    const form = encodeForm(request);
+    const fields = fieldsOf(request);
+    const form = encodeBody(request);
     const isChecked = fields.datamd5 !== undefined || fields.sha !== undefined;
     const fate = drawFate(isChecked && request.content !== undefined && request.content.sizeBytes > 0);
     const what = fields.offset === undefined ? `${fields.op}` : `${fields.op}@${fields.offset}`;
@@ -145,7 +144,7 @@ export function createNetwork(world: World, hosts: Hosts, { latencyMs, fates }: 
       };
       const parcel: Parcel = {
         method: request.method,
-        url: new URL(request.url).pathname,
+        url: speech === 'json' ? new URL(request.url).pathname : request.url,
         headers: {
           ...headersOf(request),
           'content-type': form.contentType,
@@ -173,10 +172,11 @@ export function createNetwork(world: World, hosts: Hosts, { latencyMs, fates }: 
 
   /** Some clients call finish although slices have failed (protocol section 1): here somebody else does it for the client. */
   function finishTooSoon(request: WireRequest<Uint8Array>, { op, session }: Fields, { opened }: Listener): void {
-    if (op !== 'upload_slice_data' || session === undefined || opened?.filesize === undefined) return;
+    if (speech !== 'json' || op !== 'upload_slice_data' || session === undefined || opened?.filesize === undefined)
+      return;
     const { filesize, sha } = opened;
     const given = Object.entries({ op: 'upload_slice_finish', session, filesize, ...(sha !== undefined && { sha }) });
-    const { bytes, contentType } = encodeForm({ ...request, fields: given, content: undefined });
+    const { bytes, contentType } = encodeBody({ ...request, fields: given, content: undefined });
     const parcel: Parcel = {
       method: 'POST',
       url: new URL(request.url).pathname,
@@ -215,12 +215,16 @@ export function createNetwork(world: World, hosts: Hosts, { latencyMs, fates }: 
   };
 }
 
-function headersOf({ authorization }: WireRequest<Uint8Array>): Readonly<Record<string, string>> {
-  return { host: 'cos.test', authorization: authorization?.value ?? '' };
+function headersOf({ headers = {}, authorization }: WireRequest<Uint8Array>): Readonly<Record<string, string>> {
+  const own = Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]);
+  return { ...Object.fromEntries(own), host: 'cos.test', authorization: authorization?.value ?? '' };
 }
 
 /** What a reply says, without what is another each time. */
 function gist(body: string): string {
+  if (body === '' || /^\s*<\w+Result>/.test(body)) return '';
+  const [, refusal] = /<Code>(\w+)</.exec(body) ?? [];
+  if (refusal !== undefined) return refusal;
   const [, code, message] = /^\{"code":(-?\d+),"message":"([^"]*)"/.exec(body) ?? [];
   return code === undefined ? `${body.slice(0, 20)} ...` : code === '0' ? 'ok' : `${code} ${message}`;
 }

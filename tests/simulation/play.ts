@@ -1,11 +1,13 @@
 import { createClient } from './clients.ts';
 import { createSimulatedCloud, type SimulatedCloud } from './cloud.ts';
+import { createObjectGateway, type ObjectGateway } from './gateway.ts';
 import { checkNothingLeft, createHosts, type Hosts, ROOT } from './hosts.ts';
 import { createNetwork } from './network.ts';
 import { download } from './readers.ts';
 import { createObjectRules, type ObjectRules, readDiskObject, watchDiskObjects } from './rules/objects.ts';
 import { createSlicePromises, type SlicePromises } from './rules/promises.ts';
 import { drawScenario, type Scenario, type ServerEvent } from './scenario.ts';
+import { PROFILES } from './speech.ts';
 import { enter } from './world/current.ts';
 import { forgetFiles } from './world/file-handle.ts';
 import { createStorage, type Storage } from './world/storage.ts';
@@ -56,10 +58,13 @@ export async function play(seed: number, isTold = false): Promise<Played> {
 async function unfold(world: StoredWorld, scenario: Scenario): Promise<Map<string, number>> {
   const { clients: plans, healsAtMs, events } = scenario;
   const objects = createObjectRules(world);
-  const cloud = scenario.store === 'cloud' ? createSimulatedCloud(world, scenario.cloudFailing) : undefined;
-  if (cloud) watchCloudObjects(cloud, objects);
+  const { speech, store, cloudFailing } = scenario;
+  const gateway = speech === 'json' ? undefined : createObjectGateway(world, PROFILES[speech], cloudFailing);
+  const cloud = store === 'cloud' && !gateway ? createSimulatedCloud(world, cloudFailing) : undefined;
+  if (gateway) gateway.onChange = objects.seen;
+  else if (cloud) watchCloudObjects(cloud, objects);
   else prepareDisk(world, scenario, objects);
-  const hosts = createHosts(world, scenario, cloud);
+  const hosts = createHosts(world, scenario, { cloud, gateway });
   const network = createNetwork(world, hosts, scenario);
   const promises = createSlicePromises(world);
   world.tell(describe(scenario));
@@ -67,14 +72,15 @@ async function unfold(world: StoredWorld, scenario: Scenario): Promise<Map<strin
   for (let number = 0; number < hosts.count; number++) void hosts.start(number);
   const clients = plans.map((plan) => createClient({ world, scenario, network, objects, promises }, plan));
   for (const event of events)
-    world.after(event.atMs, world.nature, () => befall({ world, hosts, objects, promises, cloud }, event));
+    world.after(event.atMs, world.nature, () => befall({ world, hosts, objects, promises, cloud, gateway }, event));
   for (const { atMs, path } of scenario.readers) {
-    world.after(atMs, world.nature, () => download(world, hosts, path, objects));
+    world.after(atMs, world.nature, () => download(world, hosts, path, { objects, speech }));
   }
   world.after(healsAtMs, world.nature, () => {
     world.tell('from now on nothing goes wrong');
     network.heal();
     cloud?.heal();
+    gateway?.heal();
     world.storage?.heal();
     for (const client of clients) client.heal();
   });
@@ -123,9 +129,10 @@ interface Site {
   readonly objects: ObjectRules;
   readonly promises: SlicePromises;
   readonly cloud: SimulatedCloud | undefined;
+  readonly gateway: ObjectGateway | undefined;
 }
 
-function befall({ world, hosts, objects, promises, cloud }: Site, event: ServerEvent): void {
+function befall({ world, hosts, objects, promises, cloud, gateway }: Site, event: ServerEvent): void {
   world.tell(`it happens: ${event.what}`);
   const startLater = (number: number, forMs: number): void => {
     world.after(forMs, world.nature, () => void hosts.start(number));
@@ -179,7 +186,8 @@ function befall({ world, hosts, objects, promises, cloud }: Site, event: ServerE
       return;
     }
     case 'session-dropped':
-      if (!cloud) dropSession(world, event.path);
+      if (gateway) gateway.drop(event.path);
+      else if (!cloud) dropSession(world, event.path);
   }
 }
 
@@ -260,9 +268,10 @@ async function cleanUp(
   }
 }
 
-function describe({ store, fsync, servers, fates, events, clients }: Scenario): string {
+function describe({ speech, store, fsync, servers, fates, events, clients }: Scenario): string {
   const uploads = clients.reduce((count, client) => count + client.uploads.length, 0);
-  const where = `${servers.length} servers on ${store}${fsync ? ' that are forced to the disk' : ''}`;
+  const kind = speech === 'json' ? `servers on ${store}` : `gateways (${speech})`;
+  const where = `${servers.length} ${kind}${fsync ? ' that are forced to the disk' : ''}`;
   const what = Object.entries(fates).map(([name, share]) => `${name} ${(100 * share).toFixed(1)}%`);
   return `${uploads} uploads of ${clients.length} clients to ${where}; ${what.join(', ') || 'a good line'}; ${events.length} events`;
 }

@@ -1,30 +1,22 @@
-import { createHmac } from 'node:crypto';
-import { signatureText } from '@cos-slice/core';
-import { deliver } from './delivery.ts';
+import { deliver, type Parcel } from './delivery.ts';
 import { ACCOUNT, BUCKET, type Hosts } from './hosts.ts';
 import type { ObjectRules } from './rules/objects.ts';
+import type { Scenario } from './scenario.ts';
+import { authorizationOf, jsonSignature } from './speech.ts';
 import type { World } from './world/world.ts';
 
 /** Somebody who downloads what is at a path, and looks whether it is whole. */
-export function download(world: World, hosts: Hosts, path: string, objects: ObjectRules): void {
+export function download(
+  world: World,
+  hosts: Hosts,
+  path: string,
+  { objects, speech }: { readonly objects: ObjectRules; readonly speech: Scenario['speech'] },
+): void {
   const askedAtMs = world.nowMs;
   const nowSec = Math.floor(world.wallMs() / 1000);
-  const { appId, secretId, secretKey } = ACCOUNT;
-  const text = signatureText({
-    appId,
-    bucket: BUCKET,
-    secretId,
-    // Whatever the servers' clocks show.
-    expiresAtSec: nowSec + 30 * 24 * 3600,
-    nowSec,
-    random: 1,
-    fileId: '',
-  });
-  const mac = createHmac('sha1', secretKey).update(text).digest();
   const parcel = {
+    ...(speech === 'json' ? addressed(path, nowSec) : addressedToGateway(path, nowSec)),
     method: 'GET',
-    url: `/files/v2/${appId}/${BUCKET}/${path.split('/').map(encodeURIComponent).join('/')}`,
-    headers: { host: 'cos.test', authorization: Buffer.concat([mac, Buffer.from(text)]).toString('base64') },
     body: Buffer.alloc(0),
     pieces: [{ endBytes: 0, atMs: 0 }],
   };
@@ -38,4 +30,21 @@ export function download(world: World, hosts: Hosts, path: string, objects: Obje
       if (status === 403) world.complain(`a download from ${path} was refused`);
     },
   });
+}
+
+/** Whatever the servers' clocks show. */
+const LONG_SEC = 30 * 24 * 3600;
+
+const encoded = (path: string): string => path.split('/').map(encodeURIComponent).join('/');
+
+function addressed(path: string, nowSec: number): Pick<Parcel, 'url' | 'headers'> {
+  const { appId, secretId } = ACCOUNT;
+  const claim = { appId, bucket: BUCKET, secretId, expiresAtSec: nowSec + LONG_SEC, nowSec, random: 1, fileId: '' };
+  const headers = { host: 'cos.test', authorization: jsonSignature(claim) };
+  return { url: `/files/v2/${appId}/${BUCKET}/${encoded(path)}`, headers };
+}
+
+function addressedToGateway(path: string, nowSec: number): Pick<Parcel, 'url' | 'headers'> {
+  const url = `http://cos.test/${BUCKET}/${encoded(path)}`;
+  return { url, headers: { authorization: authorizationOf({ method: 'GET', url }, nowSec, LONG_SEC) } };
 }

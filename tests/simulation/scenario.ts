@@ -84,6 +84,9 @@ export type ServerEvent = { readonly atMs: number } & (
 
 /** Everything that a seed decides before anything happens. */
 export interface Scenario {
+  /** What clients speak: the JSON API with servers of ours on a store, or an XML API with the gateways of an object storage. */
+  readonly speech: 'json' | 'aws' | 'ceph' | 's3' | 'cos';
+  /** What servers of ours keep things in. */
   readonly store: 'files' | 'cloud';
   readonly fsync: boolean;
   readonly servers: readonly { readonly skewMs: number }[];
@@ -115,7 +118,8 @@ export function drawScenario(random: Random): Scenario {
   /** A share that may be tiny or large. */
   const share = (most: number): number => most * 10 ** -between(0, 2);
 
-  const store = chance(0.55) ? 'files' : 'cloud';
+  const speech = chance(0.7) ? 'json' : pick(['aws', 'ceph', 's3', 'cos'] as const);
+  const store = speech === 'json' && chance(0.55) ? 'files' : 'cloud';
   const isCalm = chance(0.12);
   const fates: Partial<Record<FateName, number>> = {};
   if (!isCalm) for (const name of FATES) if (chance(0.3)) fates[name] = share(0.3);
@@ -136,6 +140,7 @@ export function drawScenario(random: Random): Scenario {
   const fsync = store === 'files' && chance(0.5);
   const sessionTtlMs = chance(0.2) ? between(15_000, 120_000) : 7 * 24 * HOUR_MS;
   return {
+    speech,
     store,
     fsync,
     servers,

@@ -1,6 +1,7 @@
 // @ts-check
 import { driver, machine } from './client.js';
 import { cloudStore, fileStore, server } from './server.js';
+import { wires } from './wires.js';
 
 /**
  * One mistake in one place. `find` stands there once.
@@ -20,4 +21,5 @@ export const MUTANTS = {
   'the file store': fileStore,
   'the cloud store': cloudStore,
   'the server': server,
+  'the wires': wires,
 };

@@ -1,5 +1,6 @@
 import type { WireResponse } from '@cos-slice/core';
-import type { Fields, Listener } from '../network.ts';
+import type { Listener } from '../network.ts';
+import { type Fields, type Listed, readReply } from '../requests.ts';
 import type { World } from '../world/world.ts';
 
 /** What servers have told of slices, whoever asked. */
@@ -8,11 +9,6 @@ export interface SlicePromises {
   listener(name: string): Listener & { restart(): void };
   /** Whether slices of the session were acknowledged. */
   hasSlices(session: string): boolean;
-}
-
-interface Reply {
-  readonly code?: unknown;
-  readonly data?: { readonly session?: string; readonly listparts?: readonly { offset: number; datalen: number }[] };
 }
 
 /**
@@ -36,15 +32,13 @@ export function createSlicePromises(world: World): SlicePromises {
       let listAskedAtMs = 0;
       let opened: Fields | undefined;
 
-      function heardList({ session, listparts }: NonNullable<Reply['data']>): void {
-        if (session === undefined || !listparts) return;
-        const listed = new Set(listparts.map(({ offset }) => offset));
+      function heardList({ session, offsets, covers }: Listed): void {
         for (const [offset, atMs] of slicesOf(session)) {
-          if (atMs < listAskedAtMs && !listed.has(offset)) {
+          if (atMs < listAskedAtMs && covers(offset) && !offsets.has(offset)) {
             world.complain(`${name}: slice ${offset} was acknowledged and is not listed any more`);
           }
         }
-        for (const offset of listed) known.add(`${session} ${offset}`);
+        for (const offset of offsets) known.add(`${session} ${offset}`);
       }
 
       return {
@@ -63,25 +57,20 @@ export function createSlicePromises(world: World): SlicePromises {
             world.complain(`${name} sends slice ${offset} again, which was acknowledged`);
           }
         },
-        heard({ op, session = '', offset }: Fields, { status, body }: WireResponse) {
-          if (status >= 500 || status === 429) troubles.set('5xx', (troubles.get('5xx') ?? 0) + 1);
-          const { code, data } = parse(body);
-          if (code !== 0) return;
+        heard(fields: Fields, response: WireResponse) {
+          const { op, session = '', offset } = fields;
+          const { status, body } = response;
+          const isFailing = status >= 500 || status === 429 || /<Code>(InternalError|SlowDown)</.test(body);
+          if (isFailing) troubles.set('5xx', (troubles.get('5xx') ?? 0) + 1);
+          const { isDone, listed } = readReply(fields, response);
+          if (!isDone) return;
           if (op === 'upload_slice_data') {
             known.add(`${session} ${offset}`);
             slicesOf(session).set(Number(offset), world.nowMs);
           }
-          if (op === 'upload_slice_list' && data) heardList(data);
+          if (listed) heardList(listed);
         },
       };
     },
   };
-}
-
-function parse(body: string): Reply {
-  try {
-    return (JSON.parse(body) as Reply | null) ?? {};
-  } catch {
-    return {};
-  }
 }

@@ -1,6 +1,7 @@
-import type { Authorizer, Clock, Credentials, CredentialsProvider, Signer } from '../ports.ts';
+import type { Authorizer, Clock, Credentials, CredentialsProvider, Signer, WireRequest } from '../ports.ts';
 import type { Wire } from '../protocol/wire.ts';
 import { cachedSigner } from './cached-signer.ts';
+import { createKeeper } from './keeper.ts';
 
 /** An authorizer that tells how often signatures were asked for. */
 export interface CountingAuthorizer extends Authorizer {
@@ -17,7 +18,19 @@ export function createAuthorizer(
   given: GivenSigner,
   options: { readonly clock: Clock; readonly timeoutMs: number },
 ): CountingAuthorizer {
-  if ('authorize' in given) return countingAuthorizer(given);
+  if ('authorize' in given) {
+    // Somebody else's: it fails as signers do, and is not waited for without end.
+    const keeper = createKeeper({
+      ...options,
+      name: 'the authorizer',
+      must: 'return the request',
+      isUsable: isRequest,
+    });
+    return countingAuthorizer(given, (request, claim, signal) => {
+      const ask = (asking: AbortSignal) => given.authorize(request, claim, asking);
+      return keeper.get(undefined, { ask, lifeMs: () => 0, isRefused: () => false }, signal) as Promise<typeof request>;
+    });
+  }
   if (wire.authorizer && !isOnlySigner(given)) return countingAuthorizer(wire.authorizer(given, options));
   const signer = cachedSigner(given as Signer, options);
   return {
@@ -36,7 +49,14 @@ function isOnlySigner(given: GivenSigner): given is Signer {
   return 'sign' in given && !('credentials' in given);
 }
 
-function countingAuthorizer(given: Authorizer): CountingAuthorizer {
+function isRequest(value: unknown): value is WireRequest<unknown> {
+  return !!(value as WireRequest<unknown> | undefined)?.url;
+}
+
+function countingAuthorizer(
+  given: Authorizer,
+  authorize: Authorizer['authorize'] = (...args) => given.authorize(...args),
+): CountingAuthorizer {
   let asked = 0;
   return {
     get asked() {
@@ -44,7 +64,7 @@ function countingAuthorizer(given: Authorizer): CountingAuthorizer {
     },
     async authorize(request, claim, signal) {
       asked += 1;
-      return given.authorize(request, claim, signal);
+      return authorize(request, claim, signal);
     },
     async presign(request, claim, signal) {
       asked += 1;

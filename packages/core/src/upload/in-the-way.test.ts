@@ -202,6 +202,15 @@ describe('what a lost answer leaves behind', () => {
     expect(await clock.runUntil(code(start().done))).toBe('exists');
   });
 
+  test('a finish that was refused for an object at the path is not remembered as one that may have made it', async () => {
+    const { records, ...resume } = memoryStore();
+    const { start, clock } = setUp({
+      answer: ({ fields }) => (fields.op === 'upload_slice_finish' ? refuse(-177, 409) : undefined),
+    });
+    expect(await clock.runUntil(code(start({ resume }).done))).toBe('exists');
+    expect(records.get(KEY)).toMatchObject({ session: expect.any(String), finishing: false });
+  });
+
   test('a session that is gone at finish, with nothing at the path, is opened again, once', async () => {
     const { start, transport, clock } = setUp({
       answer: ({ fields }) => (fields.op === 'upload_slice_finish' ? refuse(-197, 404) : undefined),

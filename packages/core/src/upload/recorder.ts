@@ -1,4 +1,4 @@
-import { isCosSliceError } from '../errors.ts';
+import { type CosSliceError, isCosSliceError } from '../errors.ts';
 import type { Config } from '../options/options.ts';
 import type { Clock, HashCheckpoint, ResumeRecord, ResumeStore } from '../ports.ts';
 import type { Guard, WorkName } from './guard.ts';
@@ -27,8 +27,8 @@ export interface Recorder {
   recall(identify: () => Promise<string | undefined>, job: Job, controller: AbortController): Promise<Recalled>;
   /** Saves what is worth it of a new state: that init or finish is about to be called, and a session as soon as it exists. */
   keep(state: ActiveState): void;
-  /** The session holds bytes of a source that has changed: whoever comes next may remove it, and must not go on with it. */
-  disown(state: ActiveState): void;
+  /** The upload has failed: what is remembered of it must be true of a later run. */
+  failed(reached: ActiveState, error: CosSliceError): void;
   checkpoint(checkpoint: HashCheckpoint): void;
   /** Writes what is left to write, and unlocks the destination. */
   close(forget: boolean): Promise<void>;
@@ -154,11 +154,19 @@ export function createRecorder(store: ResumeStore, { config, url, clock, guard }
         save({ sha: state.sha, initCalled: true, hash: checkpoint, name: state.name });
       }
     },
-    disown(state) {
-      resumable = false;
-      if (identity === undefined || !('layout' in state) || !state.session) return;
-      identity = NOBODYS;
-      save({ session: state.session.id, name: state.name });
+    failed(reached, { code }) {
+      const isChanged = code === 'source-changed';
+      if (isChanged) resumable = false;
+      if (identity === undefined || !('layout' in reached) || !reached.session) return;
+      const { session, sha, layout, name } = reached;
+      if (isChanged) {
+        // The session holds bytes of both: whoever comes next may remove it, and must not go on with it.
+        identity = NOBODYS;
+        save({ session: session.id, name });
+      } else if (code === 'exists') {
+        // An object that is found there later on was not made by this finish.
+        save({ sliceSizeBytes: layout.sliceSizeBytes, session: session.id, sha, finishing: false, name });
+      }
     },
     checkpoint(next) {
       checkpoint = next;

@@ -118,7 +118,7 @@ export function startUpload<C>(
     state = whenTaken()?.transition(plain, before, event) ?? decide(before, event);
     if (state === before) return;
     if (!isOver(state)) recorder?.keep(state);
-    else if (state.phase === 'failed' && state.error.code === 'source-changed') recorder?.disown(state.reached);
+    else if (state.phase === 'failed') recorder?.failed(state.reached, state.error);
     tally.advance(state, nowMs());
     notify(isSwitched(before, state));
   };

@@ -66,7 +66,8 @@ export const MEANINGS: Readonly<Record<string, Meaning | undefined>> = {
 export const STATUSES: Readonly<Record<number, Meaning | undefined>> = {
   301: REGION,
   307: REGION,
-  400: REFUSED,
+  // Perhaps for temporary credentials that have ended.
+  400: ['unauthorized', 'the server refuses the request without a reason: check region and credentials', 'resign'],
   // Perhaps for the clock: a reply to HEAD does not say, but it tells the server's.
   403: [DENIED[0], DENIED[1], 'resign'],
   404: MEANINGS.NoSuchKey,

@@ -312,9 +312,18 @@ describe('refusals', () => {
     });
   });
 
+  test('that say only 404 of a part or of finish are about the upload', () => {
+    for (const op of ['slice', 'finish'] as const) {
+      expect(COS.decode(operations[op], answer('', 404), AT)).toMatchObject({ kind: 'session-gone' });
+      expect(COS.decode(operations[op], answer('<h1>Not Found</h1>', 404), AT)).toMatchObject({ kind: 'failed' });
+    }
+  });
+
   test('without a body go by their status, and what is not the server’s by what it is', () => {
     const look = { ...operations.list, more: 'look' };
     expect(COS.decode(look, answer('', 403), AT)).toMatchObject({ error: { code: 'unauthorized', remedy: 'resign' } });
+    // Temporary credentials may have ended.
+    expect(COS.decode(look, answer('', 400), AT)).toMatchObject({ error: { code: 'unauthorized', remedy: 'resign' } });
     expect(COS.decode(look, answer('', 503), AT)).toMatchObject({ error: { code: 'unavailable', remedy: 'backoff' } });
     expect(COS.decode(operations.slice, answer('<h1>Bad Gateway</h1>', 502), AT)).toMatchObject({
       error: { code: 'bad-reply', remedy: 'backoff' },

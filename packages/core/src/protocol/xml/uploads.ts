@@ -241,7 +241,7 @@ function ended(refusal: Refusal): Reply<'finish'> | undefined {
   return OTHER_PARTS.has(wireCode) ? { kind: 'incomplete', error } : undefined;
 }
 
-/** The upload is not there any more. Ceph speaks of a key now and then, since it keeps the upload as one. */
-function isGone({ wireCode }: Refusal): boolean {
-  return wireCode === 'NoSuchUpload' || wireCode === 'NoSuchKey';
+/** The upload is not there any more. Ceph speaks of a key now and then, since it keeps the upload as one; some say only 404. */
+function isGone({ wireCode, error }: Refusal): boolean {
+  return wireCode === 'NoSuchUpload' || error.code === 'not-found';
 }
