@@ -9,8 +9,15 @@ interface Part {
   readonly etag: string;
 }
 
+interface Entity extends Part {
+  readonly metadata: Metadata;
+}
+
+type Metadata = Readonly<Record<string, string>>;
+
 interface Unfinished {
   readonly path: string;
+  readonly metadata: Metadata;
   readonly parts: Map<number, Part>;
 }
 
@@ -61,7 +68,7 @@ class Refusal extends Error {
 /** @param failing the share of calls that fail, before or after they have acted */
 export function createObjectGateway(world: World, profile: Profile, failing: number): ObjectGateway {
   const { random } = world;
-  const objects = new Map<string, Part>();
+  const objects = new Map<string, Entity>();
   const uploads = new Map<string, Unfinished>();
   let isWell = false;
 
@@ -82,7 +89,7 @@ export function createObjectGateway(world: World, profile: Profile, failing: num
     });
   }
 
-  function put(path: string, object: Part): void {
+  function put(path: string, object: Entity): void {
     objects.set(path, object);
     gateway.onChange(path, object.bytes);
   }
@@ -105,18 +112,22 @@ export function createObjectGateway(world: World, profile: Profile, failing: num
     return { bytes: body, etag: `"${md5(body)}"` };
   }
 
+  function metadataOf({ headers }: Asked): Metadata {
+    return Object.fromEntries(Object.entries(headers).filter(([name]) => name.startsWith(`${profile.prefix}meta-`)));
+  }
+
   /** The object's facts or its content. */
   function read({ path, method }: Asked): Answer {
     const object = objects.get(path);
     if (!object) throw new Refusal(404, 'NoSuchKey');
-    const headers = { etag: object.etag, 'content-length': String(object.bytes.length) };
+    const headers = { ...object.metadata, etag: object.etag, 'content-length': String(object.bytes.length) };
     return { status: 200, headers, ...(method === 'GET' && { body: object.bytes }) };
   }
 
   function open(asked: Asked): Answer {
     mustNotReplace(asked, 'init');
     const id = random.bytes(8).toString('hex');
-    uploads.set(id, { path: asked.path, parts: new Map() });
+    uploads.set(id, { path: asked.path, metadata: metadataOf(asked), parts: new Map() });
     return xml(`<InitiateMultipartUploadResult><UploadId>${id}</UploadId></InitiateMultipartUploadResult>`);
   }
 
@@ -140,7 +151,7 @@ export function createObjectGateway(world: World, profile: Profile, failing: num
   }
 
   function finish(asked: Asked): Answer {
-    const { parts } = unfinished(asked);
+    const { parts, metadata } = unfinished(asked);
     const named = [...asked.body.toString().matchAll(/<PartNumber>(\d+)<\/PartNumber><ETag>(.*?)<\/ETag>/g)];
     const chosen = named.map(([, number, etag]) => {
       const part = parts.get(Number(number));
@@ -154,7 +165,7 @@ export function createObjectGateway(world: World, profile: Profile, failing: num
     mustNotReplace(asked, 'finish');
     uploads.delete(asked.query.get('uploadId') ?? '');
     const etag = `"${md5(Buffer.concat(chosen.map((part) => Buffer.from(part.etag))))}-${chosen.length}"`;
-    put(asked.path, { bytes: Buffer.concat(chosen.map(({ bytes }) => bytes)), etag });
+    put(asked.path, { bytes: Buffer.concat(chosen.map(({ bytes }) => bytes)), etag, metadata });
     // While parts are put together, blanks keep the connection.
     return xml(`  <CompleteMultipartUploadResult><ETag>${etag}</ETag></CompleteMultipartUploadResult>`);
   }
@@ -173,7 +184,7 @@ export function createObjectGateway(world: World, profile: Profile, failing: num
     if (method !== 'PUT') return read(asked);
     const object = received(asked);
     mustNotReplace(asked, 'single');
-    put(path, object);
+    put(path, { ...object, metadata: metadataOf(asked) });
     return { status: 200, headers: { etag: object.etag } };
   }
 

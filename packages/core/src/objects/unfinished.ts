@@ -120,7 +120,8 @@ export function createUnfinishedUploads<C>(
       if (resume === false) return false;
       const key = wire.locate({ ...config, path });
       const record = await resume.load(key);
-      if (record?.session !== session) return false;
+      // Behind the id of a multipart upload, records have the mark of what it makes.
+      if (record?.session?.replace(/ .*/, '') !== session) return false;
       await resume.remove(key);
       return true;
     },

@@ -56,6 +56,8 @@ interface Questions<C> {
 }
 
 interface Creating {
+  /** What this run makes is marked with it, on wires that keep marks: the answer may get lost. */
+  readonly mark?: string | undefined;
   readonly attributes?: string | undefined;
   readonly overwrite: boolean;
 }
@@ -147,7 +149,7 @@ export interface Present {
   readonly location: ObjectLocation;
   readonly sizeBytes?: number | undefined;
   readonly sha?: string | undefined;
-  /** The session that it was uploaded in, or empty for none, where the server tells. */
+  /** The session that it was uploaded in, or empty for none or another one, where the server tells. */
   readonly madeBy?: string | undefined;
 }
 

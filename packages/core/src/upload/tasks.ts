@@ -60,6 +60,7 @@ export function createTasks<C>(options: TasksOptions<C>): Tasks<C> {
   const { config, clock, hasher, exchange, tally, guard, note } = options;
   const { integrity, attributes, limiter, wire } = config;
   const overwrite = config.overwrite === true;
+  const mark = options.random().toString(36).slice(2);
   let source: Source<C> | undefined;
 
   /** Nothing but opening it is planned before it is open. */
@@ -155,7 +156,7 @@ export function createTasks<C>(options: TasksOptions<C>): Tasks<C> {
       if (sha) note({ type: 'hashed', run, hash: { sha, parts: [] } });
       await verify(controller);
       const { length: sizeBytes } = range;
-      const operation = { op: 'single', sizeBytes, content: slice, overwrite, attributes, sha, md5 } as const;
+      const operation = { op: 'single', sizeBytes, content: slice, overwrite, attributes, mark, sha, md5 } as const;
       return await exchange.run(operation, { attempt, controller, onSent });
     } finally {
       content.release?.(slice);
@@ -176,7 +177,10 @@ export function createTasks<C>(options: TasksOptions<C>): Tasks<C> {
             discard(task, (operation, beforeSend) => exchange.run(operation, { ...context, beforeSend })),
           );
       case 'init':
-        return exchange.run({ op: 'init', sizeBytes, sliceSizeBytes, overwrite, attributes, ...task.hash }, context);
+        return exchange.run(
+          { op: 'init', sizeBytes, sliceSizeBytes, overwrite, attributes, mark, ...task.hash },
+          context,
+        );
       case 'list':
         return exchange.run({ op: 'list', session: task.session, sliceSizeBytes: task.sliceSizeBytes }, context);
       case 'finish': {

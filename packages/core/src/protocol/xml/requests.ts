@@ -38,16 +38,28 @@ export function withQuery(url: string, query: Readonly<Record<string, string | n
   return `${url}?${texts.join('&')}`;
 }
 
+interface Made {
+  readonly overwrite: boolean;
+  readonly attributes?: string | undefined;
+  readonly mark?: string | undefined;
+}
+
+/** Metadata that tell which upload has made an object. */
+export function markHeader({ prefix }: Profile): string {
+  return `${prefix}meta-cos-slice-upload`;
+}
+
 /** Headers of a request that makes an object: what is stored with it, and what keeps another one from being replaced. */
 export function creatingHeaders(
   { profile, headers }: Dialect,
   request: Creating,
-  { overwrite, attributes }: { readonly overwrite: boolean; readonly attributes?: string | undefined },
+  { overwrite, attributes, mark }: Made,
 ): Record<string, string> {
   const { header, sentOn } = profile.keep;
   const [name, value] = header;
   return {
     ...(request !== 'finish' && headers),
+    ...(mark && { [markHeader(profile)]: mark }),
     ...(attributes !== undefined && { [`${profile.prefix}meta-attributes`]: percentEncode(attributes) }),
     ...(!overwrite && sentOn.includes(request) && { [name]: value }),
   };

@@ -268,6 +268,52 @@ describe('replies', () => {
   });
 });
 
+describe('marks', () => {
+  const MARK = 'm4rk';
+  const own = { 'x-cos-meta-cos-slice-upload': MARK };
+  const other = { 'x-cos-meta-cos-slice-upload': 'other' };
+  const opened = () => {
+    const reply = COS.decode({ ...operations.init, mark: MARK }, answer('<R><UploadId>u/1</UploadId></R>'), AT);
+    if (!('kind' in reply) || reply.kind !== 'opened') throw new Error('not opened');
+    return reply.session;
+  };
+
+  test('go with what makes an object, and along with the session, which no request tells', () => {
+    for (const op of ['init', 'single'] as const) {
+      expect(COS.encode({ ...operations[op], mark: MARK }, AT).headers).toMatchObject(own);
+    }
+    const session = opened();
+    const { slice, list, finish, discard } = operations;
+    for (const operation of [slice, list, finish, discard]) {
+      expect(COS.encode({ ...operation, session }, AT)).toEqual(COS.encode(operation, AT));
+    }
+  });
+
+  test('tell whether an object was made by the session', () => {
+    const look = { op: 'list', session: opened(), more: 'look' } as const;
+    expect(COS.decode(look, answer('', 200, own), AT)).toMatchObject({ kind: 'present', madeBy: look.session });
+    expect(COS.decode(look, answer('', 200, other), AT)).toMatchObject({ kind: 'present', madeBy: '' });
+    // Where CORS hides it, nobody knows.
+    expect(COS.decode(look, answer(''), AT)).toMatchObject({ kind: 'present', madeBy: undefined });
+  });
+
+  test('find what an attempt has made whose answer was lost', () => {
+    const single = { ...operations.single, mark: MARK };
+    const refused = COS.decode(single, refusal('FileAlreadyExists', 409), AT);
+    if (!('kind' in refused) || refused.kind !== 'more') throw new Error('it does not look');
+    const looking = { ...single, more: refused.more };
+    expect(COS.encode(looking, AT)).toMatchObject({ method: 'HEAD' });
+    expect(COS.decode(looking, answer('', 200, own), AT)).toMatchObject({ kind: 'present' });
+    expect(COS.decode(looking, answer('', 200, other), AT)).toMatchObject({ error: { code: 'exists' } });
+    expect(COS.decode(looking, answer('', 404), AT)).toMatchObject({ error: { code: 'exists' } });
+    expect(COS.decode(looking, answer('', 503), AT)).toMatchObject({ error: { code: 'unavailable' } });
+    const first = { ...operations.init, mark: MARK };
+    expect(CEPH.decode(first, answer('', 200, { 'x-amz-meta-cos-slice-upload': MARK }), AT)).toMatchObject({
+      kind: 'present',
+    });
+  });
+});
+
 describe('refusals', () => {
   test.each([
     ['RequestTimeTooSkewed', 403, 'signature-expired', 'resign'],

@@ -9,6 +9,7 @@ import {
   type Handler,
   locationAt,
   looksFirst,
+  markHeader,
   md5Of,
   toBase64,
   unusable,
@@ -38,7 +39,7 @@ type Listing = Pages | 'look' | undefined;
 /** What finish has come to: pages of parts whose tags are not known here, or all of them. */
 type Finishing = Pages | { readonly tags: readonly string[] } | undefined;
 
-/** Uploads in parts (`docs/wires.md`). The session is the upload's id, a slice's tag its ETag. */
+/** Uploads in parts (`docs/wires.md`). The session is the upload's id and the mark of what it makes; a slice's tag is its ETag. */
 export function uploadHandlers(dialect: Dialect): { readonly [Op in OperationName]: Handler<Op> } {
   const { profile } = dialect;
   return {
@@ -48,19 +49,19 @@ export function uploadHandlers(dialect: Dialect): { readonly [Op in OperationNam
         const headers = creatingHeaders(dialect, 'init', operation);
         return { method: 'POST', url: withQuery(at, { uploads: '' }), headers };
       },
-      decode(operation, response) {
+      decode(operation, response, at): Reply<'init'> {
         if (operation.more === undefined && looksFirst(dialect, 'init', operation)) {
           // Who may not look may yet send.
-          return response.status === 200 ? exists(response) : { kind: 'more', more: 'create' };
+          return response.status === 200 ? existing(operation, response, at) : { kind: 'more', more: 'create' };
         }
         const root = readXml(response.body);
         const refusal = refusalOf(response, root);
         if (refusal) return refusal;
-        const session = textOf(root, 'UploadId') || textOf(root, 'UploadID');
-        if (session === '') return unusable('UploadId', response);
+        const id = textOf(root, 'UploadId') || textOf(root, 'UploadID');
+        if (id === '') return unusable('UploadId', response);
         return {
           kind: 'opened',
-          session,
+          session: operation.mark ? `${id} ${operation.mark}` : id,
           sliceSizeBytes: operation.sliceSizeBytes,
           serial: false,
           sessionDelete: true,
@@ -78,7 +79,7 @@ export function uploadHandlers(dialect: Dialect): { readonly [Op in OperationNam
         if (session === undefined || listing === 'look') {
           if (response.status === 404) return { kind: 'absent' };
           const refusal = refusalOf(response);
-          return refusal ?? { kind: 'present', location: locationAt(at), sizeBytes: sizeOf(response) };
+          return refusal ?? { ...found(response, at), madeBy: makerOf(session, response) };
         }
         const pages = readPage(response, listing);
         if (pages.kind === 'more') return pages;
@@ -98,7 +99,7 @@ export function uploadHandlers(dialect: Dialect): { readonly [Op in OperationNam
       encode({ session, index, range, content, md5 }, at) {
         return {
           method: 'PUT',
-          url: withQuery(at, { partNumber: index + 1, uploadId: session }),
+          url: withQuery(at, { partNumber: index + 1, uploadId: idOf(session) }),
           ...(md5 !== undefined && { headers: { 'Content-MD5': toBase64(md5) } }),
           content: { name: '', body: content, sizeBytes: range.length },
         };
@@ -120,7 +121,7 @@ export function uploadHandlers(dialect: Dialect): { readonly [Op in OperationNam
         );
         return {
           method: 'POST',
-          url: withQuery(at, { uploadId: session }),
+          url: withQuery(at, { uploadId: idOf(session) }),
           headers: { 'Content-Type': 'application/xml', ...creatingHeaders(dialect, 'finish', operation) },
           text: xmlElement('CompleteMultipartUpload', parts),
         };
@@ -147,6 +148,7 @@ export function uploadHandlers(dialect: Dialect): { readonly [Op in OperationNam
 
     single: {
       encode<C>(operation: Operation<C, 'single'>, at: string): WireRequest<C> {
+        if (operation.more === 'look') return look<C>(at);
         if (operation.more === undefined && looksFirst(dialect, 'single', operation)) return look<C>(at);
         const { content, sizeBytes, md5 } = operation;
         const headers = {
@@ -156,15 +158,21 @@ export function uploadHandlers(dialect: Dialect): { readonly [Op in OperationNam
         return { method: 'PUT', url: at, headers, content: { name: '', body: content, sizeBytes } };
       },
       decode(operation, response, at): Reply<'single'> {
-        if (operation.more === undefined && looksFirst(dialect, 'single', operation)) {
-          return response.status === 200 ? exists(response) : { kind: 'more', more: 'put' };
+        const { more, md5 } = operation;
+        if (more === 'look' || (more === undefined && looksFirst(dialect, 'single', operation))) {
+          if (response.status === 200) return existing(operation, response, at);
+          if (more !== 'look') return { kind: 'more', more: 'put' };
+          return (response.status >= 500 ? refusalOf(response) : undefined) ?? exists(response);
         }
-        return refusalOf(response) ?? spoilt(operation.md5, response) ?? { kind: 'present', location: locationAt(at) };
+        const refusal = refusalOf(response);
+        // An attempt before this one may have made it.
+        if (refusal?.error.code === 'exists') return { kind: 'more', more: 'look' };
+        return refusal ?? spoilt(md5, response) ?? { kind: 'present', location: locationAt(at) };
       },
     },
 
     discard: {
-      encode: ({ session = '' }, at) => ({ method: 'DELETE', url: withQuery(at, { uploadId: session }) }),
+      encode: ({ session = '' }, at) => ({ method: 'DELETE', url: withQuery(at, { uploadId: idOf(session) }) }),
       decode(_operation, response) {
         const refusal = refusalOf(response);
         return !refusal || isGone(refusal) ? { kind: 'discarded' } : refusal;
@@ -172,12 +180,38 @@ export function uploadHandlers(dialect: Dialect): { readonly [Op in OperationNam
     },
   };
 
+  /** What is in the way, unless an attempt of our own has made it, whose answer was lost. */
+  function existing({ mark }: { readonly mark?: string | undefined }, response: WireResponse, at: string) {
+    return mark && markOf(response) === mark ? found(response, at) : exists(response);
+  }
+
+  /** The session that has made what is there, where the server keeps marks and lets them be seen. */
+  function makerOf(session: string | undefined, response: WireResponse): string | undefined {
+    const mark = markOf(response);
+    const [, own] = session?.split(' ') ?? [];
+    if (mark === undefined || own === undefined) return undefined;
+    return mark === own ? session : '';
+  }
+
+  function markOf(response: WireResponse): string | undefined {
+    return response.header(markHeader(profile));
+  }
+
   /** Bytes that have an MD5 are stored with another one. */
   function spoilt(md5: string | undefined, response: WireResponse) {
     const stored = md5Of(profile, response);
     if (md5 === undefined || stored === undefined || stored === md5) return undefined;
     return failed(response, 'integrity', 'the bytes are stored differently from how they were sent');
   }
+}
+
+/** Without the mark that a session has behind it. */
+function idOf(session: string): string {
+  return session.replace(/ .*/, '');
+}
+
+function found(response: WireResponse, at: string) {
+  return { kind: 'present' as const, location: locationAt(at), sizeBytes: sizeOf(response) };
 }
 
 function look<C>(at: string): WireRequest<C> {
@@ -197,7 +231,8 @@ export function sizeOf(response: WireResponse): number | undefined {
 
 function pageOf<C>(session: string, pages: Pages | undefined, at: string): WireRequest<C> {
   const marker = pages?.marker;
-  return { method: 'GET', url: withQuery(at, { 'max-parts': PAGE, 'part-number-marker': marker, uploadId: session }) };
+  const query = { 'max-parts': PAGE, 'part-number-marker': marker, uploadId: idOf(session) };
+  return { method: 'GET', url: withQuery(at, query) };
 }
 
 /** All parts once there are no more pages. */
