@@ -71,7 +71,7 @@ function watched<T extends object>(data: T, path = ''): { readonly data: T; unre
   };
 }
 
-/** The flags of `serve` in a text. */
+/** The flags in a text. */
 const flagsIn = (text: string) => new Set([...text.matchAll(/(?<=[\s"'])--[a-z][a-z0-9-]*/g)].map(([flag]) => flag));
 
 describe('the manifests for Kubernetes', () => {
@@ -131,9 +131,9 @@ test('the file for Compose names what is there', async () => {
 
 test('what is told to run exists: flags of the command, files, metrics, addresses of probes', async () => {
   await withFolder(async (folder) => {
-    const help = command(['serve', '--help'], folder);
-    await help.ended;
-    const known = flagsIn(help.stdout);
+    const helps = ['serve', 'upload'].map((name) => command([name, '--help'], folder));
+    await Promise.all(helps.map(({ ended }) => ended));
+    const known = flagsIn(helps.map(({ stdout }) => stdout).join('\n'));
     expect(known.size).toBeGreaterThan(10);
     const docs = await read('docs/deploy.md');
     // What Compose tells its other programs is not ours.
