@@ -63,7 +63,7 @@ export async function wires(context) {
       await overFar(context, samples, sinks.ready.ports.xml);
       await addBrowserRuns(context, samples, sinks.ready.ports.xml);
     };
-    notes.push(...(await inRounds(context, { name: 'XML wires', share: 0.25 }, round)));
+    notes.push(...(await inRounds(context, { name: 'XML wires', share: 0.12 }, round)));
   } finally {
     await sinks.stop();
     await ceph?.stop();

@@ -99,7 +99,8 @@ const MAKERS: Readonly<Record<WireName, (given: GivenFlags, proxy: string | unde
       AWS_ENDPOINT_URL_S3: environment.AWS_ENDPOINT_URL_S3 || AWS_ENDPOINT_URL,
     });
     const { region, server, pathStyle } = settings;
-    const aws = region === undefined ? undefined : `https://s3.${region}.amazonaws.com`;
+    const domain = region?.startsWith('cn-') ? 'amazonaws.com.cn' : 'amazonaws.com';
+    const aws = region === undefined ? undefined : `https://s3.${region}.${domain}`;
     const endpoint = settings.endpoint ?? aws;
     required(flags, { ...settings, endpoint }, ['endpoint', ...keysNeeded(settings, given)]);
     const signer = credentialsOf(settings, given);

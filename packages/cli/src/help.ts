@@ -39,6 +39,7 @@ export function renderOverview(columns: number): string {
     ['cos-slice upload film.mp4 demo/films/', 'uploads; run it again to resume'],
     ['cos-slice put photos demo/backup/', 'a whole directory'],
     ['cos-slice get demo/films/film.mp4', 'downloads; run it again to resume'],
+    ['cos-slice copy photos s3://backup/', 'to S3, COS, or from one to the other'],
     ['cos-slice doctor demo', 'what is wrong, and what to set'],
     ['cos-slice COMMAND --help', 'flags, variables and examples'],
   ] as const;

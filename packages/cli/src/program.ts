@@ -52,7 +52,7 @@ function createProgram(): Commander {
   return (
     new Commander('cos-slice')
       .description(
-        'Uploads and downloads that resume, and all else with files in buckets, over the Tencent Cloud COS JSON API (v4); and a server that speaks it.',
+        'Uploads and downloads that resume, and all else with files in buckets, over the JSON API (v4) and the XML API of Tencent Cloud COS, and S3; and a server that speaks the first.',
       )
       .version(version)
       // What goes wrong is reported by `run`, in one line.
