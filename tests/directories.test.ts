@@ -76,7 +76,7 @@ test('a directory arrives with empty directories, and a second run sends nothing
     movedBytes: 0,
   });
   // One list for each directory, and not a request for each file.
-  expect(requests.map(({ op }) => op)).toEqual(Array.from({ length: 7 }, () => 'list'));
+  await expect.poll(() => requests.map(({ op }) => op)).toEqual(Array.from({ length: 7 }, () => 'list'));
 });
 
 test('it comes back as it was, and a second run receives nothing', async () => {

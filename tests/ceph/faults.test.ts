@@ -22,7 +22,7 @@ describe.skipIf(!ceph)('on Ceph', () => {
     let isAged = false;
     return {
       ...farm,
-      responseMs: 5000,
+      responseMs: 10_000,
       disturb: () => change(() => farm.disturb()),
       replaceServers: () =>
         change(async () => {

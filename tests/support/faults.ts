@@ -22,7 +22,7 @@ export interface FaultPlace extends UploadPlace {
   age(ms: number): Promise<void>;
   /** What happens once in the middle of every upload, whatever else does. */
   disturb?(): Promise<void>;
-  /** How long a reply may take. Default 2 seconds. */
+  /** How long a reply may take. Default 5 seconds. */
   readonly responseMs?: number;
 }
 
@@ -70,7 +70,7 @@ export function describeFaults(name: string, start: (folder: string) => Promise<
           path: 'dir/file.bin',
           resume: createFileResumeStore({ dir: join(folder, 'state') }),
           retry: { attempts: 50, baseDelayMs: 20, maxDelayMs: 300 },
-          timeouts: { connectMs: 2000, responseMs: place.responseMs ?? 2000, noProgressMs: 2000 },
+          timeouts: { connectMs: 10_000, responseMs: place.responseMs ?? 5000, noProgressMs: 10_000 },
           // Faults of the line come from the beginning; for others there must be a middle.
           ...(Object.keys(faults).length === 0 && { bandwidth: BYTES_PER_SECOND }),
           ...more,
@@ -106,7 +106,7 @@ export function describeFaults(name: string, start: (folder: string) => Promise<
         let count = 0;
         const faults = { stallAfterBytes: () => (count++ % 3 === 0 ? 1_300_000 : Number.POSITIVE_INFINITY) };
         await underFaults(faults, async (setting) => {
-          await setting.upload({ timeouts: { connectMs: 2000, responseMs: 1000, noProgressMs: 500 } }).done;
+          await setting.upload({ timeouts: { connectMs: 10_000, responseMs: 10_000, noProgressMs: 3000 } }).done;
           await expectStored(setting);
         });
       });
@@ -140,7 +140,9 @@ export function describeFaults(name: string, start: (folder: string) => Promise<
         const sizeBytes = 64 * MIB;
         const use = async (setting: Setting) => {
           const bandwidth = createBandwidth(BYTES_PER_SECOND);
-          const upload = setting.upload({ bandwidth });
+          // Ends are heard of at once: whatever takes long is no reason to send again.
+          const timeouts = { connectMs: 60_000, responseMs: 60_000, noProgressMs: 60_000 };
+          const upload = setting.upload({ bandwidth, timeouts });
           await seen(upload, (state) => state.progress.slices.stored > 5);
           // It must not be over before they are.
           bandwidth.bytesPerSecond = MIB;

@@ -69,7 +69,7 @@ describe.each(CHROMIUMS)('in $name', (chromium) => {
       console.log(
         `while 1 GiB was hashed and sent: longest of ${tasks} tasks ${longestMs} ms of CPU, ${pageMs} ms in all beside ${workerMs} ms of hashing`,
       );
-      expect(tasks).toBeGreaterThan(1000);
+      expect(tasks).toBeGreaterThan(300);
       expect(longestMs).toBeLessThan(50);
       expect(pageMs).toBeLessThan(workerMs);
     });

@@ -267,7 +267,7 @@ describe('retry', () => {
     setting.requests.length = 0;
     await Promise.all([uppy.retryUpload(id), uppy.retryUpload(id), uppy.retryAll()]);
     await setting.expectStored(uppy, id);
-    expect(setting.requests.filter(({ op }) => op === 'upload_slice_finish')).toHaveLength(1);
+    await expect.poll(() => setting.requests.filter(({ op }) => op === 'upload_slice_finish')).toHaveLength(1);
     expect(of(heard, 'upload-success')).toHaveLength(1);
     expect(uppy.getFile(id).error).toBeNull();
   });
