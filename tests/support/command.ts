@@ -20,10 +20,10 @@ export interface Running {
 }
 
 /** Runs the built `cos-slice` as a process of its own, its state in `folder`. */
-export function command(args: readonly string[], folder: string): Running {
+export function command(args: readonly string[], folder: string, env: Record<string, string> = {}): Running {
   const child = spawn(process.execPath, [CLI, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, XDG_STATE_HOME: join(folder, 'state') },
+    env: { ...process.env, XDG_STATE_HOME: join(folder, 'state'), ...env },
   });
   let stdout = '';
   let stderr = '';
@@ -47,7 +47,8 @@ export function command(args: readonly string[], folder: string): Running {
       for (;;) {
         const match = pattern.exec(stdout);
         if (match) return match;
-        if (child.exitCode !== null) throw new Error(`ended without printing ${pattern}: ${stderr}`);
+        if (child.exitCode !== null || child.signalCode !== null)
+          throw new Error(`ended without printing ${pattern}: ${stderr}`);
         await Promise.race([once(child.stdout, 'data'), ended]);
       }
     },
@@ -60,10 +61,12 @@ export async function serve(
   folder: string,
   port = 0,
   more: readonly string[] = [],
+  env: Record<string, string> = {},
 ): Promise<Running & { readonly endpoint: string; readonly port: number }> {
   const running = command(
     ['serve', '--root', root, '--port', String(port), '--bucket', 'demobucket', ...ACCOUNT_FLAGS, ...more],
     folder,
+    env,
   );
   const [, endpoint = ''] = await running.printed(/^ready (\S+)/m);
   return Object.assign(running, { endpoint, port: Number(new URL(endpoint).port) });
