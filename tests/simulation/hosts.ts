@@ -1,13 +1,10 @@
 import { createSliceServer, fileStore, type SliceServer, type SliceServerOptions, type Store } from '@cos-slice/server';
 import { type Cloud, cloudStore } from '@cos-slice/server/testing';
 import type { ObjectGateway } from './gateway.ts';
+import { ACCOUNT, ROOT } from './names.ts';
 import type { SimulatedRequest, SimulatedResponse } from './pair.ts';
 import type { Scenario } from './scenario.ts';
 import type { Machine, Process, World } from './world/world.ts';
-
-export const ACCOUNT = { appId: '10055004', secretId: 'ID', secretKey: 'KEY', buckets: ['bucket'] };
-export const BUCKET = 'bucket';
-export const ROOT = '/data';
 
 const DRAIN_MS = 61_000;
 

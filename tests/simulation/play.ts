@@ -1,7 +1,8 @@
 import { createClient } from './clients.ts';
 import { createSimulatedCloud, type SimulatedCloud } from './cloud.ts';
 import { createObjectGateway, type ObjectGateway } from './gateway.ts';
-import { checkNothingLeft, createHosts, type Hosts, ROOT } from './hosts.ts';
+import { checkNothingLeft, createHosts, type Hosts } from './hosts.ts';
+import { ROOT } from './names.ts';
 import { createNetwork } from './network.ts';
 import { download } from './readers.ts';
 import { createObjectRules, type ObjectRules, readDiskObject, watchDiskObjects } from './rules/objects.ts';

@@ -1,5 +1,6 @@
 import { deliver, type Parcel } from './delivery.ts';
-import { ACCOUNT, BUCKET, type Hosts } from './hosts.ts';
+import type { Hosts } from './hosts.ts';
+import { ACCOUNT, BUCKET } from './names.ts';
 import type { ObjectRules } from './rules/objects.ts';
 import type { Scenario } from './scenario.ts';
 import { authorizationOf, jsonSignature } from './speech.ts';

@@ -13,7 +13,7 @@ import {
   type UploadOptions,
   type Wire,
 } from '@cos-slice/core';
-import { ACCOUNT, BUCKET } from './hosts.ts';
+import { ACCOUNT, BUCKET } from './names.ts';
 import type { Scenario } from './scenario.ts';
 
 /** Servers of the XML APIs that differ in what they honour. */

@@ -1,5 +1,5 @@
 import type { Disk, Inode } from '@cos-slice/testkit/simulated/disk';
-import { ACCOUNT, BUCKET, ROOT } from '../hosts.ts';
+import { ACCOUNT, BUCKET, ROOT } from '../names.ts';
 import type { UploadPlan } from '../scenario.ts';
 import type { World } from '../world/world.ts';
 
