@@ -39,6 +39,15 @@ export async function startCosFacade(ceph: string, bucket: string): Promise<CosF
   const answer = async (req: IncomingMessage, res: ServerResponse): Promise<void> => {
     const { pathname, search, searchParams: query } = new URL(req.url ?? '/', 'http://h');
     const { method = 'GET' } = req;
+    res.setHeader('Access-Control-Allow-Origin', '*');
+    res.setHeader('Access-Control-Expose-Headers', 'ETag, Date, x-cos-request-id, x-cos-meta-cos-slice-upload');
+    if (method === 'OPTIONS') {
+      const allowed = {
+        'Access-Control-Allow-Methods': 'GET, HEAD, PUT, POST, DELETE',
+        'Access-Control-Max-Age': '600',
+      };
+      return void res.writeHead(200, { ...allowed, 'Access-Control-Allow-Headers': '*, Authorization' }).end();
+    }
     const body = await buffer(req);
     const signature = req.headers.authorization ?? search.slice(1);
     const one = { method, path: pathname, query, signature };

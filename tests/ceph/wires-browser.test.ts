@@ -1,0 +1,195 @@
+// Pages that upload over S3 and the XML API of COS, in Chromium, to Ceph and to COS in front of it.
+import { fileURLToPath } from 'node:url';
+import type { UploadResult } from '@cos-slice/browser';
+import { CHROMIUMS, launchChromium } from '@cos-slice/testkit/chromium';
+import { type Site, startSite } from '@cos-slice/testkit/site';
+import { build } from 'esbuild';
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { ceph, s3 } from './support/bucket.ts';
+import { PART_BYTES, startCosPlace, startS3Place, type WirePlace } from './support/wires.ts';
+
+const endpoint = ceph?.smallEndpoint ?? '';
+
+interface Outcome {
+  readonly result?: UploadResult;
+  readonly code?: string;
+  readonly fraction: number;
+}
+
+interface Order {
+  readonly kind: 's3' | 'cos';
+  readonly endpoint: string;
+  readonly bucket: string;
+  readonly signer: { readonly secretId: string; readonly secretKey: string };
+  readonly path: string;
+  readonly sizeBytes: number;
+  readonly options?: { readonly integrity?: 'md5'; readonly bytesPerSecond?: number; readonly overwrite?: boolean };
+}
+
+declare const window: {
+  run(order: Order): Promise<Outcome>;
+  stored: number;
+};
+
+const PAGE = `
+  import { cosProfile, cosXml, createBandwidth, profiles, s3, uploadBlob } from '@cos-slice/browser';
+  const minPartBytes = ${PART_BYTES};
+  const contentOf = (sizeBytes) => {
+    const bytes = new Uint8Array(sizeBytes);
+    for (let i = 0; i < sizeBytes; i++) bytes[i] = (i * 131 + (i >> 8) * 17) & 255;
+    return new File([bytes], 'file.bin', { lastModified: 1 });
+  };
+  window.run = async ({ kind, endpoint, bucket, signer, path, sizeBytes, options: { bytesPerSecond, ...options } = {} }) => {
+    const wire = kind === 's3'
+      ? s3({ endpoint, bucket, profile: { ...profiles.ceph, minPartBytes } })
+      : cosXml({ region: 'sh', bucket: 'films', appId: 10055004, endpoint, profile: { ...cosProfile, minPartBytes } });
+    const bandwidth = bytesPerSecond && createBandwidth(bytesPerSecond);
+    const upload = uploadBlob(contentOf(sizeBytes), {
+      wire, signer, path, sliceSize: minPartBytes, ...options, ...(bandwidth && { bandwidth }),
+      retry: { attempts: 20, baseDelayMs: 20, maxDelayMs: 300 },
+    });
+    upload.subscribe(({ progress }) => { window.stored = progress.slices.stored; });
+    try {
+      return { result: await upload.done, fraction: upload.state.progress.fraction };
+    } catch (error) {
+      return { code: error.code ?? String(error), fraction: upload.state.progress.fraction };
+    }
+  };
+`;
+
+function contentOf(sizeBytes: number): Buffer {
+  return Buffer.from(Uint8Array.from({ length: sizeBytes }, (_, i) => (i * 131 + (i >> 8) * 17) & 255));
+}
+
+const RULES = `<CORSConfiguration><CORSRule><AllowedOrigin>*</AllowedOrigin><AllowedHeader>*</AllowedHeader>${[
+  'GET',
+  'HEAD',
+  'PUT',
+  'POST',
+  'DELETE',
+]
+  .map((method) => `<AllowedMethod>${method}</AllowedMethod>`)
+  .join(
+    '',
+  )}<ExposeHeader>ETag</ExposeHeader><ExposeHeader>x-amz-meta-cos-slice-upload</ExposeHeader></CORSRule></CORSConfiguration>`;
+
+const KINDS = [
+  ['S3', 's3', () => startS3Place(endpoint)],
+  ['the XML API of COS', 'cos', () => startCosPlace(endpoint)],
+] as const;
+
+describe.skipIf(!ceph)('a page', () => {
+  let browser: Browser;
+  let site: Site;
+  beforeAll(async () => {
+    const { outputFiles } = await build({
+      stdin: { contents: PAGE, resolveDir: fileURLToPath(new URL('.', import.meta.url)) },
+      bundle: true,
+      format: 'iife',
+      write: false,
+    });
+    site = await startSite({ slices: () => {}, sign: async () => '' });
+    site.scripts.set('/page.js', outputFiles[0]?.text ?? '');
+    browser = await launchChromium(CHROMIUMS[0]);
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await site?.close();
+  });
+
+  describe.each(KINDS)('over %s', (_name, kind, start) => {
+    let place: WirePlace;
+    let order: (path: string, sizeBytes: number, options?: Order['options']) => Order;
+    beforeAll(async () => {
+      place = await start();
+      const { status } = await s3(endpoint, 'PUT', `/${place.bucket}?cors`, { body: RULES });
+      expect(status).toBe(200);
+      const { facade, bucket, signer } = place;
+      const at = facade?.endpoint ?? endpoint;
+      order = (path, sizeBytes, options) => ({
+        kind,
+        endpoint: at,
+        bucket,
+        signer,
+        path,
+        sizeBytes,
+        ...(options && { options }),
+      });
+    });
+    afterAll(() => place?.close());
+
+    async function open(): Promise<Page> {
+      const context = await browser.newContext();
+      onTestFinished(() => context.close());
+      const page = await context.newPage();
+      await page.goto(site.pageUrl);
+      return page;
+    }
+    const run = (page: Page, given: Order) => page.evaluate((one) => window.run(one), given);
+    const holds = async ({ path, sizeBytes }: Order): Promise<boolean> =>
+      (await place.read(path))?.equals(contentOf(sizeBytes)) === true;
+
+    test.each([
+      ['nothing', 0],
+      ['what goes in one request', PART_BYTES],
+      ['many parts, the last one short', 20 * PART_BYTES + 12_345],
+    ])('stores what it uploads: %s', async (name, sizeBytes) => {
+      const page = await open();
+      for (const options of [{}, { integrity: 'md5' }] as const) {
+        const given = order(`${name}/${Object.keys(options)} a b+c腾.bin`, sizeBytes, options);
+        expect(await run(page, given)).toMatchObject({ result: { sentBytes: sizeBytes }, fraction: 1 });
+        expect(await holds(given)).toBe(true);
+      }
+      expect(await place.unfinished()).toEqual([]);
+    });
+
+    test('goes on after a reload', async () => {
+      const page = await open();
+      const given = order('reloaded.bin', 30 * PART_BYTES + 1);
+      void run(page, { ...given, options: { bytesPerSecond: 8 * PART_BYTES } }).catch(() => {});
+      await page.waitForFunction(() => window.stored >= 5, undefined, { polling: 20 });
+      await page.reload();
+      const { result } = await run(page, given);
+      expect(result?.resumedBytes).toBeGreaterThanOrEqual(5 * PART_BYTES);
+      expect((result?.resumedBytes ?? 0) + (result?.sentBytes ?? 0)).toBe(given.sizeBytes);
+      expect(await holds(given)).toBe(true);
+      expect(await place.unfinished()).toEqual([]);
+    });
+
+    test('leaves what is there, unless it may be replaced', async () => {
+      const page = await open();
+      await run(page, order('kept.bin', 10));
+      for (const sizeBytes of [11, 3 * PART_BYTES]) {
+        expect(await run(page, order('kept.bin', sizeBytes))).toMatchObject({ code: 'exists' });
+      }
+      expect(await holds(order('kept.bin', 10))).toBe(true);
+      const next = order('kept.bin', 3 * PART_BYTES, { overwrite: true });
+      expect((await run(page, next)).code).toBeUndefined();
+      expect(await holds(next)).toBe(true);
+    });
+
+    test.skipIf(kind === 's3')('gets through lost requests and answers, and knows its own object', async () => {
+      const { facade } = place;
+      if (!facade) throw new Error('no facade');
+      const page = await open();
+      let count = 0;
+      let finishes = 0;
+      facade.fault = ({ method, query }) => {
+        if (method === 'POST' && query.has('uploadId')) return finishes++ === 0 ? 'answer-lost' : undefined;
+        count += 1;
+        if (count % 5 === 0) return 'lost';
+        return count % 7 === 0 ? 'answer-lost' : undefined;
+      };
+      onTestFinished(() => {
+        facade.fault = () => undefined;
+      });
+      for (const overwrite of [false, true]) {
+        finishes = 0;
+        const given = order('through faults.bin', (20 + Number(overwrite)) * PART_BYTES, { overwrite });
+        expect((await run(page, given)).code).toBeUndefined();
+        expect(await holds(given)).toBe(true);
+      }
+    });
+  });
+});
