@@ -72,7 +72,7 @@ export const wires = [
   {
     name: 'an object that was found after finish had been refused counts as ours',
     file: 'packages/core/src/upload/recorder.ts',
-    find: 'session: session.id, sha, finishing: false, name });',
-    replace: 'session: session.id, sha, finishing: true, name });',
+    find: 'save({ ...session, sha, finishing: false, name });',
+    replace: 'save({ ...session, sha, finishing: true, name });',
   },
 ];

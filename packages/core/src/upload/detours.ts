@@ -59,8 +59,14 @@ export const detours: Detours = {
   },
   /** Final, unless the object may be our own: made by an attempt whose answer did not arrive. */
   onExists(state, { attempt, brokenOff }, error) {
-    if (attempt === 0 && !brokenOff && !state.initCalled) return fail(state, error);
-    if (state.phase === 'finishing') return lookAfterFinish(state, error);
+    const isFirst = attempt === 0 && !brokenOff && !state.initCalled;
+    if (state.phase === 'finishing') {
+      // Browsers and proxies send a request again by themselves, too: the object may say that our session has made it.
+      const { session, layout } = state;
+      const claim = { for: 'claim', error, session: session.id, sliceSizeBytes: layout.sliceSizeBytes } as const;
+      return isFirst ? list(state, claim) : lookAfterFinish(state, error);
+    }
+    if (isFirst) return fail(state, error);
     // Without a SHA-1 on its way, init makes no object.
     const makesObjects = state.step === 'init' ? state.sha !== undefined : state.step === 'send' && !state.session;
     return makesObjects ? list(state, { for: 'claim', error }) : fail(state, error);
@@ -150,7 +156,7 @@ function sendResumed(state: ActiveState, session: Session, sliceSizeBytes: numbe
 
 function onPresent(state: Listing, reply: Present): UploadState {
   const { job, sha, why } = state;
-  if (why.for === 'claim' && !sha && reply.sha) return hash(state, undefined, why.error);
+  if (why.for === 'claim' && why.session === undefined && !sha && reply.sha) return hash(state, undefined, why.error);
   // A list also calls an older object present, or somebody else's. Proof that it is ours is its SHA-1, or that it was made by
   // our session. Where nobody tells that, finish may have been carried out, if nothing was there before.
   const proven = reply.sha !== undefined && reply.sha === sha;

@@ -157,15 +157,16 @@ export function createRecorder(store: ResumeStore, { config, url, clock, guard }
     failed(reached, { code }) {
       const isChanged = code === 'source-changed';
       if (isChanged) resumable = false;
-      if (identity === undefined || !('layout' in reached) || !reached.session) return;
-      const { session, sha, layout, name } = reached;
+      const session = sessionOf(reached);
+      if (identity === undefined || session === undefined) return;
+      const { sha, name } = reached;
       if (isChanged) {
         // The session holds bytes of both: whoever comes next may remove it, and must not go on with it.
         identity = NOBODYS;
-        save({ session: session.id, name });
+        save({ session: session.session, name });
       } else if (code === 'exists') {
         // An object that is found there later on was not made by this finish.
-        save({ sliceSizeBytes: layout.sliceSizeBytes, session: session.id, sha, finishing: false, name });
+        save({ ...session, sha, finishing: false, name });
       }
     },
     checkpoint(next) {
@@ -181,4 +182,14 @@ export function createRecorder(store: ResumeStore, { config, url, clock, guard }
       await unlock?.();
     },
   };
+}
+
+/** The session that an upload had when it failed, and its slice size. */
+function sessionOf(reached: ActiveState): Pick<ResumeRecord, 'session' | 'sliceSizeBytes'> | undefined {
+  if ('layout' in reached) {
+    return reached.session && { session: reached.session.id, sliceSizeBytes: reached.layout.sliceSizeBytes };
+  }
+  if (reached.step !== 'list' || reached.why.for !== 'claim') return undefined;
+  const { session, sliceSizeBytes } = reached.why;
+  return session === undefined || sliceSizeBytes === undefined ? undefined : { session, sliceSizeBytes };
 }

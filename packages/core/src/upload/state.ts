@@ -128,8 +128,13 @@ export type Why =
       readonly storedBytes: number;
       readonly error: CosSliceError;
     }
-  /** An object is in the way: is it ours, made by an attempt whose answer was lost? */
-  | { readonly for: 'claim'; readonly error: CosSliceError }
+  /** An object is in the way: is it ours, made by an attempt whose answer was lost? With a session: made in that one? */
+  | {
+      readonly for: 'claim';
+      readonly error: CosSliceError;
+      readonly session?: string;
+      readonly sliceSizeBytes?: number;
+    }
   /** With `overwrite: 'skip'`: is an object there? Asked before anything is sent, and when an error says so. */
   | {
       readonly for: 'look';
