@@ -124,7 +124,14 @@ test.each(Object.keys(bundlers))('works when bundled with %s', async (name) => {
 });
 
 /** Loads of these scripts fail as long as told. */
-async function openFragile(base: string, script: RegExp): Promise<{ page: Page; mend(): void; failures(): number }> {
+interface Fragile {
+  readonly page: Page;
+  /** Lets the code through once it has been asked for in vain. */
+  mend(): Promise<void>;
+  failures(): number;
+}
+
+async function openFragile(base: string, script: RegExp): Promise<Fragile> {
   const page = await openBlank();
   let broken = true;
   let failures = 0;
@@ -137,7 +144,8 @@ async function openFragile(base: string, script: RegExp): Promise<{ page: Page; 
   await page.waitForFunction(() => 'bundled' in globalThis);
   return {
     page,
-    mend() {
+    async mend() {
+      while (failures === 0) await new Promise((resolve) => setTimeout(resolve, 20));
       broken = false;
     },
     failures: () => failures,
@@ -155,7 +163,7 @@ test.each([
   async (name, script) => {
     await bundle(name);
     const { page, mend, failures } = await openFragile(name, script);
-    setTimeout(mend, 1500);
+    void mend();
     const path = `${name}-${script.source.replace(/\W/g, '')}.bin`;
     await expectUpload(page, path);
     expect(failures()).toBeGreaterThan(0);
@@ -187,11 +195,8 @@ describe('what a refusal means is told by code that is loaded then', () => {
 
   test('also when it could not be loaded at first', async () => {
     await bundle('vite');
-    const { page, mend, failures } = await openFragile('vite', /\/detours[^/]*\.js/);
-    const mending = (async () => {
-      while (failures() === 0) await new Promise((resolve) => setTimeout(resolve, 20));
-      mend();
-    })();
+    const { page, mend } = await openFragile('vite', /\/detours[^/]*\.js/);
+    const mending = mend();
     expect(await uploadTwice(page, 'refused-late.bin')).toMatch(/^exists -177 an object is at this path/);
     await mending;
     await page.context().close();
