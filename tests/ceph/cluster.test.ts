@@ -18,7 +18,10 @@ import { type Farm, startFarm } from './support/farm.ts';
 const MIB = 1024 * 1024;
 const RACES = 200;
 const endpoint = ceph?.endpoint ?? '';
-const PATIENT: Partial<UploadOptions> = { resume: false, retry: { attempts: 60, baseDelayMs: 50, maxDelayMs: 1000 } };
+const PATIENT: Partial<UploadOptions> = {
+  resume: false,
+  retry: { attempts: 1000, attemptsPerUpload: 100_000, baseDelayMs: 50, maxDelayMs: 1000 },
+};
 
 async function farmFor(...args: Parameters<typeof startFarm>): Promise<Farm> {
   const farm = await startFarm(...args);
