@@ -57,7 +57,7 @@ export function createClient(surroundings: Surroundings, plan: ClientPlan): Clie
   const { world, scenario, network, objects, promises } = surroundings;
   const machine: Machine = { name: plan.name, skewMs: plan.skewMs };
   const records = createRecords(world, scenario.recordsFailing);
-  const book: SourceBook = { open: 0, slices: 0 };
+  const book: SourceBook = { open: 0, slices: 0, bytes: 0, maxBytes: undefined };
   const undertakings = plan.uploads.map(
     (upload): Undertaking => ({
       plan: upload,
@@ -80,6 +80,7 @@ export function createClient(surroundings: Surroundings, plan: ClientPlan): Clie
     started.onDeath.add(() => {
       book.open = 0;
       book.slices = 0;
+      book.bytes = 0;
       switches.reset();
       world.after(world.random.between(10, RESTART_MS), world.nature, () => {
         process = startProcess();
@@ -94,8 +95,12 @@ export function createClient(surroundings: Surroundings, plan: ClientPlan): Clie
 
   function newLimiter(): Limiter | undefined {
     if (!plan.sharesLimiter) return undefined;
-    const { concurrency = 4 } = plan.uploads[0] ?? {};
-    return createLimiter(concurrency, () => world.nowMs);
+    const { concurrency = 4, sliceSize = 64, remembers } = plan.uploads[0] ?? {};
+    // Not drawn, so that seeds stay what they were: memory for two slices where there is little.
+    const maxMemory = remembers ? 2 * sliceSize : undefined;
+    // What is hashed as a whole comes on top.
+    if (plan.uploads.every(({ integrity }) => integrity !== 'sha1')) book.maxBytes = maxMemory;
+    return createLimiter(concurrency, { maxMemory, nowMs: () => world.nowMs });
   }
 
   function begin(one: Undertaking): void {

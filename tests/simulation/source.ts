@@ -13,6 +13,9 @@ export interface ClientFile {
 export interface SourceBook {
   open: number;
   slices: number;
+  /** In memory, and how many may be; undefined: any number. */
+  bytes: number;
+  maxBytes: number | undefined;
 }
 
 const READ_MS = 2;
@@ -43,12 +46,17 @@ export function openFile(world: World, process: Process, file: ClientFile, book:
         file.bytes.copy(bytes, 0, offset, offset + length);
         held.add(bytes);
         book.slices += 1;
+        book.bytes += length;
+        if (book.slices > 1 && book.bytes > (book.maxBytes ?? book.bytes)) {
+          world.complain(`${process.name} holds ${book.bytes} bytes of ${book.maxBytes}`);
+        }
         return bytes;
       });
     },
     release(bytes) {
       if (!held.delete(bytes)) world.complain(`${process.name} releases a slice twice`);
       book.slices -= 1;
+      book.bytes -= bytes.length;
     },
     identity: () => read(() => createHash('md5').update(file.bytes).digest('hex')),
     async verify() {

@@ -58,7 +58,11 @@ export interface Client extends ObjectClient {
 export function createClient(options: ClientOptions): Client {
   const { transport: _kind, hashWorker, ...rest } = options;
   const hasher = hasherWith(hashWorker);
-  const { concurrency, ...platform } = reach((options.wire?.place ?? options).endpoint ?? '', rest.concurrency);
+  const { concurrency, ...platform } = reach(
+    (options.wire?.place ?? options).endpoint ?? '',
+    rest.concurrency,
+    rest.maxMemory,
+  );
   const { config, limiter, downloadTo, ...objects } = createObjectClient(
     { ...rest, concurrency },
     { ...platform, transport: { ...platform.transport, receive } },

@@ -1,4 +1,5 @@
 import {
+  type AdaptiveLimiter,
   type Config,
   createLimiter,
   type Hasher,
@@ -55,7 +56,7 @@ const loadResuming = lazily(async () => {
   const { createIndexedDbStore, createRecorder } = await loadLate(() => import('./resuming.ts'), 'identityOf');
   return { createRecorder, store: createIndexedDbStore() };
 });
-const limiters = new Map<string, Limiter>();
+const limiters = new Map<string, AdaptiveLimiter>();
 let late: WhenTaken | undefined;
 
 /**
@@ -79,7 +80,7 @@ export function uploadBlob(blob: Blob, options: UploadBlobOptions): Upload {
   const { sliceSize = isOurs ? undefined : SLICE_BYTES } = options;
   const hasher = hasherWith(hashWorker);
   const source = createBlobSource(blob);
-  const concurrency = options.concurrency ?? sharedLimiter(endpoint);
+  const concurrency = options.concurrency ?? sharedLimiter(endpoint, options.maxMemory);
   const kind = transport ?? (typeof XMLHttpRequest === 'function' ? 'xhr' : 'fetch');
   const recorder = async (recorded: Recorded): Promise<Recorder> => {
     const { createRecorder, store } = await loadResuming();
@@ -138,19 +139,22 @@ function watching(transport: Transport<Blob>, source: BlobSource): Transport<Blo
 export function reach(
   endpoint: string,
   concurrency: UploadBlobOptions['concurrency'],
+  maxMemory?: number,
 ): Omit<Platform<Blob>, 'hasher'> & Pick<Required<UploadBlobOptions>, 'concurrency'> {
   return {
     transport: transports.fetch,
-    concurrency: concurrency ?? sharedLimiter(endpoint),
+    concurrency: concurrency ?? sharedLimiter(endpoint, maxMemory),
     ...(NEAR.test(endpoint) ? {} : { network }),
   };
 }
 
 /** The browser's connections to a host are a page's: its uploads share them, instead of queueing up behind each other. */
-function sharedLimiter(endpoint: string): Limiter {
+function sharedLimiter(endpoint: string, maxMemory: number | undefined): Limiter {
   const [origin = ''] = /^\w+:\/\/[^/]*/.exec(endpoint) ?? [];
   const limiter = limiters.get(origin) ?? createLimiter(CONCURRENCY);
   limiters.set(origin, limiter);
+  // What is no number of bytes is refused with everything else that is wrong.
+  if (maxMemory && maxMemory > 0) limiter.maxMemory = maxMemory;
   return limiter;
 }
 

@@ -19,6 +19,7 @@ import { formatSize, list } from './units.ts';
 
 const SLICE_SIZE = optionRow('sliceSize', 'whole');
 const SPOOL_MAX = optionRow('spoolMax', 'whole');
+const MAX_MEMORY = optionRow('maxMemory', 'whole');
 const FEWEST = optionRow('concurrency.min', 'whole');
 const MOST = optionRow('concurrency.max', 'whole');
 
@@ -52,6 +53,7 @@ export const UPLOAD: {
   readonly integrity: Flag<Integrity | undefined>;
   readonly sliceSize: Flag<number | undefined>;
   readonly concurrency: Flag<number | undefined>;
+  readonly maxMemory: Flag<number | undefined>;
   readonly bandwidth: Flag<number | undefined>;
   readonly overwrite: Flag<boolean>;
   readonly skipExisting: Flag<boolean>;
@@ -72,6 +74,7 @@ export const UPLOAD: {
     read: sizeFlag('--slice-size <SIZE>', '', { ...SLICE_SIZE, min: 1, max: Number.MAX_SAFE_INTEGER, step: 1 }).read,
   },
   concurrency: CONCURRENCY,
+  maxMemory: sizeFlag('--max-memory <SIZE>', optionDoc('maxMemory'), MAX_MEMORY, MAX_MEMORY.default),
   bandwidth: BANDWIDTH,
   overwrite: switchFlag('--overwrite', 'replace what is at the path'),
   skipExisting: switchFlag('--skip-existing', 'leave alone what is at the path, and be done'),

@@ -1,6 +1,6 @@
 export { createBandwidth } from './batch/bandwidth.ts';
 export { type Batch, createBatch } from './batch/batch.ts';
-export { type AdaptiveLimiter, createLimiter } from './batch/limiter.ts';
+export { type AdaptiveLimiter, createLimiter, type LimiterOptions } from './batch/limiter.ts';
 export { type AdjustableSeats, createSeats } from './batch/seats.ts';
 export type { Bounds } from './batch/window.ts';
 export { systemClock } from './clock.ts';

@@ -302,9 +302,10 @@ export interface Limiter {
   readonly seats?: Seats | undefined;
   /**
    * @param owner whose request it is: among those who wait, whoever has the fewest places comes first
+   * @param bytes of content that will be held in memory until the place is given back. Default 0
    * @returns the function that gives the place back. @throws `signal.reason` when aborted while waiting
    */
-  acquire(signal: AbortSignal, owner?: object): Promise<(report: AttemptReport) => void>;
+  acquire(signal: AbortSignal, owner?: object, bytes?: number): Promise<(report: AttemptReport) => void>;
   /** @returns the unsubscribe function; the listener is called when `limit` has changed */
   subscribe(listener: () => void): () => void;
 }

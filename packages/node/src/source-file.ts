@@ -216,6 +216,7 @@ export async function openFileSource(file: string | URL, options: FileSourceOpti
     verify,
     async close() {
       closed = true;
+      buffers.close();
       const closing = Promise.allSettled(underWay).then(() => Promise.allSettled(handles.map((each) => each.close())));
       await atMost(CLOSE_MS, closing);
     },

@@ -143,6 +143,9 @@ function createSpoolSource({ handle, close }: Spool, sizeBytes: number): FileSou
     },
     release: buffers.give,
     identity: async () => undefined,
-    close,
+    close() {
+      buffers.close();
+      return close();
+    },
   };
 }

@@ -179,6 +179,7 @@ export function createStreamSource(stream: ByteStream, sizeBytes: number): Sourc
     },
     async close() {
       pieces = [];
+      buffers.close();
       await atMost(CANCEL_MS, reader.cancel());
     },
   };

@@ -79,7 +79,7 @@ export default class CosSlice<M extends Meta, B extends Body> extends BasePlugin
     this.i18nInit();
     this.#statusLine = createStatusLine(uppy);
     this.#signer = toSigner(this.opts);
-    this.#limiter = createLimiter(boundsOf(this.opts));
+    this.#limiter = createLimiter(boundsOf(this.opts), { maxMemory: this.opts.maxMemory });
     this.#seats = createSeats(mostOf(boundsOf(this.opts)));
   }
 
@@ -89,6 +89,7 @@ export default class CosSlice<M extends Meta, B extends Body> extends BasePlugin
     super.setOptions(options);
     this.#signer = toSigner(this.opts);
     this.#limiter.resize(boundsOf(this.opts));
+    if (this.opts.maxMemory !== undefined) this.#limiter.maxMemory = this.opts.maxMemory;
     this.#seats.resize(mostOf(boundsOf(this.opts)));
     // When the language changes, Uppy tells one plugin after the other.
     queueMicrotask(this.#showStatus);

@@ -17,6 +17,7 @@ type Passed =
   | 'bucket'
   | 'sliceSize'
   | 'singleRequestMax'
+  | 'maxMemory'
   | 'integrity'
   | 'overwrite'
   | 'onConflict'
@@ -86,6 +87,7 @@ const PASSED: readonly Passed[] = [
   'bucket',
   'sliceSize',
   'singleRequestMax',
+  'maxMemory',
   'integrity',
   'overwrite',
   'onConflict',

@@ -23,11 +23,11 @@ import { directoryFor } from './get.ts';
 import { uploadsOf } from './put.ts';
 
 const { wire: _addressesSayIt, ...SERVER } = CLIENT;
-const { integrity, sliceSize, concurrency, bandwidth, onConflict, resume, quiet } = UPLOAD;
+const { integrity, sliceSize, concurrency, maxMemory, bandwidth, onConflict, resume, quiet } = UPLOAD;
 const OWN = {
   skipExisting: switchFlag('--skip-existing', 'leave alone what is there, and be done'),
   ...DIRECTORY,
-  ...{ integrity, sliceSize, concurrency, bandwidth, onConflict, resume, quiet },
+  ...{ integrity, sliceSize, concurrency, maxMemory, bandwidth, onConflict, resume, quiet },
   json: JSON_LINES,
 } satisfies Flags;
 const FLAGS = { ...OWN, ...SERVER, ...SIDE_FLAGS };

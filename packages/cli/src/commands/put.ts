@@ -94,11 +94,12 @@ async function anyDirectory(files: readonly string[]): Promise<boolean> {
 
 /** What all uploads of the client go by. */
 export function uploadsOf(given: Call['given']): Partial<ClientOptions> {
-  const { integrity, sliceSize, concurrency, bandwidth, onConflict, resume } = readFlags(UPLOAD, given);
+  const { integrity, sliceSize, concurrency, maxMemory, bandwidth, onConflict, resume } = readFlags(UPLOAD, given);
   return {
     ...(integrity !== undefined && { integrity }),
     ...(sliceSize !== undefined && { sliceSize }),
     ...(concurrency !== undefined && { concurrency }),
+    ...(maxMemory !== undefined && { maxMemory }),
     ...(bandwidth !== undefined && { bandwidth }),
     ...(onConflict !== undefined && { onConflict }),
     ...(resume ? {} : { resume: false }),

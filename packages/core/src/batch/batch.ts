@@ -1,6 +1,6 @@
 import type { Limiter } from '../ports.ts';
 import type { Upload } from '../upload/upload.ts';
-import { type AdaptiveLimiter, createLimiter } from './limiter.ts';
+import { type AdaptiveLimiter, createLimiter, type LimiterOptions } from './limiter.ts';
 import type { Bounds } from './window.ts';
 
 /** Many uploads under one limit. */
@@ -30,10 +30,11 @@ export interface Batch {
  * added, and are paused and cancelled together or one by one.
  *
  * @param concurrency requests in flight: a number, or the bounds of the adaptive window. As many uploads are open at once.
+ * @param memory how much content may be in memory at once
  * @throws CosSliceError `invalid-options`
  */
-export function createBatch(concurrency: number | Bounds): Batch {
-  const limiter = createLimiter(concurrency);
+export function createBatch(concurrency: number | Bounds, memory: Pick<LimiterOptions, 'maxMemory'> = {}): Batch {
+  const limiter = createLimiter(concurrency, memory);
   const controller = new AbortController();
   const uploads = new Set<Upload>();
   const all = (act: (upload: Upload) => void): void => {

@@ -26,6 +26,7 @@ const DOCS: Readonly<Record<Name, string>> = {
   singleRequestMax: 'Files up to this size go in one request; `sliceSize` by default',
   'concurrency.min': 'Least requests in flight',
   'concurrency.max': 'Most requests in flight',
+  maxMemory: 'Most bytes of content in memory at once; a slice that is larger goes alone',
   'retry.attempts': 'Attempts for one request before the upload fails',
   'retry.attemptsPerUpload': 'Failed attempts in a row, over all slices, with nothing stored in between',
   'retry.baseDelayMs': 'The first pause is random below it, each next one twice as long',

@@ -58,6 +58,12 @@ export interface UploadOptions {
    */
   readonly concurrency?: number | Bounds | Limiter;
   /**
+   * Bytes of content in memory at once, over all uploads that share places for requests: a slice is read when there is room for
+   * it, and one that is larger than all there is goes alone. 1 MiB to 1 TiB, default 128 MiB. A limiter that is given as
+   * `concurrency` has a bound of its own. Hashing a whole file for `sha1`, and what the network's buffers hold, come on top.
+   */
+  readonly maxMemory?: number;
+  /**
    * Bytes of content per second (`createBandwidth`), which several uploads and downloads may share, and whose rate may be changed
    * while they run. Exact in Node.js; in browsers it is kept between slices. Default: as fast as can be.
    */
@@ -160,7 +166,7 @@ export function parseOptionsFor(given: UploadOptions, standard: Wire): Config {
     signer,
     sliceSizeBytes,
     singleRequestMaxBytes: whole('singleRequestMax', options.singleRequestMax, single),
-    limiter: toLimiter(options.concurrency, rules.wholes, checker),
+    limiter: toLimiter(options.concurrency, options.maxMemory, rules.wholes, checker),
     integrity: choice('integrity', options.integrity, rules.choices.integrity),
     overwrite: choice('overwrite', options.overwrite, rules.choices.overwrite),
     attributes: attributes as string | undefined,
@@ -183,7 +189,8 @@ export function parseOptionsFor(given: UploadOptions, standard: Wire): Config {
 }
 
 /** Places of a limiter that is shared, or of one of the upload's own. */
-function toLimiter(concurrency: unknown, wholes: OptionRules['wholes'], checker: Checker): Limiter {
+function toLimiter(concurrency: unknown, memory: unknown, wholes: OptionRules['wholes'], checker: Checker): Limiter {
+  const maxMemory = checker.whole('maxMemory', memory, wholes.maxMemory);
   if (has(concurrency, 'acquire')) {
     checker.check('concurrency', has(concurrency, 'subscribe'), 'be a number, bounds or a limiter', concurrency);
     return concurrency as Limiter;
@@ -196,7 +203,7 @@ function toLimiter(concurrency: unknown, wholes: OptionRules['wholes'], checker:
     bounds = checker.whole('concurrency', concurrency, wholes['concurrency.min']);
   }
   // With an issue there will be no upload.
-  return createLimiter(checker.issues.length > 0 ? 1 : bounds);
+  return createLimiter(checker.issues.length > 0 ? 1 : bounds, { maxMemory });
 }
 
 function text(value: unknown): string {

@@ -15,6 +15,7 @@ export type WholeName =
   | 'singleRequestMax'
   | 'concurrency.min'
   | 'concurrency.max'
+  | 'maxMemory'
   | 'retry.attempts'
   | 'retry.attemptsPerUpload'
   | 'retry.baseDelayMs'
@@ -32,6 +33,9 @@ export interface OptionRules {
   };
 }
 
+/** As much as 16 slices of 8 MiB: what uploads hold by default, and what parts of S3 need to fill a far line, fits. */
+export const MAX_MEMORY: WholeRule = { default: 128 * 1024 ** 2, min: 1024 ** 2, max: 1024 ** 4, step: 1 };
+
 /** What may be given for an upload over a wire. Everything that checks or describes options goes by it. */
 export function optionRules({ sliceSize, maxSingleBytes, integrity }: Traits): OptionRules {
   return {
@@ -40,6 +44,7 @@ export function optionRules({ sliceSize, maxSingleBytes, integrity }: Traits): O
       singleRequestMax: upTo(maxSingleBytes, Math.min(sliceSize.default, maxSingleBytes), 0),
       'concurrency.min': upTo(64, 1),
       'concurrency.max': upTo(64, 8),
+      maxMemory: MAX_MEMORY,
       'retry.attempts': upTo(1000, 10),
       'retry.attemptsPerUpload': upTo(1_000_000, 100),
       'retry.baseDelayMs': upTo(DAY_MS, 500, 0),

@@ -205,7 +205,9 @@ export function createTasks<C>(options: TasksOptions<C>): Tasks<C> {
     const { run } = task;
     const slice = sliceOf(task);
     if (task.type === 'finish') await verify(controller);
-    const leave = await limiter.acquire(signal, options.owner);
+    // Before anything of the slice is read, and until its request has ended.
+    const heldBytes = task.type === 'send' ? task.range.length : 0;
+    const leave = await limiter.acquire(signal, options.owner, heldBytes);
     let report: AttemptReport = { outcome: 'neutral', bytes: 0 };
     try {
       note({ type: 'started', run, slice });
