@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import { type Held, held as heldByAll } from '../content/held.ts';
 import { ProtocolError } from '../protocol/codes.ts';
 
 /** A connection that sends nothing for this long while its body is awaited is cut. */
@@ -35,6 +36,7 @@ export function readBody(
   onBytes: (bytes: number) => void,
   onChunk: (chunk: Buffer) => Promise<void> | undefined,
   { idleMs, minBytesPerSec }: Patience = { idleMs: IDLE_MS, minBytesPerSec: MIN_BYTES_PER_SEC },
+  held: Held = heldByAll,
 ): Promise<void> {
   if (Number(req.headers['content-length'] ?? 0) > maxBytes) return Promise.reject(tooLarge(maxBytes));
   return new Promise((resolve, reject) => {
@@ -55,7 +57,7 @@ export function readBody(
     async function fail(error: unknown): Promise<void> {
       leave();
       req.pause();
-      waiting.length = 0;
+      for (const chunk of waiting.splice(0)) held.drop(chunk.length);
       // Nobody must be left at work on a chunk when the caller cleans up.
       await busy?.catch(() => {});
       reject(error);
@@ -83,7 +85,8 @@ export function readBody(
       if (busy) {
         waiting.push(chunk);
         waitingBytes += chunk.length;
-        if (waitingBytes >= MAX_WAITING_BYTES) req.pause();
+        held.add(chunk.length);
+        if (waitingBytes >= MAX_WAITING_BYTES || held.isFull) req.pause();
         return;
       }
       const wait = onChunk(chunk);
@@ -93,7 +96,10 @@ export function readBody(
     }
     async function goOn(wait: Promise<void>): Promise<void> {
       await wait;
-      for (let chunk = waiting.shift(); chunk; chunk = waiting.shift()) await onChunk(chunk);
+      for (let chunk = waiting.shift(); chunk; chunk = waiting.shift()) {
+        held.drop(chunk.length);
+        await onChunk(chunk);
+      }
       busy = undefined;
       silence.refresh();
       waitingBytes = 0;

@@ -1,3 +1,4 @@
+import { type Held, held as heldByAll } from '../../content/held.ts';
 import type { WriteQueue } from './write-queue.ts';
 
 /** Bigger writes cost fewer trips to the thread pool; smaller ones hold less memory per request. */
@@ -6,7 +7,10 @@ const BATCH_BYTES = 512 * 1024;
 const SMALL_BYTES = 4 * 1024;
 const GATHER_BYTES = 16 * 1024;
 
-/** Gathers small chunks into bigger positional writes. One write runs at a time while the next batch fills. */
+/**
+ * Gathers small chunks into bigger positional writes. One write runs at a time while the next batch fills; while this process
+ * holds too much, what has come is written at once.
+ */
 export interface BatchWriter {
   readonly sizeBytes: number;
   /** Returns a promise when the caller should wait. */
@@ -17,7 +21,7 @@ export interface BatchWriter {
   stop(): Promise<void>;
 }
 
-export function createBatchWriter(file: WriteQueue, startBytes: number): BatchWriter {
+export function createBatchWriter(file: WriteQueue, startBytes: number, held: Held = heldByAll): BatchWriter {
   let batch: Uint8Array[] = [];
   let batchBytes = 0;
   /** Where small pieces go: the last one of the batch is a view of its beginning. */
@@ -31,16 +35,19 @@ export function createBatchWriter(file: WriteQueue, startBytes: number): BatchWr
   function start(): void {
     const chunks = batch;
     const at = position;
-    position += batchBytes;
+    const bytes = batchBytes;
+    position += bytes;
     batch = [];
     batchBytes = 0;
     gathered = undefined;
     running = file.write(chunks, at).then(
       () => {
         running = undefined;
+        held.drop(bytes);
       },
       (error) => {
         running = undefined;
+        held.drop(bytes);
         failure = error;
       },
     );
@@ -48,6 +55,7 @@ export function createBatchWriter(file: WriteQueue, startBytes: number): BatchWr
 
   function add(bytes: Uint8Array): void {
     batchBytes += bytes.length;
+    held.add(bytes.length);
     if (bytes.length >= SMALL_BYTES) {
       batch.push(bytes);
       gathered = undefined;
@@ -81,7 +89,7 @@ export function createBatchWriter(file: WriteQueue, startBytes: number): BatchWr
       check();
       if (stopped) return undefined;
       add(bytes);
-      if (batchBytes < BATCH_BYTES) return undefined;
+      if (batchBytes < BATCH_BYTES && !held.isFull) return undefined;
       if (running) return pushOn();
       start();
       return undefined;
@@ -92,6 +100,7 @@ export function createBatchWriter(file: WriteQueue, startBytes: number): BatchWr
       check();
     },
     async stop() {
+      if (!stopped) held.drop(batchBytes);
       stopped = true;
       batch = [];
       await running;
