@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 
 const CLI = fileURLToPath(new URL('../../packages/cli/dist/index.js', import.meta.url));
@@ -19,18 +20,28 @@ export interface Running {
   printed(pattern: RegExp): Promise<RegExpExecArray>;
 }
 
-/** Runs the built `cos-slice` as a process of its own, its state in `folder`. */
-export function command(args: readonly string[], folder: string, env: Record<string, string> = {}): Running {
-  const child = spawn(process.execPath, [CLI, ...args], {
-    stdio: ['ignore', 'pipe', 'pipe'],
+/**
+ * Runs the built `cos-slice` as a process of its own, its state in `folder`.
+ *
+ * @param preload a module that it runs first, and that may talk with this process
+ */
+export function command(
+  args: readonly string[],
+  folder: string,
+  env: Record<string, string> = {},
+  preload?: string,
+): Running {
+  const child = spawn(process.execPath, [...(preload ? ['--import', preload] : []), CLI, ...args], {
+    stdio: ['ignore', 'pipe', 'pipe', ...(preload ? (['ipc'] as const) : [])],
     env: { ...process.env, XDG_STATE_HOME: join(folder, 'state'), ...env },
   });
+  const printing = child.stdout as Readable;
   let stdout = '';
   let stderr = '';
-  child.stdout.on('data', (chunk) => {
+  printing.on('data', (chunk) => {
     stdout += chunk;
   });
-  child.stderr.on('data', (chunk) => {
+  child.stderr?.on('data', (chunk) => {
     stderr += chunk;
   });
   const ended = once(child, 'close').then(([code, signal]) => (code === null ? signal : code));
@@ -49,7 +60,7 @@ export function command(args: readonly string[], folder: string, env: Record<str
         if (match) return match;
         if (child.exitCode !== null || child.signalCode !== null)
           throw new Error(`ended without printing ${pattern}: ${stderr}`);
-        await Promise.race([once(child.stdout, 'data'), ended]);
+        await Promise.race([once(printing, 'data'), ended]);
       }
     },
   };
@@ -62,11 +73,13 @@ export async function serve(
   port = 0,
   more: readonly string[] = [],
   env: Record<string, string> = {},
+  preload?: string,
 ): Promise<Running & { readonly endpoint: string; readonly port: number }> {
   const running = command(
     ['serve', '--root', root, '--port', String(port), '--bucket', 'demobucket', ...ACCOUNT_FLAGS, ...more],
     folder,
     env,
+    preload,
   );
   const [, endpoint = ''] = await running.printed(/^ready (\S+)/m);
   return Object.assign(running, { endpoint, port: Number(new URL(endpoint).port) });

@@ -12,7 +12,7 @@ const PASSING = error('unavailable', { remedy: 'backoff' });
 /** Attempts until it is given up. */
 function attemptsFor(failure: CosSliceError, standing: Standing): number {
   for (
-    let tries: Tries = { attempt: 0, opaque: 0, resigns: 2 };
+    let tries: Tries = { attempt: 0, opaque: 0, doubts: 0, resigns: 2 };
     ;
     tries = { ...countTry(tries, failure), resigns: 2 }
   ) {
@@ -26,6 +26,8 @@ test.each<[string, CosSliceError, Standing, number]>([
   ['what may pass, of a server that has never answered', PASSING, NEW, 10],
   ['an address where nothing is', error('network', { remedy: 'backoff', unreachable: true }), NEW, 3],
   ['an address that was good', error('network', { remedy: 'backoff', unreachable: true }), PROVEN, 10],
+  ['something else at the address', error('bad-reply', { remedy: 'backoff', httpStatus: 200 }), NEW, 3],
+  ['a balancer whose servers are away', error('bad-reply', { remedy: 'backoff', httpStatus: 503 }), NEW, 10],
   ['a connection that broke', error('network', { remedy: 'backoff' }), NEW, 10],
   ['what a page may not be allowed', error('network', { remedy: 'backoff', opaque: true }), NEW, 5],
   [
@@ -44,7 +46,7 @@ test.each<[string, CosSliceError, Standing, number]>([
 test('what a page may not be allowed is counted from when its host is there', () => {
   const away = error('network', { remedy: 'backoff' });
   const refused = error('network', { remedy: 'backoff', opaque: true });
-  let tries: Tries = { attempt: 0, opaque: 0, resigns: 0 };
+  let tries: Tries = { attempt: 0, opaque: 0, doubts: 0, resigns: 0 };
   const verdicts = [...Array(3).fill(away), ...Array(3).fill(refused), away, ...Array(5).fill(refused)].map(
     (failure) => {
       const verdict = judge(tries, failure, { ...POLICY, attempts: 100 }, NEW).do;
@@ -55,20 +57,34 @@ test('what a page may not be allowed is counted from when its host is there', ()
   expect(verdicts).toEqual([...Array(11).fill('again'), 'give-up']);
 });
 
+test('connections that broke say nothing of what answers at an address', () => {
+  const broken = error('network', { remedy: 'backoff' });
+  const strange = error('bad-reply', { remedy: 'backoff', httpStatus: 200 });
+  let tries: Tries = { attempt: 0, opaque: 0, doubts: 0, resigns: 0 };
+  const verdicts = [broken, broken, broken, strange, broken, strange, strange].map((failure) => {
+    const verdict = judge(tries, failure, POLICY, NEW).do;
+    tries = countTry(tries, failure);
+    return verdict;
+  });
+  expect(verdicts).toEqual([...Array(6).fill('again'), 'give-up']);
+});
+
 test('a refused signature is renewed twice in a row before anything is counted', () => {
   const expired = error('signature-expired', { remedy: 'resign' });
-  const verdicts = [0, 1, 2].map((resigns) => judge({ attempt: 0, opaque: 0, resigns }, expired, POLICY, PROVEN).do);
+  const verdicts = [0, 1, 2].map(
+    (resigns) => judge({ attempt: 0, opaque: 0, doubts: 0, resigns }, expired, POLICY, PROVEN).do,
+  );
   expect(verdicts).toEqual(['resign', 'resign', 'again']);
 });
 
 test('a kept connection that was closed is no attempt', () => {
   const stale = error('network', { remedy: 'backoff', stale: true });
-  expect(judge({ attempt: 9, opaque: 0, resigns: 0 }, stale, POLICY, NEW)).toEqual({ do: 'repeat' });
+  expect(judge({ attempt: 9, opaque: 0, doubts: 0, resigns: 0 }, stale, POLICY, NEW)).toEqual({ do: 'repeat' });
 });
 
 test('pauses double up to the longest, spread by chance, and are never shorter than the server asked for', () => {
   const pause = (attempt: number, failure = PASSING, random = 0.5): Verdict =>
-    judge({ attempt, opaque: 0, resigns: 0 }, failure, { ...POLICY, attempts: 1000 }, { ...PROVEN, random });
+    judge({ attempt, opaque: 0, doubts: 0, resigns: 0 }, failure, { ...POLICY, attempts: 1000 }, { ...PROVEN, random });
   expect([0, 1, 2, 8, 900].map((attempt) => pause(attempt))).toEqual(
     [500, 1000, 2000, 15_000, 15_000].map((afterMs) => ({ do: 'again', afterMs })),
   );

@@ -13,6 +13,8 @@ export interface Tries {
   readonly attempt: number;
   /** Of these, how many in a row up to the last one leave it open whether the request can ever succeed. */
   readonly opaque: number;
+  /** Of these, how many leave it open whether this is the right server at all. */
+  readonly doubts: number;
   /** Times in a row that a refused signature cost no attempt. */
   readonly resigns: number;
 }
@@ -37,7 +39,7 @@ export type Verdict =
   | { readonly do: 'resign' }
   | { readonly do: 'give-up' };
 
-/** Attempts before the server has ever answered: a wrong address should not take long to be called one. */
+/** Doubts before the server has ever answered: a wrong address should not take long to be called one. */
 const ATTEMPTS_BEFORE_CONTACT = 3;
 /** Attempts of a kind of request that was never answered, where nobody tells whether the page may make it at all. */
 const ATTEMPTS_IN_THE_DARK = 5;
@@ -47,24 +49,35 @@ const MAX_ASKED_MS = 3600 * 1000;
 
 /** What to do after an attempt of any operation has failed. */
 export function judge(tries: Tries, error: CosSliceError, policy: RetryPolicy, standing: Standing): Verdict {
-  const { attempt, opaque, resigns } = tries;
+  const { attempt, opaque, doubts, resigns } = tries;
   if (error.remedy === 'none') return { do: 'give-up' };
   if (error.remedy === 'resign' && resigns < RESIGNS) return { do: 'resign' };
   // Where signatures have been good before, they may just not live as long as a slice is under way: an attempt like others.
   if (error.remedy === 'resign' && !standing.trusted) return { do: 'give-up' };
   if (error.stale) return { do: 'repeat' };
   const { contacted, carried } = standing;
-  const isDoubtful = error.unreachable || error.code === 'bad-reply' || error.code === 'timeout';
-  const attempts = isDoubtful && !contacted ? Math.min(policy.attempts, ATTEMPTS_BEFORE_CONTACT) : policy.attempts;
-  if (attempt + 1 >= attempts) return { do: 'give-up' };
+  if (attempt + 1 >= policy.attempts) return { do: 'give-up' };
+  if (isDoubt(error) && !contacted && doubts + 1 >= ATTEMPTS_BEFORE_CONTACT) return { do: 'give-up' };
   // Those before, of a host that was away, say nothing of what the page may do now that it is back.
   if (error.opaque && !carried && opaque + 1 >= ATTEMPTS_IN_THE_DARK) return { do: 'give-up' };
   return { do: 'again', afterMs: backoffMs(policy, attempt + 1, standing.random, error.retryAfterMs) };
 }
 
 /** What was tried once an attempt that counts has failed. */
-export function countTry({ attempt, opaque }: Tries, error: CosSliceError): Tries {
-  return { attempt: attempt + 1, opaque: error.opaque ? opaque + 1 : 0, resigns: 0 };
+export function countTry({ attempt, opaque, doubts }: Tries, error: CosSliceError): Tries {
+  return {
+    attempt: attempt + 1,
+    opaque: error.opaque ? opaque + 1 : 0,
+    doubts: doubts + (isDoubt(error) ? 1 : 0),
+    resigns: 0,
+  };
+}
+
+/** Nothing answers, or something else does. 502 to 504 are a balancer's words for a server that is away for a while. */
+function isDoubt({ code, unreachable, httpStatus = 0 }: CosSliceError): boolean {
+  return (
+    unreachable === true || code === 'timeout' || (code === 'bad-reply' && !(httpStatus >= 502 && httpStatus <= 504))
+  );
 }
 
 /** Exponential backoff with full jitter, but never less than the server asked for. `attempt` counts from 1. */

@@ -31,7 +31,7 @@ export interface Try {
   moved(bytes: number): void;
 }
 
-const UNTRIED: Tries = { attempt: 0, opaque: 0, resigns: 0 };
+const UNTRIED: Tries = { attempt: 0, opaque: 0, doubts: 0, resigns: 0 };
 
 /**
  * Makes as many attempts as `judge` allows, each in a place of the limiter.

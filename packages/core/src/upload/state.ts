@@ -26,6 +26,8 @@ export interface Tries {
   readonly attempt: number;
   /** Of these, how many in a row up to the last one leave it open whether the work can ever succeed. */
   readonly opaque: number;
+  /** Of these, how many leave it open whether this is the right server at all. */
+  readonly doubts: number;
   /** An attempt is under way. */
   readonly running: boolean;
   /** An attempt ended without an answer and was not counted; the server may have acted on it. */
@@ -35,7 +37,15 @@ export interface Tries {
   readonly retryAtMs: number;
 }
 
-export const UNTRIED: Tries = { attempt: 0, opaque: 0, running: false, brokenOff: false, resigns: 0, retryAtMs: 0 };
+export const UNTRIED: Tries = {
+  attempt: 0,
+  opaque: 0,
+  doubts: 0,
+  running: false,
+  brokenOff: false,
+  resigns: 0,
+  retryAtMs: 0,
+};
 
 /** Switches that are thrown from outside, whatever the upload does. */
 interface Switches {

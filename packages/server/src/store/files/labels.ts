@@ -1,4 +1,4 @@
-import { copyFile, link, rename, rm } from 'node:fs/promises';
+import { copyFile, link, rename, rm, stat } from 'node:fs/promises';
 import type { ObjectLabels, ObjectProperties, Target } from '../store.ts';
 import { hasCode, ifPresent, NO_LINKS } from './fs-errors.ts';
 import {
@@ -37,22 +37,29 @@ export interface Labels {
   /**
    * Writes labels for a file that is about to take the place of the one that stands there. Who may read it stays as it is unless
    * they say so: what was private must not become public because somebody sent a newer version.
+   *
+   * @returns the labels as they are then, and those of the file that stands there
    */
   prepare(
     target: Target,
     facts: FileFacts,
     labels: ObjectLabels,
     standing: FileFacts | undefined,
-  ): Promise<ObjectLabels>;
+  ): Promise<{ labels: ObjectLabels; replaced: ObjectLabels | undefined }>;
   /** Changes what is said of the file that stands there. */
   change(target: Target, facts: FileFacts, change: ObjectProperties): Promise<void>;
   /** Makes the labels at one target those at another, too. */
   share(from: Target, to: Target): Promise<void>;
+  /** Whether there are labels for anything that is there, or was. */
+  has(target: Target): Promise<boolean>;
+  /** And that its content is there. */
   forget(target: Target): Promise<void>;
   /** Where an object with this content may be found, in the target's bucket. */
   holderOf(target: Target, sha: string): Promise<Target | undefined>;
   /** Takes note that the target has this content. */
   noteHolder(target: Target, sha: string): Promise<void>;
+  /** Takes note that it has not any more, so that no note outlives the content. */
+  forgetHolder(target: Target, sha: string): Promise<void>;
 }
 
 export function createLabels(layout: Layout, fsync: boolean): Labels {
@@ -60,6 +67,18 @@ export function createLabels(layout: Layout, fsync: boolean): Labels {
     const entries = (await readJson(layout.labelsPath(target), isEntries)) ?? [];
     const revision = revisionOf(facts);
     return entries.find((entry) => entry.revision === revision) ?? entries.find((entry) => isMoved(entry, facts));
+  }
+
+  async function holderOf(target: Target, sha: string): Promise<Target | undefined> {
+    const holder = await readJson(layout.contentPath(target, sha), isHolder);
+    return holder && { ...target, path: holder.path };
+  }
+
+  async function forgetHolder(target: Target, sha: string): Promise<void> {
+    // Another may have come that has it, too.
+    if ((await holderOf(target, sha))?.path !== target.path) return;
+    await rm(layout.contentPath(target, sha), { force: true });
+    if (fsync) await syncDirectories(layout.content);
   }
 
   return {
@@ -73,7 +92,7 @@ export function createLabels(layout: Layout, fsync: boolean): Labels {
       const entries: Entry[] = [{ ...labels, authority, revision: revisionOf(facts) }];
       if (kept) entries.push(kept);
       await writeJson(layout.labelsPath(target), layout.newSpoolPath(), entries, fsync);
-      return entries[0] as Entry;
+      return { labels: entries[0] as Entry, replaced: kept };
     },
     async change(target, facts, change) {
       // With the revision it has: what is uncertain of it stays so.
@@ -95,14 +114,16 @@ export function createLabels(layout: Layout, fsync: boolean): Labels {
         await rm(temporaryPath, { force: true });
       }
     },
+    has: async (target) => (await ifPresent(stat(layout.labelsPath(target)))) !== undefined,
     async forget(target) {
+      for (const { sha } of (await readJson(layout.labelsPath(target), isEntries)) ?? []) {
+        if (sha !== undefined) await forgetHolder(target, sha);
+      }
       await rm(layout.labelsPath(target), { force: true });
       if (fsync) await syncDirectories(layout.objects);
     },
-    async holderOf(target, sha) {
-      const holder = await readJson(layout.contentPath(target, sha), isHolder);
-      return holder && { ...target, path: holder.path };
-    },
+    holderOf,
+    forgetHolder,
     noteHolder: (target, sha) =>
       writeJson(layout.contentPath(target, sha), layout.newSpoolPath(), { path: target.path }, fsync),
   };

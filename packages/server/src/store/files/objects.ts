@@ -45,6 +45,9 @@ export interface Objects {
   delete(target: Target): Promise<boolean>;
 }
 
+/** While directories above come and go. */
+const MAX_LOOKS = 10;
+
 export interface Heritage {
   readonly content: KnownContent;
   readonly labels: ObjectLabels;
@@ -81,11 +84,13 @@ export function createObjects({ layout, labels, directories, reach, fsync }: Gro
     const above = await reach.deepestAbove(target);
     const standing = await standingAt(target, overwrite);
     const path = layout.objectPath(target);
+    let replacedSha: string | undefined;
 
     /** Moves a file that is on the target's file system. */
     async function settle(from: string): Promise<ObjectInfo> {
       const facts = await lstat(from, { bigint: true });
-      const kept = await labels.prepare(target, facts, ownLabels, standing);
+      const { labels: kept, replaced } = await labels.prepare(target, facts, ownLabels, standing);
+      replacedSha = replaced?.sha;
       try {
         await move(from, path, overwrite);
       } catch (error) {
@@ -112,6 +117,9 @@ export function createObjects({ layout, labels, directories, reach, fsync }: Gro
       });
     // The file is in place already; without the note, its content is uploaded once more some day.
     if (ownLabels.sha !== undefined) await labels.noteHolder(target, ownLabels.sha).catch(() => {});
+    if (replacedSha !== undefined && replacedSha !== ownLabels.sha) {
+      await labels.forgetHolder(target, replacedSha).catch(() => {});
+    }
     await directories.sync(dirname(path));
     return info;
   }
@@ -197,9 +205,16 @@ export function createObjects({ layout, labels, directories, reach, fsync }: Gro
 
   return {
     async checkVacant(target, overwrite) {
-      const above = await reach.deepestAbove(target);
-      await standingAt(target, overwrite);
-      await access(above, constants.W_OK | constants.X_OK);
+      for (let look = 1; ; look += 1) {
+        const above = await reach.deepestAbove(target);
+        await standingAt(target, overwrite);
+        try {
+          return await access(above, constants.W_OK | constants.X_OK);
+        } catch (error) {
+          // It has gone with the last object in it; what is above that is next.
+          if (!hasCode(error, 'ENOENT') || look === MAX_LOOKS) throw error;
+        }
+      }
     },
     place,
     holderOf: labels.holderOf,
@@ -257,9 +272,13 @@ export function createObjects({ layout, labels, directories, reach, fsync }: Gro
       };
     },
     async delete(target) {
-      if (!(await look(target))) return false;
-      await remove(target);
-      return true;
+      if (await look(target)) {
+        await remove(target);
+        return true;
+      }
+      // What a crash in the middle of this has left.
+      if ((await labels.has(target)) && !(await ifPresent(lstat(layout.objectPath(target))))) await remove(target);
+      return false;
     },
   };
 }
