@@ -20,11 +20,16 @@ export async function receiveSlice(exchange: Exchange, fields: Fields): Promise<
   const id = requiredField(fields, 'session');
   const offset = integerField(fields, 'offset');
   const session = await sessionOf(exchange, id);
-  const slice = session && (await unlessGone(openSlice(exchange, session, offset)));
+  const slice = session && (await unlessGone(openSlice(exchange, session, offset, fields.has('datamd5'))));
   return slice ?? receiveRepeated(exchange, id, offset);
 }
 
-async function openSlice(exchange: Exchange, session: Session, offset: number): Promise<IncomingSlice> {
+async function openSlice(
+  exchange: Exchange,
+  session: Session,
+  offset: number,
+  hasMd5: boolean,
+): Promise<IncomingSlice> {
   const { sizeBytes, sliceSizeBytes } = session;
   const index = offset / sliceSizeBytes;
   // An empty file has no slices; some clients send one all the same.
@@ -39,7 +44,7 @@ async function openSlice(exchange: Exchange, session: Session, offset: number): 
     }
   }
   const expectedBytes = Math.min(sliceSizeBytes, sizeBytes - offset);
-  const writer = await session.openSlice(index);
+  const writer = await session.openSlice(index, hasMd5);
   return createIncomingSlice({ session, offset, expectedBytes, writer, nowMs: exchange.nowMs });
 }
 

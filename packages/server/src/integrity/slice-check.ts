@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { createSHA1 } from 'hash-wasm';
+import { createSHA1, createXXHash64 } from 'hash-wasm';
 import type { Checkpoints, SessionFacts } from '../store/store.ts';
 import { planSlice } from './chain-plan.ts';
 import { followChain } from './follow-chain.js';
@@ -9,25 +9,43 @@ export interface SliceCheck {
   /** Whether the session's checkpoints cover every byte of the slice. */
   readonly coversSlice: boolean;
   write(bytes: Uint8Array): void;
-  /** MD5 and whether the checkpoints agree, once all bytes have come. */
-  end(): { readonly md5: string; readonly isGenuine: boolean };
+  /** Once all bytes have come. */
+  end(): Checked;
+}
+
+export interface Checked {
+  /** Tells whether two contents of a slice are the same, as far as nobody has made them so. It costs next to nothing. */
+  readonly fingerprint: string;
+  /** Lowercase hex; undefined when it was not to be computed. */
+  readonly md5: string | undefined;
+  /** Whether the checkpoints agree. */
+  readonly isGenuine: boolean;
+}
+
+export async function createFingerprint(): Promise<{ update(bytes: Uint8Array): void; end(): string }> {
+  const hash = (await createXXHash64()).init();
+  return { update: (bytes) => void hash.update(bytes), end: () => hash.digest('hex') };
 }
 
 export async function createSliceCheck(
   session: SessionFacts,
   checkpoints: Checkpoints | undefined,
   index: number,
+  needsMd5: (coversSlice: boolean) => boolean,
 ): Promise<SliceCheck> {
   const plan = planSlice(session, checkpoints, index);
   const follow = plan && followChain(await createSHA1(), plan);
-  const md5 = createHash('md5');
+  const coversSlice = plan?.coversSlice ?? false;
+  const md5 = needsMd5(coversSlice) ? createHash('md5') : undefined;
+  const fingerprint = await createFingerprint();
   let isGenuine = true;
   return {
-    coversSlice: plan?.coversSlice ?? false,
+    coversSlice,
     write(bytes) {
-      md5.update(bytes);
+      md5?.update(bytes);
+      fingerprint.update(bytes);
       if (follow && isGenuine) isGenuine = follow(bytes);
     },
-    end: () => ({ md5: md5.digest('hex'), isGenuine }),
+    end: () => ({ fingerprint: fingerprint.end(), md5: md5?.digest('hex'), isGenuine }),
   };
 }

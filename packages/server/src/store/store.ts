@@ -60,8 +60,12 @@ export interface Session extends SessionFacts {
   readonly sliceCount: number;
   /** What is stored at this moment. */
   snapshot(): Promise<SessionSnapshot>;
-  /** Starts writing a slice. Any number of writers may be open for the same one; the first to commit is kept. */
-  openSlice(index: number): Promise<SliceWriter>;
+  /**
+   * Starts writing a slice. Any number of writers may be open for the same one; the first to commit is kept.
+   *
+   * @param hasMd5 whether it is known already that an MD5 comes with it, so that it is computed on the way. Default false
+   */
+  openSlice(index: number, hasMd5?: boolean): Promise<SliceWriter>;
   /**
    * Turns the session into the object at its target, atomically, under the latest terms, and ends it. The object is labelled
    * with the session's id.

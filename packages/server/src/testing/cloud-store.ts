@@ -110,7 +110,7 @@ export function cloudStore(cloud: Cloud): Store {
     async function openSlice(index: number): Promise<SliceWriter> {
       await readRecord();
       const standing = await cloud.get(sliceKey(index));
-      const check = await createSliceCheck(facts, checkpoints, index);
+      const check = await createSliceCheck(facts, checkpoints, index, () => true);
       const chunks: Uint8Array[] = [];
       return {
         write(bytes) {

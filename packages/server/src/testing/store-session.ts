@@ -27,8 +27,9 @@ export async function putSlice(
   index: number,
   bytes: Buffer = sliceBytes(index),
   mark: SliceMark = MARK,
+  hasMd5 = false,
 ): Promise<void> {
-  const writer = await session.openSlice(index);
+  const writer = await session.openSlice(index, hasMd5);
   await writer.write(bytes);
   await writer.commit(mark);
 }

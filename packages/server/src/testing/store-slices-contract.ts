@@ -52,17 +52,20 @@ export function describeSlices(setUp: () => Promise<{ place: StorePlace; store: 
       expect(await storedOf(session)).toBe('0');
     });
 
-    test('are checked by MD5 before they are stored, each time they come', async () => {
+    test.each([
+      ['before', true],
+      ['after', false],
+    ])('are checked by an MD5 that is told %s their bytes, each time they come', async (_when, hasMd5) => {
       const { store } = await setUp();
       const { session } = await store.createSession(init());
       const right = { ...MARK, md5: md5(sliceBytes(0)) };
       const wrong = { ...MARK, md5: md5(OTHER) };
-      await expect(putSlice(session, 0, sliceBytes(0), wrong)).rejects.toMatchObject({ problem: 'mismatch' });
-      await expect(putSlice(session, 0, OTHER, right)).rejects.toMatchObject({ problem: 'mismatch' });
+      await expect(putSlice(session, 0, sliceBytes(0), wrong, hasMd5)).rejects.toMatchObject({ problem: 'mismatch' });
+      await expect(putSlice(session, 0, OTHER, right, hasMd5)).rejects.toMatchObject({ problem: 'mismatch' });
       expect(await storedOf(session)).toBe('');
-      await putSlice(session, 0, sliceBytes(0), right);
-      await putSlice(session, 0, sliceBytes(0), right);
-      await expect(putSlice(session, 0, sliceBytes(0), wrong)).rejects.toMatchObject({ problem: 'mismatch' });
+      await putSlice(session, 0, sliceBytes(0), right, hasMd5);
+      await putSlice(session, 0, sliceBytes(0), right, hasMd5);
+      await expect(putSlice(session, 0, sliceBytes(0), wrong, hasMd5)).rejects.toMatchObject({ problem: 'mismatch' });
       expect(await storedOf(session)).toBe('0');
     });
 

@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import type { Calls, Place } from './calls.ts';
 import { isConditionFailed, S3Error } from './s3-error.ts';
 
@@ -10,6 +10,8 @@ export interface Abilities {
   readonly ifMatch: 'bare' | 'quoted' | undefined;
   /** `CompleteMultipartUpload` with `If-None-Match: *`. */
   readonly completesIfNew: boolean;
+  /** The tag of what is sent in one request is its MD5; it is not under some kinds of encryption. */
+  readonly tagsAreMd5s: boolean;
 }
 
 /** A tag as `If-Match` wants it; undefined where there is no such condition. */
@@ -30,6 +32,7 @@ export async function probeAbilities(calls: Calls, placeOf: (name: string) => Pl
       putsIfNew,
       ifMatch: putsIfNew ? await probeIfMatch(calls, place, etag) : undefined,
       completesIfNew: putsIfNew && (await probeComplete(calls, place)),
+      tagsAreMd5s: etag === createHash('md5').update('one').digest('hex'),
     };
   } finally {
     await calls.delete(place);

@@ -19,7 +19,7 @@ async function setUp(more: Partial<S3StoreOptions> = {}): Promise<{ mock: MockS3
       endpoint: mock.endpoint,
       bucket: 'bucket',
       credentials: { accessKeyId, secretAccessKey: 'SK' },
-      abilities: { putsIfNew: true, ifMatch: 'bare', completesIfNew: false },
+      abilities: { putsIfNew: true, ifMatch: 'bare', completesIfNew: false, tagsAreMd5s: true },
       maxCopyBytes: MAX_COPY_BYTES,
       ...more,
     });

@@ -21,7 +21,7 @@ function openStore(mock: MockS3, accessKeyId: string): Store {
     bucket: 'bucket',
     credentials: { accessKeyId, secretAccessKey: 'SK' },
     minPartBytes: SLICE_BYTES,
-    abilities: { putsIfNew: true, ifMatch: 'bare', completesIfNew: false },
+    abilities: { putsIfNew: true, ifMatch: 'bare', completesIfNew: false, tagsAreMd5s: true },
   });
 }
 
