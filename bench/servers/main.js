@@ -29,7 +29,12 @@ async function startOurs() {
 
 async function startS3() {
   const credentials = { accessKeyId: 'AK', secretAccessKey: 'SK' };
-  const abilities = /** @type {const} */ ({ putsIfNew: true, ifMatch: 'bare', completesIfNew: false, tagsAreMd5s: true });
+  const abilities = /** @type {const} */ ({
+    putsIfNew: true,
+    ifMatch: 'bare',
+    completesIfNew: false,
+    tagsAreMd5s: true,
+  });
   const store = s3Store({ ...place, credentials, abilities });
   return (await createSliceServer({ store, accounts: [ACCOUNT] }).listen()).port;
 }
