@@ -2,6 +2,7 @@
 // Everything in one run on one machine: peers, raw limits and ours take turns, so that all of them meet the same weather.
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { compareWith, formatCompared } from './against/main.js';
 import { createContext } from './lib/context.js';
 import { describeMachine } from './lib/machine.js';
 import { readOptions } from './lib/options.js';
@@ -16,7 +17,6 @@ import { nodeClient } from './sections/node-client.js';
 import { endToEnd, serverAlone } from './sections/on-disk.js';
 
 import { s3 } from './sections/s3.js';
-
 import { smallFiles } from './sections/small.js';
 import { wires } from './sections/wires.js';
 
@@ -38,6 +38,10 @@ const SECTIONS = [
 
 const options = readOptions(process.argv.slice(2));
 const context = await createContext(options);
+if (options.against !== undefined) {
+  await runAgainst(options.against);
+  process.exit();
+}
 const machine = describeMachine();
 const startedAtMs = performance.now();
 /** @type {Findings} */
@@ -64,6 +68,24 @@ if (options.json !== undefined) {
   const settings = { runs, sizeBytes, diskSizeBytes, downloadSizeBytes, farSizeBytes, minutes, notes: all.notes };
   const text = JSON.stringify({ machine: { ...machine, ...settings }, rows: all.rows, ratios: all.ratios }, null, 2);
   await writeFile(options.json, `${text}\n`);
+}
+
+/** @param {string} ref */
+async function runAgainst(ref) {
+  try {
+    const { compared, notes } = await compareWith(ref, context);
+    console.log(formatCompared(ref, compared));
+    for (const note of notes) console.log(`\n${note}`);
+    const worse = compared.filter(({ says }) => says === 'loss').map(({ measure, cost }) => `${measure}, ${cost}`);
+    console.log(`\n${worse.length > 0 ? `Worse than ${ref}: ${worse.join('; ')}` : `Nothing is worse than ${ref}`}`);
+    if (options.json !== undefined) await writeFile(options.json, `${JSON.stringify({ ref, compared }, null, 2)}\n`);
+    process.exitCode = worse.length > 0 ? 1 : 0;
+  } catch (error) {
+    console.error(`bench: ${error instanceof Error ? error.message : error}`);
+    process.exitCode = 2;
+  } finally {
+    await context.close();
+  }
 }
 
 /** @param {string} name @param {string} image */

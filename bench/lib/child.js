@@ -9,6 +9,8 @@ import { fork } from 'node:child_process';
  * @property {() => Promise<void>} stop
  */
 
+const BENCH = new URL('../', import.meta.url);
+
 /** @type {Set<import('node:child_process').ChildProcess>} */
 const running = new Set();
 process.on('exit', () => {
@@ -20,10 +22,11 @@ process.on('exit', () => {
  *
  * @param {string} file below `bench/`
  * @param {object} [job] handed over as JSON
+ * @param {{ bench?: URL | undefined }} [options] `bench`: the folder that `file` is in. Default: this one's
  * @returns {Promise<Service>}
  */
-export async function startService(file, job = {}) {
-  const child = start(file, job, []);
+export async function startService(file, job = {}, { bench } = {}) {
+  const child = start(file, job, [], bench);
   const ready = await nextMessage(child, file, 60_000);
   return {
     pid: child.pid ?? 0,
@@ -47,11 +50,11 @@ export async function startService(file, job = {}) {
  *
  * @param {string} file below `bench/`
  * @param {object} job
- * @param {{ nodeOptions?: string[], timeoutMs?: number }} [options]
+ * @param {{ nodeOptions?: string[], timeoutMs?: number, bench?: URL | undefined }} [options]
  * @returns {Promise<any>}
  */
-export async function runJob(file, job, { nodeOptions = [], timeoutMs = 180_000 } = {}) {
-  const child = start(file, job, nodeOptions);
+export async function runJob(file, job, { nodeOptions = [], timeoutMs = 180_000, bench } = {}) {
+  const child = start(file, job, nodeOptions, bench);
   const ended = new Promise((resolve) => child.once('exit', resolve));
   try {
     return await nextMessage(child, `${file} ${JSON.stringify(job)}`, timeoutMs);
@@ -62,9 +65,9 @@ export async function runJob(file, job, { nodeOptions = [], timeoutMs = 180_000 
   }
 }
 
-/** @param {string} file @param {object} job @param {string[]} nodeOptions */
-function start(file, job, nodeOptions) {
-  const child = fork(new URL(`../${file}`, import.meta.url), [JSON.stringify(job)], {
+/** @param {string} file @param {object} job @param {string[]} nodeOptions @param {URL | undefined} bench */
+function start(file, job, nodeOptions, bench = BENCH) {
+  const child = fork(new URL(file, bench), [JSON.stringify(job)], {
     execArgv: ['--no-warnings', ...nodeOptions],
     // Peers talk; the table is all there is to see.
     stdio: ['ignore', process.env.BENCH_DEBUG ? 'inherit' : 'ignore', 'inherit', 'ipc'],

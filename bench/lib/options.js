@@ -15,7 +15,8 @@ const HELP = `usage: npm run bench -- [options]
   --small-files N   small files, of 16 KiB each (default 2000)
   --only A,B        sections: ${SECTIONS.join(', ')}
   --plots DIR       write the plots to DIR
-  --minutes N       no new round of a section beyond its share of this (default 10)`;
+  --minutes N       no new round of a section beyond its share of this (default 10)
+  --against REF     compare with another version instead: node, server, small, growth; exit code 1 when something got worse`;
 
 /**
  * @typedef {object} BenchOptions
@@ -29,6 +30,7 @@ const HELP = `usage: npm run bench -- [options]
  * @property {number} smallFiles
  * @property {string[] | undefined} only
  * @property {number} minutes
+ * @property {string | undefined} against
  */
 
 /**
@@ -49,6 +51,7 @@ export function readOptions(args) {
       'small-files': { type: 'string', default: '2000' },
       only: { type: 'string' },
       minutes: { type: 'string', default: '10' },
+      against: { type: 'string' },
       help: { type: 'boolean' },
     },
   });
@@ -70,6 +73,7 @@ export function readOptions(args) {
     smallFiles: positive('small-files', values['small-files']),
     only,
     minutes: positive('minutes', values.minutes),
+    against: values.against,
   };
 }
 

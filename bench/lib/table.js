@@ -12,13 +12,13 @@ export function formatRows(title, rows) {
     show(cpuSPerGiB, 2),
     show(rssGrowthMiB, 0),
   ]);
-  return format([[title, 'MiB/s', 'CPU s/GiB', 'memory +MiB'], ...lines]);
+  return formatTable([[title, 'MiB/s', 'CPU s/GiB', 'memory +MiB'], ...lines]);
 }
 
 /** @param {Record<string, number | null>} ratios @param {Record<string, string>} targets */
 export function formatRatios(ratios, targets) {
   const lines = Object.entries(ratios).map(([name, value]) => [name, show(value, 2), targets[name] ?? '']);
-  return format([['ratio', 'value', 'target'], ...lines]);
+  return formatTable([['ratio', 'value', 'target'], ...lines]);
 }
 
 /** @param {number | null} value @param {number} digits */
@@ -27,7 +27,7 @@ function show(value, digits) {
 }
 
 /** @param {string[][]} lines the first is the heading, the first column is text */
-function format(lines) {
+export function formatTable(lines) {
   const widths = (lines[0] ?? []).map((_, column) => Math.max(...lines.map((line) => (line[column] ?? '').length)));
   const text = lines.map((line) =>
     line

@@ -1,6 +1,7 @@
 // @ts-check
 import { randomBytes } from 'node:crypto';
-import { open } from 'node:fs/promises';
+import { mkdir, open, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 
 const BLOCK_BYTES = 8 * 1024 * 1024;
 
@@ -24,4 +25,14 @@ export async function makeTestFile(path, sizeBytes) {
     await handle.close();
   }
   return path;
+}
+
+/** Of each of many small files. */
+export const SMALL_BYTES = 16 * 1024;
+
+/** @param {string} dir is made @param {number} count @returns {Promise<string>} the directory */
+export async function makeSmallFiles(dir, count) {
+  await mkdir(dir, { recursive: true });
+  for (let index = 0; index < count; index += 1) await writeFile(join(dir, `f${index}.bin`), randomBytes(SMALL_BYTES));
+  return dir;
 }

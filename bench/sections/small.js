@@ -1,16 +1,15 @@
 // @ts-check
 // Many small files, each client to a server of its protocol that keeps them (lib-storage: to a sink), on loopback and through a
 // link of 20 ms there and back.
-import { randomBytes } from 'node:crypto';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { runJob, startService } from '../lib/child.js';
 import { inRounds } from '../lib/context.js';
 import { Samples } from '../lib/samples.js';
+import { makeSmallFiles, SMALL_BYTES } from '../lib/test-file.js';
 
 /** @import { Context, Findings } from '../lib/context.js' */
 
-const FILE_BYTES = 16 * 1024;
 const AT_ONCE = 16;
 const LINK = { bytesPerS: 1e9 / 8, roundTripMs: 20 };
 
@@ -62,18 +61,13 @@ export async function smallFiles(context) {
   const links = await startService('far/main.js');
   let opened = 0;
 
-  /** @param {number} files */
-  const directoryOf = async (files) => {
-    const dir = join(context.dir, `small-${files}`);
-    await mkdir(dir, { recursive: true });
-    for (let index = 0; index < files; index += 1) await writeFile(join(dir, `f${index}.bin`), randomBytes(FILE_BYTES));
-    return dir;
-  };
   /** @type {Map<number, string>} */
   const directories = new Map();
   for (const { part = 1 } of CANDIDATES) {
     const files = Math.max(1, Math.round(count * part));
-    if (!directories.has(files)) directories.set(files, await directoryOf(files));
+    if (!directories.has(files)) {
+      directories.set(files, await makeSmallFiles(join(context.dir, `small-${files}`), files));
+    }
   }
 
   const notes = await inRounds(context, { name: 'Small files', share: 0.1 }, async (round) => {
@@ -98,7 +92,7 @@ export async function smallFiles(context) {
         atOnce,
         stateDir: join(context.dir, 'state'),
       };
-      samples.add(name, await runJob('small/main.js', job), files * FILE_BYTES);
+      samples.add(name, await runJob('small/main.js', job), files * SMALL_BYTES);
       if (isFar) await links.ask({ close: opened });
       await service.stop();
     }
