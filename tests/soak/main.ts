@@ -216,7 +216,9 @@ async function uploadAll(world: World): Promise<Counts> {
     const ended = await endsInTime(upload()).finally(() => underWay.delete(plan));
     if (!ended) return isWrong(plan, 'has not ended');
     count(plan, ended);
-    if (ended.code !== undefined) return isWrong(plan, `ends with ${ended.code}: ${ended.message}`);
+    // A page that goes before its browser has noted that finish is under way meets its own object, and cannot know it.
+    const meetsItself = ended.code === 'exists' && plan.from === 'chromium' && plan.breaks.length > 0;
+    if (ended.code !== undefined && !meetsItself) return isWrong(plan, `ends with ${ended.code}: ${ended.message}`);
     const stored = await readFile(join(server.root, ACCOUNT.appId, BUCKET, plan.path)).catch(() => undefined);
     if (!stored) return isWrong(plan, 'was told to be stored, and is not');
     if (digest(stored) !== digest(contentOf(seed, plan))) return isWrong(plan, 'is stored with other content');

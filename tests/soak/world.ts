@@ -63,6 +63,8 @@ export async function startServer(folder: string, stories: Stories): Promise<Ser
     return served;
   };
   let running = await start(0);
+  // However the soak ends.
+  process.once('exit', () => running.process.kill('SIGKILL'));
   return {
     root,
     tmp,

@@ -46,6 +46,12 @@ export async function openFiles(pid: number | undefined): Promise<OpenFiles> {
   };
 }
 
+/** How long the main thread of a process has waited for a processor, in ms, on Linux. */
+export async function waitedMs(pid: number | undefined): Promise<number> {
+  const text = await readFile(`/proc/${pid}/task/${pid}/schedstat`, 'utf8').catch(() => '');
+  return Number(text.split(' ')[1] ?? 0) / 1e6;
+}
+
 /** The most memory that a process has had, in bytes, on Linux. */
 export async function peakRssBytes(pid: number | undefined): Promise<number> {
   const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '');

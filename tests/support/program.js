@@ -45,6 +45,8 @@ export async function runProgram(folder, modules) {
     );
     const [first = ''] = files;
     const { main } = await import(pathToFileURL(first).href);
+    // Its folders and processes are its own to clear away.
+    process.once('SIGTERM', () => process.exit(143));
     await main(process.argv.slice(2), files.slice(1));
   } finally {
     await Promise.all(files.map((file) => rm(file, { force: true })));

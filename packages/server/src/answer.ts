@@ -6,6 +6,7 @@ import { type Form, readForm } from './form/read-form.ts';
 import { type Address, type BucketHosts, readAddress } from './http/address.ts';
 import { sendObject } from './http/download.ts';
 import { sendPreflight, sendSuccess } from './http/reply.ts';
+import type { Release } from './http/seats.ts';
 import { findOperation, type Operation } from './operations/operations.ts';
 import type { Settings } from './options.ts';
 import { ProtocolError } from './protocol/codes.ts';
@@ -101,8 +102,34 @@ export function createAnswer(settings: Settings): Answer {
     // All that can be refused before the body is read.
     const grant = grantFor(req, address);
     allows(grant, signedTarget(address), grant.kind === 'once' ? 'once' : 'write');
-    if (awaitsContinue) res.writeContinue();
+    const release = await seat(req, res);
+    try {
+      if (awaitsContinue) res.writeContinue();
+      await change(req, res, address, grant, record);
+    } finally {
+      release();
+    }
+  };
 
+  /** A place among those that are answered. */
+  async function seat(req: IncomingMessage, res: ServerResponse): Promise<Release> {
+    const gone = new AbortController();
+    const onClose = (): void => gone.abort();
+    res.once('close', onClose);
+    try {
+      return await settings.seats.take(clientOf(req, settings), gone.signal);
+    } finally {
+      res.off('close', onClose);
+    }
+  }
+
+  async function change(
+    req: IncomingMessage,
+    res: ServerResponse,
+    address: Address,
+    grant: Grant,
+    record: Progress,
+  ): Promise<void> {
     const exchange = createExchange(settings, req, address, grant);
     let content: Content | undefined;
     try {
@@ -126,7 +153,19 @@ export function createAnswer(settings: Settings): Answer {
     } finally {
       await abortContent(content);
     }
-  };
+  }
+}
+
+/** Who is asking, for a fair share: an address, which is the best that is known of it. */
+function clientOf(req: IncomingMessage, { trustProxy }: Settings): string {
+  // The last one is what the proxy itself has seen.
+  const forwarded = trustProxy
+    ? String(req.headers['x-forwarded-for'] ?? '')
+        .split(',')
+        .at(-1)
+        ?.trim()
+    : '';
+  return forwarded || (req.socket.remoteAddress ?? '');
 }
 
 function checkKind({ at }: Operation, { isDirectory }: Address): void {

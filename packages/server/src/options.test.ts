@@ -17,11 +17,14 @@ describe('options', () => {
       'serialUpload',
       'sessionTtlMs',
       'maxConnections',
+      'maxRequests',
+      'maxSessions',
+      'maxSessionBytes',
       'instantFrom',
     ];
     const sizes = { minBytes: undefined, maxBytes: undefined, defaultBytes: undefined, forcedBytes: undefined };
     const given = read({ ...Object.fromEntries(names.map((name) => [name, undefined])), sliceSize: sizes });
-    const { nowMs, onRequest, accountsBySecretId, locker, onceRegister, ...settings } = read({});
+    const { nowMs, onRequest, accountsBySecretId, locker, onceRegister, seats, tally, ...settings } = read({});
     expect(given).toMatchObject(settings);
     expect(given.sliceSize).toEqual({ minBytes: 65_536, maxBytes: 8_388_608, defaultBytes: 1_048_576 });
   });

@@ -1,6 +1,8 @@
+import { createSeats, type Seats } from './http/seats.ts';
 import { createLocker, type Locker } from './locker.ts';
 import { createOnceRegister, type OnceRegister } from './signature/once.ts';
 import type { Store, StoreLimits } from './store/store.ts';
+import { createTally, type Tally } from './tally.ts';
 
 /** One set of credentials and the buckets it may use. Several accounts may share an appid. */
 export interface Account {
@@ -73,6 +75,15 @@ export interface SliceServerOptions {
   readonly sessionTtlMs?: number;
   /** Connections that `listen` keeps at a time; more are closed as they come. Default 1000. */
   readonly maxConnections?: number;
+  /**
+   * Requests with a body that are answered at a time; no client has more than half of them. Others wait their turn with their
+   * body unread, whoever has the fewest under way first; what waits for 10 seconds is refused with 503. Default 500.
+   */
+  readonly maxRequests?: number;
+  /** Unfinished uploads of a bucket; more are refused with 503 until some are finished, deleted or dropped. Default 10,000. */
+  readonly maxSessions?: number;
+  /** Bytes of the files that they will be, together. Default: no limit. */
+  readonly maxSessionBytes?: number;
   /** The clock for signatures, sessions and the Date header, in milliseconds since 1970. Default `Date.now`. */
   readonly nowMs?: () => number;
   /** Called after each reply. Must not throw. */
@@ -93,6 +104,8 @@ export interface Settings {
   readonly onceRegister: OnceRegister;
   readonly sessionTtlMs: number;
   readonly maxConnections: number;
+  readonly seats: Seats;
+  readonly tally: Tally;
   readonly nowMs: () => number;
   readonly onRequest: (info: RequestInfo) => void;
 }
@@ -119,6 +132,11 @@ export function readOptions(options: SliceServerOptions): Settings {
     onceRegister: options.onceRegister ?? options.store.onceRegister ?? createOnceRegister(),
     sessionTtlMs: options.sessionTtlMs ?? 7 * 24 * 3600 * 1000,
     maxConnections: options.maxConnections ?? 1000,
+    tally: createTally({
+      maxSessions: options.maxSessions ?? 10_000,
+      maxSessionBytes: options.maxSessionBytes ?? Number.POSITIVE_INFINITY,
+    }),
+    seats: createSeats(options.maxRequests ?? 500),
     nowMs: options.nowMs ?? Date.now,
     onRequest: options.onRequest ?? (() => {}),
   };
@@ -170,7 +188,7 @@ function findIssues(options: SliceServerOptions): string[] {
   const { minBytes, maxBytes } = fillSliceSize(sliceSize ?? {});
   if (minBytes > maxBytes) issues.push('sliceSize: minBytes exceeds maxBytes');
   issues.push(...limitIssues(options.store?.limits, sliceSize?.forcedBytes, maxBytes));
-  for (const name of ['sessionTtlMs', 'maxConnections'] as const) {
+  for (const name of ['sessionTtlMs', 'maxConnections', 'maxRequests', 'maxSessions', 'maxSessionBytes'] as const) {
     expect(name, options[name], isPositive, 'a positive whole number');
   }
   expect(

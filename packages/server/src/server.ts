@@ -37,6 +37,8 @@ export interface CloseOptions {
 }
 
 const GRACE_MS = 10_000;
+/** Of all connections, those that one address may have. */
+const SHARE_OF_ONE = 0.75;
 
 /**
  * A server for the COS JSON API's slice uploads, simple uploads and downloads (protocol sections 1, 2 and 5).
@@ -121,7 +123,12 @@ export function createSliceServer(options: SliceServerOptions): SliceServer {
       if (server) throw new Error('the server is listening already');
       if (closing) throw new Error('the server is closed');
       const bareHost = host.replace(/^\[(.*)\]$/, '$1');
-      const http = createHttpServer({ maxConnections: settings.maxConnections, onBroken: reportBroken });
+      const http = createHttpServer({
+        maxConnections: settings.maxConnections,
+        // Behind a proxy, all of them are the proxy's.
+        ...(!settings.trustProxy && { maxPerAddress: Math.ceil(settings.maxConnections * SHARE_OF_ONE) }),
+        onBroken: reportBroken,
+      });
       server = http;
       try {
         // A place that cannot be used is told of now, and not to the first client.

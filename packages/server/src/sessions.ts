@@ -7,6 +7,7 @@ import { type ObjectInfo, type Session, StoreError } from './store/store.ts';
 export async function ifFresh(exchange: Exchange, session: Session | undefined): Promise<Session | undefined> {
   if (!session || !(await isStale(session, exchange.settings, exchange.nowMs))) return session;
   await session.discard();
+  exchange.settings.tally.ended(session.target);
   return undefined;
 }
 

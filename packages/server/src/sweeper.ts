@@ -11,16 +11,21 @@ export function startSweeper(settings: Settings): { stop(): Promise<void> } {
   let running: Promise<void> = Promise.resolve();
 
   async function sweep(): Promise<void> {
+    const count = settings.tally.recount();
     for await (const session of settings.store.sessions()) {
       if (stopped) return;
+      count.saw(session);
       // One that cannot be dropped is tried again the next time, and must not keep the others.
       await dropIfStale(session).catch(() => {});
     }
+    count.finish();
     await settings.store.tidy?.();
   }
   function dropIfStale(session: Session): Promise<void> {
     return settings.locker.withLock(lockKey(session.target), async () => {
-      if (await isStale(session, settings, settings.nowMs())) await session.discard();
+      if (!(await isStale(session, settings, settings.nowMs()))) return;
+      await session.discard();
+      settings.tally.ended(session.target);
     });
   }
   function start(): void {

@@ -67,6 +67,18 @@ const FLAGS = {
     'slice size of every upload, whatever clients ask for',
     optionRow('sliceSize', 'whole'),
   ),
+  maxRequests: wholeFlag(
+    '--max-requests <N>',
+    'requests with a body at a time, half of them for one client; others wait their turn',
+    { min: 1, max: 1_000_000 },
+    500,
+  ),
+  maxSessions: wholeFlag(
+    '--max-sessions <N>',
+    'unfinished uploads of a bucket; more are refused for the time being',
+    { min: 1, max: 1_000_000 },
+    10_000,
+  ),
   metrics: {
     usage: '--metrics <HOST:PORT>',
     doc: 'answer /-/metrics for Prometheus there, apart from clients; HOST may be left out',
@@ -173,6 +185,8 @@ function createServer(
       accounts: [{ ...account, buckets: flags.buckets }],
       publicRead: flags.publicRead,
       trustProxy: flags.trustProxy,
+      maxRequests: flags.maxRequests,
+      maxSessions: flags.maxSessions,
       ...(publicUrl === undefined ? {} : { publicUrl }),
       ...(forcedBytes === undefined ? {} : { sliceSize: { forcedBytes } }),
       onRequest(info) {

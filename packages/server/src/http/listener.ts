@@ -14,6 +14,8 @@ export interface ListenerOptions {
    */
   readonly headersMs?: number;
   readonly maxConnections?: number;
+  /** Of these, from one address. */
+  readonly maxPerAddress?: number;
   /** Told what came instead of a request, and the status it was answered with. */
   onBroken?(problem: Error, status: number): void;
 }
@@ -22,7 +24,12 @@ export interface ListenerOptions {
  * A server whose connections all come to an end: bodies and replies have watches of their own, which allow them any time as
  * long as they move.
  */
-export function createHttpServer({ headersMs = HEADERS_MS, maxConnections, onBroken }: ListenerOptions = {}): Server {
+export function createHttpServer({
+  headersMs = HEADERS_MS,
+  maxConnections,
+  maxPerAddress,
+  onBroken,
+}: ListenerOptions = {}): Server {
   const server = createServer({
     keepAliveTimeout: KEEP_ALIVE_MS,
     requestTimeout: 0,
@@ -31,6 +38,7 @@ export function createHttpServer({ headersMs = HEADERS_MS, maxConnections, onBro
     connectionsCheckingInterval: headersMs / 2,
   });
   if (maxConnections !== undefined) server.maxConnections = maxConnections;
+  if (maxPerAddress !== undefined) limitAddresses(server, maxPerAddress);
   server.on('clientError', (error: ParseError, socket: BusySocket) => {
     // In the middle of a request there is nothing to say that could be told from its reply.
     if (!socket.writable || socket._httpMessage || error.code === 'ECONNRESET') return void socket.destroy();
@@ -42,6 +50,22 @@ export function createHttpServer({ headersMs = HEADERS_MS, maxConnections, onBro
     socket.destroySoon();
   });
   return server;
+}
+
+/** Leaves room for others: one address that takes all connections there are would keep everybody else out. */
+function limitAddresses(server: Server, most: number): void {
+  const counts = new Map<string, number>();
+  server.on('connection', (socket) => {
+    const address = socket.remoteAddress ?? '';
+    const count = (counts.get(address) ?? 0) + 1;
+    counts.set(address, count);
+    socket.once('close', () => {
+      const left = (counts.get(address) ?? 1) - 1;
+      if (left > 0) counts.set(address, left);
+      else counts.delete(address);
+    });
+    if (count > most) socket.destroy();
+  });
 }
 
 export function startListening(server: Server, port: number, host: string): Promise<void> {

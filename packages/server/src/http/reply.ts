@@ -121,18 +121,21 @@ function takeItems(list: LongList): { items: object[]; isLast: boolean } {
 }
 
 export function sendFailure(res: ServerResponse, nowMs: number, failure: ProtocolError): void {
-  sendJson(res, nowMs, failure.status, {
-    code: failure.code,
-    message: failure.message,
-    request_id: newRequestId(),
-  });
+  const body = { code: failure.code, message: failure.message, request_id: newRequestId() };
+  sendJson(res, nowMs, failure.status, body, failure.retryAfterSec);
 }
 
-function sendJson(res: ServerResponse, nowMs: number, status: number, body: object): void {
+function sendJson(
+  res: ServerResponse,
+  nowMs: number,
+  status: number,
+  body: object,
+  retryAfterSec: number = RETRY_AFTER_SEC,
+): void {
   const text = JSON.stringify(body);
   const headers = jsonHeaders(nowMs);
   headers['Content-Length'] = Buffer.byteLength(text);
-  if (status === 503) headers['Retry-After'] = RETRY_AFTER_SEC;
+  if (status === 503) headers['Retry-After'] = retryAfterSec;
   res.writeHead(status, headers);
   // Headers and body go out in one packet.
   res.end(text);

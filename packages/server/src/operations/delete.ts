@@ -17,7 +17,7 @@ import { nothingAt } from './nothing.ts';
  */
 export async function deletePath(exchange: Exchange, { fields }: Form): Promise<undefined> {
   const {
-    settings: { store, locker },
+    settings: { store, locker, tally },
     target,
   } = exchange;
   if (exchange.isDirectory) return deleteDirectory(exchange);
@@ -28,10 +28,12 @@ export async function deletePath(exchange: Exchange, { fields }: Form): Promise<
         throw new ProtocolError('badParameter', 'the session is one of another path');
       }
       await session?.discard();
+      if (session) tally.ended(target);
     } else if (!(await store.deleteObject(target))) {
       const session = await ifFresh(exchange, await store.findSession(target));
       if (!session) throw await nothingAt(exchange);
       await session.discard();
+      tally.ended(target);
     }
   });
 }

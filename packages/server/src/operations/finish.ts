@@ -42,6 +42,7 @@ export async function completeUpload(exchange: Exchange, session: Session, sha: 
   await exchange.settings.locker.withLock(lockKey(session.target), async () => {
     try {
       await session.complete({ sha });
+      exchange.settings.tally.ended(session.target);
     } catch (error) {
       // Someone else was faster.
       if (await isFinished(exchange, session.id)) return;
@@ -49,6 +50,7 @@ export async function completeUpload(exchange: Exchange, session: Session, sha: 
       if (error.problem === 'incomplete') throw new ProtocolError('notFinished', await describeMissing(session));
       if (error.problem !== 'mismatch') throw error;
       await session.discard();
+      exchange.settings.tally.ended(session.target);
       throw new ProtocolError('checksumFailed', 'the file does not match its sha');
     }
   });

@@ -56,7 +56,7 @@ export async function beginUpload(exchange: Exchange, form: Form): Promise<Begun
 }
 
 async function begin(exchange: Exchange, init: SessionInit, checkpoints: Checkpoints | undefined): Promise<Begun> {
-  const { store, locker } = exchange.settings;
+  const { store, locker, tally } = exchange.settings;
   const { target, sha, sizeBytes, overwrite, attributes } = init;
   await store.checkVacant(target, overwrite);
   const session = await locker.withLock(lockKey(target), () => goOn(exchange, init));
@@ -76,7 +76,10 @@ async function begin(exchange: Exchange, init: SessionInit, checkpoints: Checkpo
   const begun = await locker.withLock(lockKey(target), async () => {
     // Whoever waited here for another upload's finish finds its object now.
     await store.checkVacant(target, overwrite);
-    return store.createSession(init, checkpoints);
+    tally.checkRoom(target, sizeBytes);
+    const made = await store.createSession(init, checkpoints);
+    tally.began(made.session);
+    return made;
   });
   return begun.created ? { kind: 'created', session: begun.session } : begin(exchange, init, checkpoints);
 }
@@ -87,6 +90,7 @@ async function goOn(exchange: Exchange, init: SessionInit): Promise<Session | un
   if (!session) return undefined;
   if (await isUnproven(session, init)) {
     await session.discard();
+    exchange.settings.tally.ended(session.target);
     return undefined;
   }
   // Without a SHA-1 whoever knows the session goes on with it; everybody else has to start over.

@@ -71,12 +71,15 @@ export class ProtocolError extends Error {
   readonly status: number;
   /** Whether this is no fault of the request. */
   readonly isFault: boolean;
+  /** When it is worth another try, where that can be said. */
+  readonly retryAfterSec: number | undefined;
 
-  constructor(problem: ProblemName, detail?: string, options?: ErrorOptions) {
+  constructor(problem: ProblemName, detail?: string, options?: ErrorOptions & { readonly retryAfterSec?: number }) {
     const [code, status, name] = CODES[problem];
     super(detail === undefined ? name : `${name}: ${detail}`, options);
     this.code = code;
     this.status = status;
+    this.retryAfterSec = options?.retryAfterSec;
     this.isFault = problem === 'storeFailed' || problem === 'storeRefused';
   }
 }

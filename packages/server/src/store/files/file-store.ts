@@ -17,6 +17,7 @@ import { createReach } from './reach.ts';
 import { type FileSession, openFileSession, type SessionHost } from './session.ts';
 import { FILES, readMeta, type SessionMeta } from './session-files.ts';
 import { createHolderNames } from './slice-ledger.ts';
+import { createSpace } from './space.ts';
 import { createFileSpool, type FileSpool } from './spool.ts';
 import { isOld, removeAside, sweepSpool } from './sweep.ts';
 import { syncDirectories } from './sync.ts';
@@ -38,6 +39,11 @@ export interface FileStoreOptions {
    * acknowledged is lost when the process dies. Default false.
    */
   readonly fsync?: boolean;
+  /**
+   * What has to be free on the disk for an upload to begin, in bytes; less is refused with 503 before anything is sent. What is
+   * under way goes on. Default 64 MiB.
+   */
+  readonly minFreeBytes?: number;
 }
 
 /**
@@ -46,6 +52,7 @@ export interface FileStoreOptions {
  */
 export function fileStore(dir: string, options: FileStoreOptions = {}): Store {
   const fsync = options.fsync ?? false;
+  const space = createSpace(options.minFreeBytes);
   const locker = createLocker();
   const { withLock } = locker;
   const checker = createChecker();
@@ -165,7 +172,8 @@ export function fileStore(dir: string, options: FileStoreOptions = {}): Store {
     async open() {
       await ready();
     },
-    createSession(init, checkpoints) {
+    async createSession(init, checkpoints) {
+      await space.check((await ready()).layout.root);
       const hash = targetHash(init.target);
       return withLock(hash, async () => {
         for (let attempts = 0; attempts < 3; attempts++) {
@@ -201,7 +209,10 @@ export function fileStore(dir: string, options: FileStoreOptions = {}): Store {
       }
     },
 
-    createSpool: newSpool,
+    async createSpool() {
+      await space.check((await ready()).layout.root);
+      return newSpool();
+    },
     async putObject(target, spool, labels, overwrite) {
       const { objects } = await ready();
       const path = await (spool as FileSpool).release(fsync);

@@ -1,0 +1,4 @@
+// @ts-check
+import { runProgram } from '../support/program.js';
+
+await runProgram('load', ['main']);
