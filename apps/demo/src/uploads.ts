@@ -77,8 +77,8 @@ export function followUploads(uppy: DemoUppy, onChange: () => void): Uploads {
     // A finished upload has no map of its own any more: what was resumed stays so.
     if (state.phase === 'done' && before) return before.map((was) => (was === SLICE_RESUMED ? was : SLICE_STORED));
     const often = state.progress.slices.total < MANY_SLICES;
-    if (before && !often && Date.now() - (mapMadeAtMs.get(id) ?? 0) < MANY_EVERY_MS) return before;
-    mapMadeAtMs.set(id, Date.now());
+    if (before && !often && performance.now() - (mapMadeAtMs.get(id) ?? 0) < MANY_EVERY_MS) return before;
+    mapMadeAtMs.set(id, performance.now());
     const map = state.sliceMap();
     const counts = tally(map);
     const stored = (counts[SLICE_STORED] ?? 0) + (counts[SLICE_RESUMED] ?? 0);

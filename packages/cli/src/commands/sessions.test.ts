@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { CLI, hasTerminal, runCli, startCli, startOnTerminal } from '../testing/cli.ts';
 import { createWorld, type World } from '../testing/world.ts';
+import { begunAgo } from './sessions.ts';
 
 let world: World;
 beforeAll(async () => {
@@ -62,4 +63,11 @@ test.each([
 ])('%s is refused', async (args, message) => {
   const { code, stderr } = await cos(...args);
   expect([code, stderr]).toEqual([2, expect.stringMatching(message)]);
+});
+
+test('any number of unfinished uploads is asked about', () => {
+  const hour = 3_600_000;
+  expect(begunAgo([])).toBe('');
+  expect(begunAgo(Array.from({ length: 300_000 }, (_, index) => hour + index))).toMatch(/^, begun 1h.* to 1h.* ago$/);
+  expect(begunAgo([26 * hour, hour])).toBe(begunAgo([hour, 2 * hour, 26 * hour]));
 });

@@ -157,11 +157,18 @@ async function show(
 
 async function confirm(found: readonly UnfinishedUpload[], place: Place, signal: AbortSignal): Promise<void> {
   const ages = found.map(ageMs).filter((age) => !Number.isNaN(age));
-  const since =
-    ages.length === 0 ? '' : `, begun ${formatAge(Math.min(...ages))} to ${formatAge(Math.max(...ages))} ago`;
+  const since = begunAgo(ages);
   const where = toName(showPlace(place));
   if (await ask(`give up ${told(found)} at ${where}${since}?`, signal)) return;
   throw new CommandError('declined', `${told(found)} at ${where} left as it is`);
+}
+
+/** @param ages in ms. A bucket may hold more of them than a call takes arguments. */
+export function begunAgo(ages: readonly number[]): string {
+  if (ages.length === 0) return '';
+  let [least, most] = [Number.POSITIVE_INFINITY, 0];
+  for (const age of ages) [least, most] = [Math.min(least, age), Math.max(most, age)];
+  return `, begun ${formatAge(least)} to ${formatAge(most)} ago`;
 }
 
 function told(found: readonly UnfinishedUpload[]): string {

@@ -49,8 +49,9 @@ export function serviceChecks(service: Service): readonly Check[] {
 
   const checkServer = async (signal: AbortSignal): Promise<Finding> => {
     const askedAtMs = Date.now();
+    const beganAtMs = performance.now();
     const { status, body, header } = await send('GET', `${address}/${spoken.question}`, {}, signal);
-    const ms = Date.now() - askedAtMs;
+    const ms = Math.round(performance.now() - beganAtMs);
     const date = Date.parse(header('date') ?? '');
     // The date has whole seconds, and is from some moment in between.
     if (!Number.isNaN(date)) skewMs = date + 500 - (askedAtMs + ms / 2);

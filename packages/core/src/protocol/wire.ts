@@ -95,7 +95,11 @@ export interface Wire<Name extends AnyOperationName = OperationName> {
 }
 
 /** The slice size to ask for: what is wanted, or more where the file would have too many slices. */
-export function sliceSizeFor({ sliceSize, maxParts }: Traits, sizeBytes: number, wantedBytes: number): number {
+export function sliceSizeFor(
+  { sliceSize, maxParts }: Pick<Traits, 'sliceSize' | 'maxParts'>,
+  sizeBytes: number,
+  wantedBytes: number,
+): number {
   const leastBytes = Math.ceil(sizeBytes / maxParts / sliceSize.step) * sliceSize.step;
   return Math.min(sliceSize.max, Math.max(wantedBytes, leastBytes));
 }

@@ -2,6 +2,7 @@ import { CosSliceError } from '../errors.ts';
 import type { Outcome } from '../exchange/exchange.ts';
 import type { Answer, Listed, Opened, Operation, OperationName, Present } from '../protocol/operations.ts';
 import { CONFLICT_HINT } from '../protocol/responses.ts';
+import { sliceSizeFor } from '../protocol/wire.ts';
 import { type Found, readListed } from './listed.ts';
 import { bytesIn } from './slices.ts';
 import type {
@@ -16,7 +17,19 @@ import type {
   UploadState,
   Why,
 } from './state.ts';
-import { create, discard, fail, finishIfComplete, hash, initiate, list, send, sendFrom, succeed } from './steps.ts';
+import {
+  create,
+  discard,
+  fail,
+  finishIfComplete,
+  hash,
+  initiate,
+  list,
+  recall,
+  send,
+  sendFrom,
+  succeed,
+} from './steps.ts';
 
 /**
  * What an upload does when it does not lead straight from init over slices to finish: where something is in its way, was there
@@ -25,8 +38,8 @@ import { create, discard, fail, finishIfComplete, hash, initiate, list, send, se
 export interface Detours {
   /** The state after an answer that leads elsewhere. */
   onReply(state: ActiveState, reply: Answer): UploadState;
-  /** The state after something has failed for good because of an object in the way. */
-  onExists(state: ActiveState, tries: Tries, error: CosSliceError): UploadState;
+  /** The state after something has failed for good: perhaps because of an object in the way, or of bodies that are too large. */
+  onGivenUp(state: ActiveState, tries: Tries, error: CosSliceError): UploadState;
   /** Removes one session. A server that would remove whatever is at the path is asked what that is, as late as can be. */
   discard(task: Pick<Discarding, 'session' | 'exact'>, ask: Ask): Promise<Outcome>;
 }
@@ -57,19 +70,11 @@ export const detours: Detours = {
         return state;
     }
   },
-  /** Final, unless the object may be our own: made by an attempt whose answer did not arrive. */
-  onExists(state, { attempt, brokenOff }, error) {
-    const isFirst = attempt === 0 && !brokenOff && !state.initCalled;
-    if (state.phase === 'finishing') {
-      // Browsers and proxies send a request again by themselves, too: the object may say that our session has made it.
-      const { session, layout } = state;
-      const claim = { for: 'claim', error, session: session.id, sliceSizeBytes: layout.sliceSizeBytes } as const;
-      return isFirst ? list(state, claim) : lookAfterFinish(state, error);
-    }
-    if (isFirst) return fail(state, error);
-    // Without a SHA-1 on its way, init makes no object.
-    const makesObjects = state.step === 'init' ? state.sha !== undefined : state.step === 'send' && !state.session;
-    return makesObjects ? list(state, { for: 'claim', error }) : fail(state, error);
+  onGivenUp(state, tries, error) {
+    if (error.code === 'exists') return onExists(state, tries, error);
+    if (error.httpStatus === 413 && state.phase === 'sending') return onTooLarge(state, error);
+    // Where the session with the larger slices cannot be removed, its slices are what stands in the way.
+    return fail(state, (state.step === 'discard' && state.tooLarge) || error);
   },
   async discard({ session, exact }, ask) {
     const look = async (): Promise<void> => {
@@ -84,6 +89,40 @@ export const detours: Detours = {
     }
   },
 };
+
+/** Final, unless the object may be our own: made by an attempt whose answer did not arrive. */
+function onExists(state: ActiveState, { attempt, brokenOff }: Tries, error: CosSliceError): UploadState {
+  const isFirst = attempt === 0 && !brokenOff && !state.initCalled;
+  if (state.phase === 'finishing') {
+    // Browsers and proxies send a request again by themselves, too: the object may say that our session has made it.
+    const { session, layout } = state;
+    const claim = { for: 'claim', error, session: session.id, sliceSizeBytes: layout.sliceSizeBytes } as const;
+    return isFirst ? list(state, claim) : lookAfterFinish(state, error);
+  }
+  if (isFirst) return fail(state, error);
+  // Without a SHA-1 on its way, init makes no object.
+  const makesObjects = state.step === 'init' ? state.sha !== undefined : state.step === 'send' && !state.session;
+  return makesObjects ? list(state, { for: 'claim', error }) : fail(state, error);
+}
+
+/** With the fields around them these go through proxies that take 1 MiB, as nginx does where nobody has set it. */
+const SMALL_SLICE_BYTES = 512 * 1024;
+
+/**
+ * A proxy on the way takes no bodies of this size, whatever the server takes. A session keeps its slice size, so it makes room
+ * for one with smaller slices: once, since where the server says how large slices are it may insist.
+ */
+function onTooLarge(state: Sending, error: CosSliceError): UploadState {
+  const { job, layout, session, tooLarge } = state;
+  if (tooLarge || !job.sizes) return fail(state, error);
+  const smallBytes = Math.max(job.sizes.sliceSize.min, SMALL_SLICE_BYTES);
+  const sliceSizeBytes = sliceSizeFor(job.sizes, job.sizeBytes, Math.min(job.sliceSizeBytes, smallBytes));
+  if (sliceSizeBytes >= Math.min(layout.sliceSizeBytes, job.sizeBytes)) return fail(state, error);
+  const smaller = { ...job, sliceSizeBytes, singleMaxBytes: -1 };
+  // The parts of a hash are those of the larger slices.
+  const next = { ...state, job: smaller, tooLarge: error, hash: undefined, resumedBytes: 0, resumed: undefined };
+  return session ? discard(next, session.id, false) : recall(next);
+}
 
 // --- init
 

@@ -44,7 +44,7 @@ export function onFailed(
   }
   const failures = state.failures + 1;
   if (verdict.do === 'give-up' || failures >= retry.attemptsPerUpload) {
-    return error.code === 'exists' && detours ? detours.onExists(state, tries, error) : fail(state, error);
+    return detours ? detours.onGivenUp(state, tries, error) : fail(state, error);
   }
   const retryAtMs = nowMs + verdict.afterMs;
   return noteTry({ ...state, failures }, index, { ...countTry(tries, error), retryAtMs });

@@ -144,6 +144,8 @@ export function createRecorder(store: ResumeStore, { config, url, clock, guard }
       return record && (record.wire ?? FIRST_WIRE) === wire ? read(record) : {};
     },
     keep(state) {
+      // Slices may have become smaller on the way.
+      if (job) job = state.job;
       if (state.run === savedRun) return;
       if ('layout' in state && state.session) {
         const { layout, session, sha, step, name } = state;

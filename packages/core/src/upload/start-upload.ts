@@ -89,6 +89,7 @@ export function startUpload<C>(
     sizeBytes,
     sliceSizeBytes,
     singleMaxBytes: singleRequestMaxBytes,
+    sizes: config.wire.traits,
     integrity,
     overwrite,
     onConflict,

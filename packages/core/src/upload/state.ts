@@ -2,7 +2,7 @@ import type { CosSliceError } from '../errors.ts';
 import type { RetryOptions } from '../options/options.ts';
 import type { FileHash, HashCheckpoint } from '../ports.ts';
 import type { Answer, ObjectLocation } from '../protocol/operations.ts';
-import type { Integrity, Overwrite } from '../protocol/wire.ts';
+import type { Integrity, Overwrite, Traits } from '../protocol/wire.ts';
 import type { Layout, SliceSet } from './slices.ts';
 import type { Tags } from './tags.ts';
 
@@ -14,6 +14,8 @@ export interface Job {
   readonly sliceSizeBytes: number;
   /** Content up to this size goes in one request, without a session. */
   readonly singleMaxBytes: number;
+  /** What slices the wire can have. Absent: their size is never changed on the way. */
+  readonly sizes?: Pick<Traits, 'sliceSize' | 'maxParts'>;
   readonly integrity: Integrity;
   readonly overwrite: Overwrite;
   readonly onConflict: 'error' | 'restart';
@@ -84,6 +86,8 @@ export interface Underway extends Tries, Switches {
   readonly lostAtBytes: number;
   /** What was in the way has been dealt with once. */
   readonly cleared: boolean;
+  /** Bodies were refused as too large, so that slices have been made smaller, once: what was said then. */
+  readonly tooLarge?: CosSliceError | undefined;
   /** Times that finish was refused. */
   readonly refusals: number;
   /** Steps of the opening in a row: a server that contradicts itself is not asked for ever. */

@@ -2,6 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { CosSliceError } from '../errors.ts';
+import { jsonApi } from '../protocol/json-api/index.ts';
 import type { Answer } from '../protocol/operations.ts';
 import { detours } from './detours.ts';
 import { initialState, isOver, isSingle, type Job, type UploadEvent, type UploadState } from './state.ts';
@@ -19,7 +20,7 @@ const PLAIN = { transition, list, create, succeed, fail };
 
 const DOCUMENT = fileURLToPath(new URL('../../../../docs/upload.md', import.meta.url));
 const [OURS, OTHERS] = ['a'.repeat(40), 'b'.repeat(40)];
-const SIZE = 100;
+const SIZE = 1024 * 1024;
 const location = { accessUrl: 'http://x/o', sourceUrl: '', url: '', resourcePath: '' };
 const facts = { sliceSizeBytes: SIZE, serial: false, sessionDelete: true };
 const refused = (code: 'not-found' | 'bad-request' | 'conflict'): CosSliceError => new CosSliceError(code, code);
@@ -51,6 +52,7 @@ const ERRORS = {
   failed: new CosSliceError('network', 'lost', { remedy: 'backoff' }),
   refused: new CosSliceError('unauthorized', 'no'),
   exists: new CosSliceError('exists', 'no'),
+  'too large': new CosSliceError('bad-request', 'no', { httpStatus: 413 }),
 };
 
 interface Edge {
@@ -75,6 +77,7 @@ function eventsAt(state: UploadState): (readonly [name: string, event: UploadEve
       ...asked.map((reply) => [reply.kind, { type: 'replied', run, slice, reply }] as const),
       ...Object.entries(ERRORS)
         .filter(([name]) => name !== 'exists' || MAKERS.includes(step))
+        .filter(([name]) => name !== 'too large' || step === 'send')
         .map(
           ([name, error]) => [name, { type: 'failed', run, slice, error, nowMs: 0, random: 0, online: true }] as const,
         ),
@@ -145,6 +148,7 @@ const JOBS: Job[] = (['none', 'sha1'] as const).flatMap((integrity) =>
         sizeBytes: 0,
         sliceSizeBytes: SIZE,
         singleMaxBytes,
+        sizes: jsonApi.traits,
         integrity,
         overwrite,
         onConflict,

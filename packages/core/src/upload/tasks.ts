@@ -221,7 +221,9 @@ export function createTasks<C>(options: TasksOptions<C>): Tasks<C> {
       if (reply.kind === 'listed') for (const range of reply.stored) content.stored?.(range);
       return { type: 'replied', run, slice, reply };
     } catch (error) {
-      if (isCosSliceError(error, 'exists')) await options.loadDetours().catch(() => {});
+      if (isCosSliceError(error) && (error.code === 'exists' || error.httpStatus === 413)) {
+        await options.loadDetours().catch(() => {});
+      }
       if (signal.reason !== NOT_PLANNED && isCosSliceError(error)) report = { outcome: outcomeOf(error), bytes: 0 };
       throw error;
     } finally {

@@ -1,7 +1,7 @@
 import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { mkdir, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { temporaryDir } from '../../testing/server.ts';
 import { createNameIndexes, type NameIndex } from './name-index.ts';
 
@@ -66,4 +66,16 @@ test('a directory that cannot be read fails whoever asks, and the next one finds
   expect(asked.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected']);
   await mkdir(dir);
   expect((await indexes.of(dir, 'now')).count).toBe(0);
+});
+
+test.each([-1, 1])('a clock on the wall that is set by %i hours changes nothing for who goes on', async (hours) => {
+  const dir = await temporaryDir();
+  const indexes = createNameIndexes();
+  const before = await indexes.of(dir, 'now');
+  await writeFile(join(dir, 'a'), '');
+  const now = Date.now;
+  onTestFinished(() => void vi.restoreAllMocks());
+  vi.spyOn(Date, 'now').mockImplementation(() => now() + hours * 3_600_000);
+  expect(await indexes.of(dir, 'to go on')).toBe(before);
+  expect((await indexes.of(dir, 'now')).count).toBe(1);
 });

@@ -36,6 +36,7 @@ export interface NameIndexes {
 interface Kept {
   readonly index: NameIndex;
   readonly sizeBytes: number;
+  /** On a clock that nobody sets: how long it is held must not depend on the one on the wall. */
   readonly readAtMs: number;
   /** The directory's own time, when it says for certain whether something has changed since. */
   readonly settledNs: bigint | undefined;
@@ -69,15 +70,16 @@ export function createNameIndexes(): NameIndexes {
   }
 
   async function isGood(dir: string, { readAtMs, settledNs }: Kept, wanted: 'now' | 'to go on'): Promise<boolean> {
-    if (wanted === 'to go on' && readAtMs + HELD_MS > Date.now()) return true;
+    if (wanted === 'to go on' && readAtMs + HELD_MS > performance.now()) return true;
     return settledNs !== undefined && (await stat(dir, { bigint: true })).mtimeNs === settledNs;
   }
 
   async function readNow(dir: string): Promise<Kept> {
-    const readAtMs = Date.now();
+    const readAtMs = performance.now();
+    const nowMs = Date.now();
     const { mtimeNs } = await stat(dir, { bigint: true });
     const names = (await readNames(dir, SMALL_ENTRIES)) ?? (await withLock('thread', () => readOnThread(dir)));
-    const isSettled = Number(mtimeNs / 1_000_000n) + GRAIN_MS < readAtMs;
+    const isSettled = Number(mtimeNs / 1_000_000n) + GRAIN_MS < nowMs;
     return {
       index: createNameIndex(names),
       sizeBytes: names.bytes.length + names.ends.byteLength,
