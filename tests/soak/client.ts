@@ -31,8 +31,8 @@ export type ToClient =
 
 export type FromClient =
   | { readonly is: 'ready' }
-  | { readonly is: 'event'; readonly index: number; readonly atMs: number; readonly text: string }
-  | { readonly is: 'uploaded' | 'removed'; readonly index: number; readonly ended: Ended }
+  | { readonly is: 'event'; readonly path: string; readonly atMs: number; readonly text: string }
+  | { readonly is: 'uploaded' | 'removed'; readonly path: string; readonly ended: Ended }
   /** Of the process: something that nobody has caught, or a warning. */
   | { readonly is: 'trouble'; readonly text: string };
 
@@ -56,9 +56,9 @@ function serve({ seed, endpoint, patienceMs, account, bucket, folder }: ClientJo
     // What is left then is to end by itself.
     if (message.do === 'end') return process.disconnect();
     const { plan } = message;
-    const { index } = plan;
-    if (message.do === 'upload') tell({ is: 'uploaded', index, ended: await uploadAll(plan) });
-    else tell({ is: 'removed', index, ended: await endOf(client.remove(plan.path)) });
+    const { path } = plan;
+    if (message.do === 'upload') tell({ is: 'uploaded', path, ended: await uploadAll(plan) });
+    else tell({ is: 'removed', path, ended: await endOf(client.remove(path)) });
   });
   process.channel?.ref();
 
@@ -81,8 +81,8 @@ function serve({ seed, endpoint, patienceMs, account, bucket, folder }: ClientJo
   }
 
   async function uploadOnce(plan: UploadPlan, source: () => UploadSource, breakAt: number | undefined): Promise<Ended> {
-    const { index, path, integrity, sliceSize, concurrency } = plan;
-    const happens = (text: string): void => tell({ is: 'event', index, atMs: Date.now(), text });
+    const { path, integrity, sliceSize, concurrency } = plan;
+    const happens = (text: string): void => tell({ is: 'event', path, atMs: Date.now(), text });
     const controller = new AbortController();
     happens('begins');
     const upload = uploadFile(source(), {

@@ -123,21 +123,18 @@ export async function startClient(
     env: { ...process.env, TMPDIR: tmp, XDG_STATE_HOME: join(job.folder, 'home') },
   });
   const waiting = new Map<string, (ended: Ended) => void>();
-  const paths = new Map<number, string>();
   await new Promise<void>((resolve, reject) => {
     child.once('exit', (code) => reject(new Error(`the client has ended with ${code}`)));
     child.on('message', (message: FromClient) => {
       if (message.is === 'ready') resolve();
       else if (message.is === 'trouble') onTrouble(message.text);
-      else if (message.is === 'event') stories.tell(paths.get(message.index) ?? '', message.text, message.atMs);
-      else if (message.is !== undefined) waiting.get(`${message.is} ${message.index}`)?.(message.ended);
+      else if (message.is === 'event') stories.tell(message.path, message.text, message.atMs);
+      else if (message.is !== undefined) waiting.get(`${message.is} ${message.path}`)?.(message.ended);
     });
   });
   const ask = (order: ToClient & { readonly plan: UploadPlan }): Promise<Ended> =>
     new Promise((resolve) => {
-      const { index, path } = order.plan;
-      paths.set(index, path);
-      waiting.set(`${order.do === 'upload' ? 'uploaded' : 'removed'} ${index}`, resolve);
+      waiting.set(`${order.do === 'upload' ? 'uploaded' : 'removed'} ${order.plan.path}`, resolve);
       child.send(order);
     });
   return {

@@ -68,16 +68,14 @@ export function countTry({ attempt, opaque, doubts }: Tries, error: CosSliceErro
   return {
     attempt: attempt + 1,
     opaque: error.opaque ? opaque + 1 : 0,
-    doubts: doubts + (isDoubt(error) ? 1 : 0),
+    doubts: isDoubt(error) ? doubts + 1 : doubts,
     resigns: 0,
   };
 }
 
 /** Nothing answers, or something else does. 502 to 504 are a balancer's words for a server that is away for a while. */
-function isDoubt({ code, unreachable, httpStatus = 0 }: CosSliceError): boolean {
-  return (
-    unreachable === true || code === 'timeout' || (code === 'bad-reply' && !(httpStatus >= 502 && httpStatus <= 504))
-  );
+function isDoubt({ code, unreachable, httpStatus = 0 }: CosSliceError): boolean | undefined {
+  return unreachable || code === 'timeout' || (code === 'bad-reply' && (httpStatus < 502 || httpStatus > 504));
 }
 
 /** Exponential backoff with full jitter, but never less than the server asked for. `attempt` counts from 1. */
