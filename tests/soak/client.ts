@@ -44,6 +44,9 @@ process.on('unhandledRejection', (error) => trouble(`unhandled rejection: ${(err
 process.on('uncaughtException', (error) => trouble(`uncaught exception: ${error.stack}`));
 process.on('warning', (warning) => trouble(`warning: ${warning.stack}`));
 
+/** Nobody is there any more to tell anything. */
+const onOrphaned = (): never => process.exit(1);
+
 function serve({ seed, endpoint, patienceMs, account, bucket, folder }: ClientJob): void {
   const target = { endpoint, appId: account.appId, bucket };
   const resume = createFileResumeStore({ dir: join(folder, 'state') });
@@ -54,12 +57,16 @@ function serve({ seed, endpoint, patienceMs, account, bucket, folder }: ClientJo
   process.on('message', async (message: ToClient | string) => {
     if (typeof message === 'string') return;
     // What is left then is to end by itself.
-    if (message.do === 'end') return process.disconnect();
+    if (message.do === 'end') {
+      process.off('disconnect', onOrphaned);
+      return process.disconnect();
+    }
     const { plan } = message;
     const { path } = plan;
     if (message.do === 'upload') tell({ is: 'uploaded', path, ended: await uploadAll(plan) });
     else tell({ is: 'removed', path, ended: await endOf(client.remove(path)) });
   });
+  process.on('disconnect', onOrphaned);
   process.channel?.ref();
 
   /** As often as its user begins again. */
