@@ -44,6 +44,18 @@ describe('list', () => {
     expect(new URL(transport.requests[0]?.url ?? '').pathname).toMatch(/demobucket\/x\/ab$/);
   });
 
+  test.each([
+    ['names', ['t/', 't']],
+    ['names from the bucket', ['/t/t/', 't/t']],
+  ])('tells what is called like its directory from the directory, by %s', async (_, names) => {
+    const { client } = setUp(() => page(names, ''));
+    const { entries } = await client.listPage('t/');
+    expect(entries.map(({ path, name }) => [path, name])).toEqual([
+      ['t/t/', 't'],
+      ['t/t', 't'],
+    ]);
+  });
+
   test('of the bucket', async () => {
     const { client } = setUp(() => page(['a'], ''));
     expect((await client.listPage('')).entries).toMatchObject([{ path: 'a' }]);

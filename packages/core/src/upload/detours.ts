@@ -295,6 +295,7 @@ function lookAfterFinish(state: Finishing, error: CosSliceError): UploadState {
 /** Back to a new session: once, and again only after more had been stored than the time before. */
 function loseSession(state: ActiveState, storedBytes: number, cause: CosSliceError): UploadState {
   if (storedBytes > state.lostAtBytes) return create({ ...state, lostAtBytes: storedBytes });
-  const what = 'the server keeps losing the upload: look at its log, then start again';
+  const what =
+    'the server keeps losing the upload, or another upload to this path keeps taking its place: look at its log, then start again';
   return fail(state, new CosSliceError('session-lost', what, { cause }));
 }

@@ -48,9 +48,10 @@ const READERS: {
     const directory = path.slice(0, path.lastIndexOf('/') + 1);
     const entries: Entry[] = [];
     for (const info of infos.map(toObject)) {
-      // Some servers tell names from the bucket.
+      // Some servers tell names from the bucket; one segment is a name, though it may be that of the directory, too.
       const name = toText(info.name).replace(/^\//, '');
-      const entry = name && readEntry(info, name.startsWith(directory) ? name : directory + name);
+      const isWhole = name.slice(0, -1).includes('/') && name.startsWith(directory);
+      const entry = name && readEntry(info, isWhole ? name : directory + name);
       if (!entry) return unusable('infos', 'entries', response);
       entries.push(entry);
     }
