@@ -56,9 +56,9 @@ export const machine = [
   },
   {
     name: 'an object in the way is never asked for its owner',
-    file: `${upload}/failing.ts`,
-    find: "return error.code === 'exists' && detours ? detours.onExists(state, tries, error) : fail(state, error);",
-    replace: 'return fail(state, error);',
+    file: `${upload}/detours.ts`,
+    find: "if (error.code === 'exists') return onExists(state, tries, error);",
+    replace: "if (error.code === 'exists') return fail(state, error);",
   },
   {
     name: 'a session that is gone while the last slices are unheard of counts as lost',
