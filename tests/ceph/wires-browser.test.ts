@@ -6,8 +6,9 @@ import { type Site, startSite } from '@cos-slice/testkit/site';
 import { build } from 'esbuild';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { ceph, s3 } from './support/bucket.ts';
-import { PART_BYTES, startCosPlace, startS3Place, type WirePlace } from './support/wires.ts';
+import { ceph } from './support/bucket.ts';
+import { PAGE_PLACES } from './support/pages.ts';
+import { PART_BYTES, type WirePlace } from './support/wires.ts';
 
 const endpoint = ceph?.smallEndpoint ?? '';
 
@@ -62,23 +63,6 @@ function contentOf(sizeBytes: number): Buffer {
   return Buffer.from(Uint8Array.from({ length: sizeBytes }, (_, i) => (i * 131 + (i >> 8) * 17) & 255));
 }
 
-const RULES = `<CORSConfiguration><CORSRule><AllowedOrigin>*</AllowedOrigin><AllowedHeader>*</AllowedHeader>${[
-  'GET',
-  'HEAD',
-  'PUT',
-  'POST',
-  'DELETE',
-]
-  .map((method) => `<AllowedMethod>${method}</AllowedMethod>`)
-  .join(
-    '',
-  )}<ExposeHeader>ETag</ExposeHeader><ExposeHeader>x-amz-meta-cos-slice-upload</ExposeHeader></CORSRule></CORSConfiguration>`;
-
-const KINDS = [
-  ['S3', 's3', () => startS3Place(endpoint)],
-  ['the XML API of COS', 'cos', () => startCosPlace(endpoint)],
-] as const;
-
 describe.skipIf(!ceph)('a page', () => {
   let browser: Browser;
   let site: Site;
@@ -98,13 +82,11 @@ describe.skipIf(!ceph)('a page', () => {
     await site?.close();
   });
 
-  describe.each(KINDS)('over %s', (_name, kind, start) => {
+  describe.each(PAGE_PLACES)('over %s', (_name, kind, start) => {
     let place: WirePlace;
     let order: (path: string, sizeBytes: number, options?: Order['options']) => Order;
     beforeAll(async () => {
-      place = await start();
-      const { status } = await s3(endpoint, 'PUT', `/${place.bucket}?cors`, { body: RULES });
-      expect(status).toBe(200);
+      place = await start(endpoint);
       const { facade, bucket, signer } = place;
       const at = facade?.endpoint ?? endpoint;
       order = (path, sizeBytes, options) => ({
