@@ -9,6 +9,9 @@ const NOBODYS = '';
 /** Between two hash checkpoints put into the store. */
 const CHECKPOINT_EVERY_MS = 2000;
 
+/** How long a request waits for what a later run must know of it: the store may be slow, and is no reason to stand still. */
+const SAVING_MS = 1000;
+
 const STORAGE: WorkName = ['source-unreadable', 'the resume store'];
 
 /** The wire of records that are older than the name of their wire. */
@@ -30,6 +33,8 @@ export interface Recorder {
   /** The upload has failed: what is remembered of it must be true of a later run. */
   failed(reached: ActiveState, error: CosSliceError): void;
   checkpoint(checkpoint: HashCheckpoint): void;
+  /** What was to be saved is, or the store takes too long. Never fails. */
+  saved(): Promise<void>;
   /** Writes what is left to write, and unlocks the destination. */
   close(forget: boolean): Promise<void>;
 }
@@ -177,6 +182,11 @@ export function createRecorder(store: ResumeStore, { config, url, clock, guard }
       if (nowMs - checkpointSavedAtMs < CHECKPOINT_EVERY_MS) return;
       checkpointSavedAtMs = nowMs;
       save({ hash: next });
+    },
+    async saved() {
+      const waiting = new AbortController();
+      await Promise.race([writing, clock.sleep(SAVING_MS, waiting.signal)]);
+      waiting.abort();
     },
     async close(forget) {
       if (forget && identity !== undefined) write(() => store.remove(key));

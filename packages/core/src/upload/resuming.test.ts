@@ -62,6 +62,26 @@ describe('resume', () => {
     expect(transport.requests.at(-1)?.fields).toMatchObject({ op: 'upload_slice_finish', sha: SHA });
   });
 
+  test.each([
+    ['once it is on record', 0],
+    ['without waiting long for a store that hangs', Number.POSITIVE_INFINITY],
+  ])('finish is called %s', async (_how, delayMs) => {
+    const store = memoryStore(new Map());
+    const { start, transport, clock } = setUp({});
+    const finishing: string[] = [];
+    const save: typeof store.save = async (key, saved) => {
+      if (saved.finishing) {
+        await clock.sleep(Math.min(delayMs || 400, 1e9), new AbortController().signal);
+        finishing.push(transport.transcript.at(-1) ?? '');
+      }
+      return store.save(key, saved);
+    };
+    const upload = start({ resume: { ...store, save } });
+    await clock.runUntil(upload.done);
+    expect(transport.transcript.at(-1)).toBe('upload_slice_finish');
+    expect(finishing.map((last) => last.split('@')[0])).toEqual(delayMs === 0 ? ['upload_slice_data'] : []);
+  });
+
   test('a file whose finish had been called ends at once', async () => {
     const store = memoryStore(new Map([[KEY, record({ finishing: true })]]));
     const { start, transport, clock } = setUp({ answer: () => ok(FOUND) });

@@ -205,6 +205,8 @@ export function createTasks<C>(options: TasksOptions<C>): Tasks<C> {
     const { run } = task;
     const slice = sliceOf(task);
     if (task.type === 'finish') await verify(controller);
+    // What makes an object is on record before it is sent: a later run would take the object for somebody else's.
+    if (task.type === 'finish' || task.type === 'init') await options.recorder()?.saved();
     // Before anything of the slice is read, and until its request has ended.
     const heldBytes = task.type === 'send' ? task.range.length : 0;
     const leave = await limiter.acquire(signal, options.owner, heldBytes);
