@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -49,4 +49,15 @@ test('a mistake is found, and told with its seed and its story', async () => {
   expect(told).toMatch(/client-\d\/\d begins at /);
   expect(told).toMatch(/ -> upload_slice_finish/);
   expect(told).toContain(`!!! ${found?.problems[0]}`);
+});
+
+test('every mistake still fits the code that it is made in', async () => {
+  const misfits: string[] = [];
+  for (const { name, file: place, find, also } of Object.values(MUTANTS).flat()) {
+    const code = await readFile(new URL(`../../${place}`, import.meta.url), 'utf8');
+    for (const text of [find, ...(also ? [also.find] : [])]) {
+      if (code.split(text).length !== 2) misfits.push(`${name}: ${place} has ${JSON.stringify(text)} not once`);
+    }
+  }
+  expect(misfits).toEqual([]);
 });

@@ -111,8 +111,8 @@ export const machine = [
   {
     name: 'a failure is final at the first attempt',
     file: 'packages/core/src/exchange/judge.ts',
-    find: 'if (attempt + 1 >= attempts)',
-    replace: 'if (attempt + 3 >= attempts)',
+    find: 'if (attempt + 1 >= policy.attempts)',
+    replace: 'if (attempt >= 0)',
   },
   {
     name: 'an expired signature is given up at once',

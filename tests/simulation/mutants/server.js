@@ -52,7 +52,7 @@ export const fileStore = [
   {
     name: 'a session that was just made is not forced',
     file: `${files}/file-store.ts`,
-    find: 'if (fsync) await syncDirectories(dir, layout.sessions);',
+    find: 'await syncDirectories(dir, dirname(dir));',
     replace: '',
   },
   {
@@ -92,8 +92,8 @@ export const fileStore = [
   {
     name: 'the object of a finished upload does not say whose it is',
     file: `${files}/session.ts`,
-    find: 'host.place(data, { sha, attributes, session: meta.id }, overwrite)',
-    replace: 'host.place(data, { sha, attributes }, overwrite)',
+    find: 'host.place(path, { sha, attributes, session: meta.id }, overwrite)',
+    replace: 'host.place(path, { sha, attributes }, overwrite)',
   },
   {
     name: 'a finished upload keeps its session',
