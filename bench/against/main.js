@@ -24,7 +24,9 @@ import { buildVersion, thisVersion } from './version.js';
  */
 export async function compareWith(ref, context) {
   const dir = await mkdtemp(join(process.env.BENCH_DIR ?? tmpdir(), 'cos-slice-against-'));
-  const clean = () => rmSync(dir, { recursive: true, force: true });
+  const clean = () => {
+    for (const left of [dir, context.dir]) rmSync(left, { recursive: true, force: true, maxRetries: 5 });
+  };
   process.once('exit', clean);
   for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM'])) process.once(signal, () => process.exit(130));
   try {
@@ -65,6 +67,11 @@ async function compare(before, context) {
     }
   } finally {
     await close();
+  }
+  const isWhole = (/** @type {{ before: number, after: number }} */ pair) => pair.before > 0 && pair.after > 0;
+  for (const { measure, cost, pairs } of found.values()) {
+    // A cost that is not told any more would otherwise be one that never grows.
+    if (!pairs.every(isWhole)) throw new Error(`${measure}, ${cost}: one of the versions does not tell it`);
   }
   const compared = [...found.values()].map(({ measure, cost, pairs }) => ({
     measure,

@@ -53,6 +53,9 @@ function versionIn(root, name) {
 function run(command, args, cwd) {
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, { cwd, stdio: ['ignore', 'ignore', 'pipe'] });
+    const stop = () => child.kill();
+    process.once('exit', stop);
+    child.once('exit', () => process.off('exit', stop));
     let said = '';
     child.stderr.on('data', (chunk) => {
       said += chunk;

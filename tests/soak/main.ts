@@ -216,7 +216,7 @@ async function uploadAll(world: World): Promise<Counts> {
     const ended = await endsInTime(upload()).finally(() => underWay.delete(plan));
     if (!ended) return isWrong(plan, 'has not ended');
     count(plan, ended);
-    // A page that goes before its browser has noted that finish is under way meets its own object, and cannot know it.
+    // Where the browser takes longer to note that finish is under way than finish waits for it, the next page meets its own object.
     const meetsItself = ended.code === 'exists' && plan.from === 'chromium' && plan.breaks.length > 0;
     if (ended.code !== undefined && !meetsItself) return isWrong(plan, `ends with ${ended.code}: ${ended.message}`);
     const stored = await readFile(join(server.root, ACCOUNT.appId, BUCKET, plan.path)).catch(() => undefined);

@@ -18,6 +18,7 @@ type Passed =
   | 'sliceSize'
   | 'singleRequestMax'
   | 'maxMemory'
+  | 'bandwidth'
   | 'integrity'
   | 'overwrite'
   | 'onConflict'
@@ -88,6 +89,7 @@ const PASSED: readonly Passed[] = [
   'sliceSize',
   'singleRequestMax',
   'maxMemory',
+  'bandwidth',
   'integrity',
   'overwrite',
   'onConflict',

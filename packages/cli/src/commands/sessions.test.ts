@@ -36,7 +36,9 @@ test('the one at a path is listed, and given up with what is remembered of it', 
   const removed = await cos('sessions', 'rm', 'demo/dir/left.bin', '-f');
   expect(removed).toMatchObject({ code: 0, stdout: expect.stringContaining('given up, and forgotten here') });
   expect(await records()).toBe(0);
-  expect((await cos('sessions', 'ls', 'demo/dir/left.bin')).stdout).toBe('');
+  const empty = await cos('sessions', 'ls', 'demo/dir/left.bin');
+  expect(empty).toMatchObject({ code: 0, stdout: '', stderr: 'nothing is unfinished there\n' });
+  expect(await cos('sessions', 'ls', 'demo/dir/left.bin', '--json')).toMatchObject({ stdout: '', stderr: '' });
 });
 
 test.skipIf(!hasTerminal)('rm asks on a terminal', async () => {

@@ -73,10 +73,14 @@ export const sessions: Command = {
       const uploads = uploadsAt(connection, place, given.proxy);
       const wanted = wantedOf(uploads, place, connection(place.bucket).wire, flags, signal);
       if (action === 'ls' || dryRun) {
+        let isEmpty = true;
         for await (const one of wanted) {
+          isEmpty = false;
           await show(one, place, flags, flags.long ? await uploads.look(one, { signal }) : undefined);
           if (!isRead()) break;
         }
+        // Beside what is read by programs: silence could as well be a wrong path.
+        if (isEmpty && !json) process.stderr.write('nothing is unfinished there\n');
         return EXIT.done;
       }
       const found: UnfinishedUpload[] = [];

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { createLimiter } from '../batch/limiter.ts';
+import { CosSliceError } from '../errors.ts';
 import type { ByteRange, Hasher, Source } from '../ports.ts';
-import { type Answer, happy, SHA, SLICE, sends, setUp } from '../testing/setting.ts';
+import { type Answer, happy, memoryStore, SHA, SLICE, sends, setUp } from '../testing/setting.ts';
 
 describe('cancel and pause', () => {
   const phases: [string, Answer | undefined, Partial<Hasher<ByteRange>>, Partial<Source<ByteRange>>][] = [
@@ -33,6 +34,40 @@ describe('cancel and pause', () => {
       expect(released).toHaveLength(slices.length);
       upload.resume();
       expect(upload.state.phase).toBe('cancelled');
+    },
+  );
+
+  test.each(['cancelled', 'paused'] as const)(
+    '%s while the destination is being locked: whoever comes next finds no lock, and the first to come back neither',
+    async (how) => {
+      const { start, clock } = setUp({});
+      let held = false;
+      /** Takes its time, and does not hear of being given up. */
+      const lock = async (): Promise<() => Promise<void>> => {
+        if (held) throw new CosSliceError('locked', 'another upload runs');
+        held = true;
+        await clock.sleep(100, new AbortController().signal);
+        return async () => {
+          await clock.sleep(100, new AbortController().signal);
+          held = false;
+        };
+      };
+      const resume = { ...memoryStore(), lock };
+      const controller = new AbortController();
+      const upload = start({ resume, signal: controller.signal });
+      await clock.advance(50);
+      expect(held).toBe(true);
+      if (how === 'paused') {
+        upload.pause();
+        upload.resume();
+        await clock.runUntil(upload.done);
+      } else {
+        controller.abort('enough');
+        await expect(clock.runUntil(upload.done)).rejects.toBe('enough');
+        expect(held).toBe(false);
+        await clock.runUntil(start({ resume }).done);
+      }
+      expect(held).toBe(false);
     },
   );
 

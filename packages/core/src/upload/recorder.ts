@@ -63,6 +63,8 @@ export function createRecorder(store: ResumeStore, { config, url, clock, guard }
   let job: Job | undefined;
   let resumable = true;
   let unlock: (() => Promise<void>) | undefined;
+  /** Ends when the lock is taken, or was given back because nobody waits for it any more. */
+  let locking: Promise<unknown> = Promise.resolve();
   let savedRun = -1;
   let checkpoint: HashCheckpoint | undefined;
   let checkpointSavedAtMs = Number.NEGATIVE_INFINITY;
@@ -114,6 +116,13 @@ export function createRecorder(store: ResumeStore, { config, url, clock, guard }
     }
   };
 
+  const lock = async (signal: AbortSignal): Promise<typeof unlock> => {
+    const release = await store.lock?.(key, signal);
+    if (!signal.aborted) return release;
+    await release?.();
+    return undefined;
+  };
+
   /** What a record says that fits this upload. */
   const read = (record: ResumeRecord): Recalled => {
     const { session, sha, initCalled, finishing, hash, name } = record;
@@ -140,9 +149,15 @@ export function createRecorder(store: ResumeStore, { config, url, clock, guard }
         if (identity === undefined) return {};
         key += `#${identity}`;
       }
+      // One that was asked for in vain, before a pause perhaps, would be in the way of the next.
+      await ask(controller, () => locking);
       unlock ??= await ask(
         controller,
-        async (signal) => store.lock?.(key, signal),
+        (signal) => {
+          const taken = lock(signal);
+          locking = taken.catch(() => {});
+          return taken;
+        },
         (release) => release?.(),
       );
       const record = identity && (await ask(controller, () => store.load(key)));
@@ -191,6 +206,7 @@ export function createRecorder(store: ResumeStore, { config, url, clock, guard }
     async close(forget) {
       if (forget && identity !== undefined) write(() => store.remove(key));
       await writing;
+      await locking;
       await unlock?.();
     },
   };
