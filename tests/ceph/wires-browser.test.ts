@@ -1,13 +1,9 @@
 // Pages that upload over S3 and the XML API of COS, in Chromium, to Ceph and to COS in front of it.
-import { fileURLToPath } from 'node:url';
 import type { UploadResult } from '@cos-slice/browser';
-import { CHROMIUMS, launchChromium } from '@cos-slice/testkit/chromium';
-import { type Site, startSite } from '@cos-slice/testkit/site';
-import { build } from 'esbuild';
-import type { Browser, Page } from 'playwright-core';
+import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { ceph } from './support/bucket.ts';
-import { PAGE_PLACES } from './support/pages.ts';
+import { PAGE_PLACES, type PageSite, startPages } from './support/pages.ts';
 import { PART_BYTES, type WirePlace } from './support/wires.ts';
 
 const endpoint = ceph?.smallEndpoint ?? '';
@@ -64,23 +60,11 @@ function contentOf(sizeBytes: number): Buffer {
 }
 
 describe.skipIf(!ceph)('a page', () => {
-  let browser: Browser;
-  let site: Site;
+  let pages: PageSite;
   beforeAll(async () => {
-    const { outputFiles } = await build({
-      stdin: { contents: PAGE, resolveDir: fileURLToPath(new URL('.', import.meta.url)) },
-      bundle: true,
-      format: 'iife',
-      write: false,
-    });
-    site = await startSite({ slices: () => {}, sign: async () => '' });
-    site.scripts.set('/page.js', outputFiles[0]?.text ?? '');
-    browser = await launchChromium(CHROMIUMS[0]);
+    pages = await startPages(PAGE);
   });
-  afterAll(async () => {
-    await browser?.close();
-    await site?.close();
-  });
+  afterAll(() => pages?.close());
 
   describe.each(PAGE_PLACES)('over %s', (_name, kind, start) => {
     let place: WirePlace;
@@ -101,13 +85,6 @@ describe.skipIf(!ceph)('a page', () => {
     });
     afterAll(() => place?.close());
 
-    async function open(): Promise<Page> {
-      const context = await browser.newContext();
-      onTestFinished(() => context.close());
-      const page = await context.newPage();
-      await page.goto(site.pageUrl);
-      return page;
-    }
     const run = (page: Page, given: Order) => page.evaluate((one) => window.run(one), given);
     const holds = async ({ path, sizeBytes }: Order): Promise<boolean> =>
       (await place.read(path))?.equals(contentOf(sizeBytes)) === true;
@@ -117,7 +94,7 @@ describe.skipIf(!ceph)('a page', () => {
       ['what goes in one request', PART_BYTES],
       ['many parts, the last one short', 20 * PART_BYTES + 12_345],
     ])('stores what it uploads: %s', async (name, sizeBytes) => {
-      const page = await open();
+      const page = await pages.open();
       for (const options of [{}, { integrity: 'md5' }] as const) {
         const given = order(`${name}/${Object.keys(options)} a b+c腾.bin`, sizeBytes, options);
         expect(await run(page, given)).toMatchObject({ result: { sentBytes: sizeBytes }, fraction: 1 });
@@ -127,7 +104,7 @@ describe.skipIf(!ceph)('a page', () => {
     });
 
     test('goes on after a reload', async () => {
-      const page = await open();
+      const page = await pages.open();
       const given = order('reloaded.bin', 30 * PART_BYTES + 1);
       void run(page, { ...given, options: { bytesPerSecond: 8 * PART_BYTES } }).catch(() => {});
       await page.waitForFunction(() => window.stored >= 5, undefined, { polling: 20 });
@@ -140,7 +117,7 @@ describe.skipIf(!ceph)('a page', () => {
     });
 
     test('leaves what is there, unless it may be replaced', async () => {
-      const page = await open();
+      const page = await pages.open();
       await run(page, order('kept.bin', 10));
       for (const sizeBytes of [11, 3 * PART_BYTES]) {
         expect(await run(page, order('kept.bin', sizeBytes))).toMatchObject({ code: 'exists' });
@@ -154,7 +131,7 @@ describe.skipIf(!ceph)('a page', () => {
     test.skipIf(kind === 's3')('gets through lost requests and answers, and knows its own object', async () => {
       const { facade } = place;
       if (!facade) throw new Error('no facade');
-      const page = await open();
+      const page = await pages.open();
       let count = 0;
       let finishes = 0;
       facade.fault = ({ method, query }) => {

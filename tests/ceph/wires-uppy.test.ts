@@ -3,14 +3,10 @@ import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { CHROMIUMS, launchChromium } from '@cos-slice/testkit/chromium';
-import { type Site, startSite } from '@cos-slice/testkit/site';
-import { build } from 'esbuild';
-import type { Browser, Page } from 'playwright-core';
+import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { ceph } from './support/bucket.ts';
-import { PAGE_PLACES } from './support/pages.ts';
+import { PAGE_PLACES, type PageSite, startPages } from './support/pages.ts';
 import { PART_BYTES, type WirePlace } from './support/wires.ts';
 
 const endpoint = ceph?.smallEndpoint ?? '';
@@ -72,23 +68,11 @@ const PAGE = `
 `;
 
 describe.skipIf(!ceph)('a Dashboard', () => {
-  let browser: Browser;
-  let site: Site;
+  let pages: PageSite;
   beforeAll(async () => {
-    const { outputFiles } = await build({
-      stdin: { contents: PAGE, resolveDir: fileURLToPath(new URL('.', import.meta.url)) },
-      bundle: true,
-      format: 'iife',
-      write: false,
-    });
-    site = await startSite({ slices: () => {}, sign: async () => '' });
-    site.scripts.set('/page.js', outputFiles[0]?.text ?? '');
-    browser = await launchChromium(CHROMIUMS[0]);
+    pages = await startPages(PAGE);
   });
-  afterAll(async () => {
-    await browser?.close();
-    await site?.close();
-  });
+  afterAll(() => pages?.close());
 
   describe.each(PAGE_PLACES)('over %s', (_name, kind, startPlace) => {
     let place: WirePlace;
@@ -101,10 +85,7 @@ describe.skipIf(!ceph)('a Dashboard', () => {
     });
     afterAll(() => place?.close());
     beforeEach(async () => {
-      const context = await browser.newContext();
-      onTestFinished(() => context.close());
-      page = await context.newPage();
-      await page.goto(site.pageUrl);
+      page = await pages.open();
     });
 
     const start = (more: Partial<Settings> = {}) =>

@@ -156,7 +156,12 @@ export async function startWos(): Promise<Wos> {
     const { pathname } = new URL(request.url ?? '', 'http://wos');
     const shared = objects.get(decodeURIComponent(pathname.replace('/public/', '')));
     if (request.method === 'GET' && pathname.startsWith('/public/') && shared) return void response.end(shared.bytes);
-    const reply = pathname === '/get_token' ? handToken(request) : await serve(request);
+    const answering = pathname === '/get_token' ? handToken(request) : serve(request);
+    const reply = await Promise.resolve(answering).catch((error) => {
+      // Whoever is interrupted sends no more.
+      if (!request.destroyed) throw error;
+    });
+    if (!reply) return;
     const { status = 200, code = 0, message = code === 0 ? 'SUCCESS' : 'ERROR', data } = reply;
     request.resume();
     response.writeHead(status, { 'Content-Type': 'application/json' }).end(JSON.stringify({ code, message, data }));

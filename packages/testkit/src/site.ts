@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { text } from 'node:stream/consumers';
 
 export interface SiteOptions {
   /** Answers what is uploaded: the slice server. */
@@ -33,9 +34,10 @@ export async function startSite({ slices, sign, scripts: first = new Map() }: Si
   const page = await listen(async (req, res) => {
     const path = req.url?.split('?')[0];
     if (path === '/sign') {
-      let text = '';
-      for await (const chunk of req) text += chunk;
-      const signature = await sign(JSON.parse(text));
+      // A page that is left in the middle of asking needs no answer.
+      const asked = await text(req).catch(() => undefined);
+      if (asked === undefined) return;
+      const signature = await sign(JSON.parse(asked));
       return void res.setHeader('Content-Type', 'application/json').end(JSON.stringify({ signature }));
     }
     for (const [name, value] of Object.entries(site.pageHeaders)) res.setHeader(name, value);

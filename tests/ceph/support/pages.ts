@@ -1,3 +1,9 @@
+import { fileURLToPath } from 'node:url';
+import { CHROMIUMS, launchChromium } from '@cos-slice/testkit/chromium';
+import { startSite } from '@cos-slice/testkit/site';
+import { build } from 'esbuild';
+import type { Browser, Page } from 'playwright-core';
+import { onTestFinished } from 'vitest';
 import { s3 } from './bucket.ts';
 import { startCosPlace, startS3Place, type WirePlace } from './wires.ts';
 
@@ -19,3 +25,37 @@ export const PAGE_PLACES = [
   ['S3', 's3', async (endpoint: string) => withPages(endpoint, await startS3Place(endpoint))],
   ['the XML API of COS', 'cos', async (endpoint: string) => withPages(endpoint, await startCosPlace(endpoint))],
 ] as const;
+
+/** A site whose pages run a script of an application, and a browser that visits it. */
+export interface PageSite {
+  /** A page that shares nothing with others, until the test has ended. */
+  open(): Promise<Page>;
+  close(): Promise<void>;
+}
+
+/** @param code as an application would write it, in a module */
+export async function startPages(code: string): Promise<PageSite> {
+  const { outputFiles } = await build({
+    stdin: { contents: code, resolveDir: fileURLToPath(new URL('.', import.meta.url)) },
+    bundle: true,
+    format: 'iife',
+    write: false,
+    logLevel: 'error',
+  });
+  const site = await startSite({ slices: () => {}, sign: async () => '' });
+  site.scripts.set('/page.js', outputFiles[0]?.text ?? '');
+  const browser: Browser = await launchChromium(CHROMIUMS[0]);
+  return {
+    async open() {
+      const context = await browser.newContext();
+      onTestFinished(() => context.close());
+      const page = await context.newPage();
+      await page.goto(site.pageUrl);
+      return page;
+    },
+    async close() {
+      await browser.close();
+      await site.close();
+    },
+  };
+}
