@@ -57,7 +57,7 @@ export function createClient(surroundings: Surroundings, plan: ClientPlan): Clie
   const { world, scenario, network, objects, promises } = surroundings;
   const machine: Machine = { name: plan.name, skewMs: plan.skewMs };
   const records = createRecords(world, scenario.recordsFailing);
-  const book: SourceBook = { open: 0, slices: 0, bytes: 0, maxBytes: undefined };
+  const book: SourceBook = { open: 0, slices: 0, filled: 0, bytes: 0, maxBytes: undefined };
   const undertakings = plan.uploads.map(
     (upload): Undertaking => ({
       plan: upload,
@@ -80,6 +80,7 @@ export function createClient(surroundings: Surroundings, plan: ClientPlan): Clie
     started.onDeath.add(() => {
       book.open = 0;
       book.slices = 0;
+      book.filled = 0;
       book.bytes = 0;
       switches.reset();
       world.after(world.random.between(10, RESTART_MS), world.nature, () => {

@@ -13,6 +13,8 @@ export interface ClientFile {
 export interface SourceBook {
   open: number;
   slices: number;
+  /** Those of the slices that have any content. */
+  filled: number;
   /** In memory, and how many may be; undefined: any number. */
   bytes: number;
   maxBytes: number | undefined;
@@ -46,8 +48,10 @@ export function openFile(world: World, process: Process, file: ClientFile, book:
         file.bytes.copy(bytes, 0, offset, offset + length);
         held.add(bytes);
         book.slices += 1;
+        book.filled += Math.sign(length);
         book.bytes += length;
-        if (book.slices > 1 && book.bytes > (book.maxBytes ?? book.bytes)) {
+        // What is larger than the bound goes alone; an empty file beside it holds nothing.
+        if (book.filled > 1 && book.bytes > (book.maxBytes ?? book.bytes)) {
           world.complain(`${process.name} holds ${book.bytes} bytes of ${book.maxBytes}`);
         }
         return bytes;
@@ -56,6 +60,7 @@ export function openFile(world: World, process: Process, file: ClientFile, book:
     release(bytes) {
       if (!held.delete(bytes)) world.complain(`${process.name} releases a slice twice`);
       book.slices -= 1;
+      book.filled -= Math.sign(bytes.length);
       book.bytes -= bytes.length;
     },
     identity: () => read(() => createHash('md5').update(file.bytes).digest('hex')),

@@ -35,6 +35,8 @@ export function isRightOutcome(error: unknown, circumstances: Circumstances): bo
     events.some(({ what }) => what === 'clock-jumps') ||
     clients.some(({ skewMs, lifetimeSec }) => skewMs !== 0 || lifetimeSec < 3600) ||
     plan.interruptions.some(({ what }) => what === 'clock-jumps');
+  // Without hard links a session's data has no name of its own while another server puts it in place: it looks gone until then.
+  const hidesSessions = servers.length > 1 && !scenario.disk.hasLinks && scenario.disk.stalling > 0;
   const losesSessions = sessionTtlMs < 3_600_000 || events.some(({ what }) => what === 'session-dropped');
   const isRight: Partial<Record<ErrorCode, () => boolean>> = {
     exists: () => !plan.overwrite && hasObject,
@@ -51,7 +53,7 @@ export function isRightOutcome(error: unknown, circumstances: Circumstances): bo
     'signature-expired': () => hasWrongClocks,
     // Whoever goes on with an upload of the same content may have damaged it, or changed its file.
     integrity: () => met('damaged') > 0 || fileChanged || (rivals > 0 && mayBeSpoilt(scenario)),
-    'session-lost': () => losesSessions || rivals > 0 || met('late', 'twice') > 0,
+    'session-lost': () => losesSessions || hidesSessions || rivals > 0 || met('late', 'twice') > 0,
   };
   return isRight[error.code]?.() ?? false;
 }
