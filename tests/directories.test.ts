@@ -192,6 +192,26 @@ test('what cannot be uploaded is told and not fatal, unless it is to be', async 
   });
 });
 
+test('what cannot have its name on the other side is told and left out, and the rest arrives', async () => {
+  await write({ 'at 12:30.jpg': 'one', 'plain.jpg': 'two', 'why?/inside.txt': 'three', 'z/last.txt': 'four' });
+  const told: DirectoryEvent[] = [];
+  const result = await client.uploadDirectory(local, { to: 'backup', onEntry: (event) => told.push(event) }).done;
+  expect(result).toMatchObject({ problems: 3, failed: 0, transferred: { files: 2 } });
+  const problems = told.filter((event) => event.type === 'problem');
+  expect(problems.map(({ path, reason }) => `${path} ${reason}`).sort()).toEqual([
+    'at 12:30.jpg name',
+    'why?/ name',
+    'why?/inside.txt name',
+  ]);
+  expect(problems[0]?.message).toMatch(/rename it \(must not contain \? \* : /);
+  expect(await tree(store.file('backup'))).toEqual({ 'plain.jpg': 'two', 'z/': '', 'z/last.txt': 'four' });
+  const strict = client.uploadDirectory(local, { to: 'backup', strict: true });
+  await expect(strict.done).rejects.toMatchObject({
+    code: 'source-unreadable',
+    message: expect.stringMatching('rename it'),
+  });
+});
+
 test('progress is of the whole, with a line for each file under way, and pauses', async () => {
   await write(Object.fromEntries(Array.from({ length: 40 }, (_, index) => [`f${index}`, 'x'.repeat(1000 + index)])));
   let mostActive = 0;

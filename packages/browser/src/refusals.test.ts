@@ -107,6 +107,25 @@ describe.each(CHROMIUMS)('in $name', (chromium) => {
     expect([followed, progress.requests]).toEqual([0, 1]);
   });
 
+  test.each([302, 307])(
+    'a redirect (%i) to another host, which XMLHttpRequest follows, is told and not believed',
+    async (status) => {
+      const { port } = new URL(setting.endpoint);
+      const cors = { 'Access-Control-Allow-Origin': '*', 'Access-Control-Allow-Headers': '*' };
+      setting.intercept = (req, res) => {
+        if (req.method === 'OPTIONS') return false;
+        const isThere = req.url?.startsWith('/elsewhere');
+        const headers = isThere ? cors : { ...cors, Location: `http://localhost:${port}/elsewhere${req.url}` };
+        req.resume().on('end', () => res.writeHead(isThere ? 200 : status, headers).end('{"code":0,"data":{}}'));
+        return true;
+      };
+      const { error, progress } = await run(order('moved.bin', 1000, { options: { transport: 'xhr' } }));
+      const what = `redirects to http://localhost:${port}, which is not followed: make that the endpoint`;
+      expect(error).toMatchObject({ code: 'bad-reply', message: expect.stringContaining(what) });
+      expect(progress.requests).toBe(1);
+    },
+  );
+
   test('a host that has answered before is waited for, also by uploads that it has not seen yet', async () => {
     const options = { overwrite: true, retry: { attempts: 50, baseDelayMs: 100, maxDelayMs: 400 } };
     expect((await run(order('away/first.bin', 1000, { options }))).error).toBeUndefined();

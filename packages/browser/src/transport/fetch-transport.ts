@@ -6,7 +6,7 @@ import {
   type WireRequest,
   type WireResponse,
 } from '@cos-slice/core';
-import { checkReplySize, headersOf, networkError, noteAnswer, signedUrl, toBody } from './form.ts';
+import { checkReplySize, headersOf, networkError, noteAnswer, redirected, signedUrl, toBody } from './form.ts';
 
 /**
  * Sends with `fetch`: no preflight at all, since there are neither headers of our own nor upload listeners, and no progress
@@ -27,17 +27,14 @@ async function send(request: WireRequest<Blob>, { signal, onConnected, onSent }:
       method: request.method,
       headers: headersOf(request),
       body: toBody(request),
-      // A signature is not to be taken elsewhere. Not `error`, which would look like trouble with the network.
+      // Not `error`, which would look like trouble with the network.
       redirect: 'manual',
       ...PAGE_OPTIONS,
       signal,
     });
     onConnected();
     noteAnswer(request);
-    if (type === 'opaqueredirect') {
-      const what = `${new URL(request.url).host} redirects to another address, which is not followed: make that the endpoint`;
-      throw new CosSliceError('bad-reply', what);
-    }
+    if (type === 'opaqueredirect') throw redirected(request);
     const text = await readText(body);
     onSent(request.content?.sizeBytes ?? 0);
     return { status, header: (name) => headers.get(name) ?? undefined, body: text };

@@ -48,6 +48,12 @@ export async function networkError({ url, content }: WireRequest<Blob>, cause?: 
   return new CosSliceError('network', what, { remedy: 'backoff', opaque: !!there || !heard.has(host), cause });
 }
 
+/** A signature is not to be taken elsewhere, and what another host says of it is not believed. */
+export function redirected({ url }: WireRequest<Blob>, to = 'another address'): CosSliceError {
+  const what = `${new URL(url).host} redirects to ${to}, which is not followed: make that the endpoint`;
+  return new CosSliceError('bad-reply', what);
+}
+
 const MAX_REPLY_BYTES = 64 * 1024 * 1024;
 
 /** @throws CosSliceError `bad-reply` */

@@ -1,5 +1,5 @@
 import type { SendContext, Transport, WireRequest, WireResponse } from '@cos-slice/core';
-import { checkReplySize, headersOf, networkError, noteAnswer, signedUrl, toBody } from './form.ts';
+import { checkReplySize, headersOf, networkError, noteAnswer, redirected, signedUrl, toBody } from './form.ts';
 
 /**
  * Sends with `XMLHttpRequest`, the one way to see progress within a slice. Its upload listeners cost one preflight per URL,
@@ -47,6 +47,9 @@ async function send(request: WireRequest<Blob>, { signal, onConnected, onSent }:
     xhr.onload = () => {
       connect();
       noteAnswer(request);
+      // The browser has followed by itself, and made a GET of most requests on the way.
+      const { origin } = new URL(xhr.responseURL || request.url);
+      if (origin !== new URL(request.url).origin) return reject(redirected(request, origin));
       const { status, responseText: body } = xhr;
       const headers = xhr.getAllResponseHeaders();
       resolve({ status, header: (name) => headerOf(headers, name), body });

@@ -113,7 +113,7 @@ export function createTransfer<Entry>(options: TransferOptions<Entry>): Director
   };
   const report = (path: string, cause: unknown): void => {
     if (stop.signal.aborted) return;
-    const gone = goneReason(cause);
+    const gone = omission(cause);
     if (gone) return work.problem(path, ...gone);
     fail(path, cause instanceof Error ? cause : new Error(String(cause)));
   };
@@ -279,8 +279,11 @@ const MESSAGES: Readonly<Record<ProblemReason, string>> = {
   'too-deep': 'is in too many directories: move it up',
 };
 
-/** What became of a file that was found and cannot be read; undefined for other failures. */
-function goneReason(cause: unknown): [reason: ProblemReason, code: string] | undefined {
+/** Why an entry has to be left out: its name, or what became of it since it was found; undefined for other failures. */
+function omission(cause: unknown): [reason: ProblemReason, code: string] | undefined {
+  if (isCosSliceError(cause, 'invalid-options') && cause.issues?.every(({ option }) => option === 'path')) {
+    return ['name', cause.issues.map(({ message }) => message).join('; ')];
+  }
   const error = isCosSliceError(cause, 'source-unreadable') ? cause.cause : cause;
   const { code, syscall } = (error ?? {}) as NodeJS.ErrnoException;
   if (code === undefined || syscall === undefined || syscall === 'connect') return undefined;
