@@ -2,7 +2,7 @@ import { createHmac } from 'node:crypto';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { createUpload } from '../index.ts';
 import type { UploadOptions } from '../options/options.ts';
-import type { Authorizer, ResumeRecord, ResumeStore, Source, WireRequest } from '../ports.ts';
+import type { Authorizer, ByteRange, ResumeRecord, ResumeStore, Source, WireRequest } from '../ports.ts';
 import { jsonApi } from '../protocol/json-api/index.ts';
 import type { Operation, Reply, StoredRange } from '../protocol/operations.ts';
 import { failed, foreignResponse, isPassing } from '../protocol/responses.ts';
@@ -185,6 +185,7 @@ function setUp(
   options: Partial<UploadOptions> = {},
   answer: (request: ScriptedRequest<Uint8Array>, index: number) => ScriptedReply = (request) => server.answer(request),
   content: Uint8Array = CONTENT,
+  onStored?: (range: ByteRange) => void,
 ) {
   const clock = createManualClock();
   const transport = createScriptedTransport<Uint8Array>(answer);
@@ -192,6 +193,7 @@ function setUp(
     sizeBytes: content.length,
     slice: async ({ offset, length }) => content.subarray(offset, offset + length),
     identity: async () => 'content-1',
+    ...(onStored && { stored: onStored }),
   };
   const resume: ResumeStore = {
     load: async (key) => records.get(key),
@@ -326,6 +328,32 @@ describe('a wire with raw bodies, tags, parts of the client’s size and signed 
     });
     await clock.runUntil(start().done);
     expect(puts(transport.transcript)).toEqual([...upTo(11), 4].toSorted((a, b) => a - b));
+    expect(server.objects.get(PATH)).toEqual(Buffer.from(CONTENT));
+  });
+
+  test('parts of other sizes than were planned, and those behind the end, are not taken for slices of this upload', async () => {
+    const record = { version: 1, wire: 'toy', identity: 'content-1', sizeBytes: CONTENT.length, savedAtMs: 0 } as const;
+    records.set('http://toy.test/demo/dir/name.bin', { ...record, session: 'u1', sliceSizeBytes: 1000 });
+    const right = (part: number): Uint8Array => CONTENT.subarray((part - 1) * 1000, part * 1000);
+    const parts = new Map([
+      [1, right(1)],
+      // Covers the next two, too.
+      [2, CONTENT.subarray(1000, 4000)],
+      [4, right(4)],
+      [5, right(5).subarray(1)],
+      [7, right(7)],
+      [11, CONTENT.subarray(10_000, 10_499)],
+    ]);
+    server.uploads.set('u1', parts);
+    const told: number[] = [];
+    const { start, clock, transport } = setUp({ sliceSize: 1000 }, undefined, CONTENT, ({ offset }) =>
+      told.push(offset),
+    );
+    const result = await clock.runUntil(start().done);
+    expect(puts(transport.transcript)).toEqual([2, 3, 5, 6, 8, 9, 10, 11]);
+    expect(result.resumedBytes).toBe(3000);
+    // What is kept for another attempt must not be given up for what is no slice.
+    expect(told.slice(0, 3)).toEqual([0, 3000, 6000]);
     expect(server.objects.get(PATH)).toEqual(Buffer.from(CONTENT));
   });
 

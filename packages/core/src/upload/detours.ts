@@ -1,15 +1,17 @@
 import { CosSliceError } from '../errors.ts';
 import type { Outcome } from '../exchange/exchange.ts';
+import type { Source } from '../ports.ts';
 import type { Answer, Listed, Opened, Operation, OperationName, Present } from '../protocol/operations.ts';
 import { CONFLICT_HINT } from '../protocol/responses.ts';
 import { sliceSizeFor } from '../protocol/wire.ts';
-import { type Found, readListed } from './listed.ts';
+import { counts, type Found, readListed } from './listed.ts';
 import { bytesIn } from './slices.ts';
 import type {
   ActiveState,
   Discarding,
   Finishing,
   Initiating,
+  Job,
   Listing,
   Sending,
   Session,
@@ -40,6 +42,8 @@ export interface Detours {
   onReply(state: ActiveState, reply: Answer): UploadState;
   /** The state after something has failed for good: perhaps because of an object in the way, or of bodies that are too large. */
   onGivenUp(state: ActiveState, tries: Tries, error: CosSliceError): UploadState;
+  /** Tells the source which of its bytes a list says are stored: answers get lost. */
+  heed(source: Pick<Source<unknown>, 'stored'>, job: Pick<Job, 'sizeBytes'>, reply: Answer): void;
   /** Removes one session. A server that would remove whatever is at the path is asked what that is, as late as can be. */
   discard(task: Pick<Discarding, 'session' | 'exact'>, ask: Ask): Promise<Outcome>;
 }
@@ -75,6 +79,11 @@ export const detours: Detours = {
     if (error.httpStatus === 413 && state.phase === 'sending') return onTooLarge(state, error);
     // Where the session with the larger slices cannot be removed, its slices are what stands in the way.
     return fail(state, (state.step === 'discard' && state.tooLarge) || error);
+  },
+  heed(source, { sizeBytes }, reply) {
+    if (reply.kind !== 'listed') return;
+    const { sliceSizeBytes, stored } = reply;
+    for (const range of stored) if (counts({ sizeBytes, sliceSizeBytes }, range)) source.stored?.(range);
   },
   async discard({ session, exact }, ask) {
     const look = async (): Promise<void> => {

@@ -1,6 +1,6 @@
 import type { ByteRange } from '../ports.ts';
 import type { StoredRange } from '../protocol/operations.ts';
-import { type Layout, mark, type SliceSet, sliceCount } from './slices.ts';
+import { isSlice, type Layout, mark, type SliceSet, sliceCount } from './slices.ts';
 import { addTag, type Tags } from './tags.ts';
 
 /** What a list says of an upload's slices. Apart from them: an upload that goes straight on needs no list. */
@@ -9,12 +9,22 @@ export interface Found {
   readonly tags?: Tags | undefined;
 }
 
+/**
+ * @param listed with tags: parts, of which only those count that are slices. Where they begin is reckoned from their numbers, and
+ *   one of another size, from whoever it is, says nothing of the bytes beside it.
+ */
 export function readListed(layout: Layout, listed: readonly StoredRange[]): Found {
-  const tags = listed.reduce<Tags | undefined>(
+  const ranges = listed.filter((range) => counts(layout, range));
+  const tags = ranges.reduce<Tags | undefined>(
     (all, { offset, tag }) => (tag === undefined ? all : addTag(all ?? [], offset / layout.sliceSizeBytes, tag)),
     undefined,
   );
-  return { stored: slicesWithin(layout, listed), tags };
+  return { stored: slicesWithin(layout, ranges), tags };
+}
+
+/** Whether what a server has listed is content of this upload, in its place. */
+export function counts(layout: Layout, range: StoredRange): boolean {
+  return range.tag === undefined || isSlice(layout, range);
 }
 
 /** Slices that lie wholly within the ranges a server has listed; ranges may touch, overlap and come in any order. */

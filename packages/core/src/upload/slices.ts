@@ -15,6 +15,12 @@ export function sliceRange(layout: Layout, index: number): ByteRange {
   return { offset, length: Math.min(layout.sliceSizeBytes, layout.sizeBytes - offset) };
 }
 
+/** Whether a range is a slice, neither more nor less. */
+export function isSlice(layout: Layout, { offset, length }: ByteRange): boolean {
+  const index = offset / layout.sliceSizeBytes;
+  return Number.isInteger(index) && index < sliceCount(layout) && length === sliceRange(layout, index).length;
+}
+
 /** Numbers of 32 bits each. Plain arrays: small ones are copied in a fraction of the time that typed arrays take. */
 type Page = number[];
 

@@ -191,11 +191,12 @@ export function createTasks<C>(options: TasksOptions<C>): Tasks<C> {
   };
 
   /** Where the code for detours will never come, the upload does without. */
-  const prepare = async (): Promise<void> => {
+  const prepare = async (): Promise<Detours | undefined> => {
     try {
-      await options.loadDetours();
+      return await options.loadDetours();
     } catch (error) {
       if (isCosSliceError(error) && error.remedy !== 'none') throw error;
+      return undefined;
     }
   };
 
@@ -215,12 +216,10 @@ export function createTasks<C>(options: TasksOptions<C>): Tasks<C> {
       note({ type: 'started', run, slice });
       signal.throwIfAborted();
       const { reply, slow } = await ask(task, controller);
-      if (!isStraight(task.type, reply)) await prepare();
-      if (task.type === 'send') report = { outcome: slow ? 'busy' : 'ok', bytes: task.range.length };
       const content = opened();
+      if (!isStraight(task.type, reply)) (await prepare())?.heed(content, options.job(), reply);
+      if (task.type === 'send') report = { outcome: slow ? 'busy' : 'ok', bytes: task.range.length };
       if (task.type === 'send' && reply.kind === 'stored') content.stored?.(task.range);
-      // Answers get lost: what the list says is stored is stored.
-      if (reply.kind === 'listed') for (const range of reply.stored) content.stored?.(range);
       return { type: 'replied', run, slice, reply };
     } catch (error) {
       if (isCosSliceError(error) && (error.code === 'exists' || error.httpStatus === 413)) {

@@ -250,7 +250,7 @@ describe('replies', () => {
     for (const tags of [undefined, ['"t1"', '']]) {
       const hidden = { ...operations.finish, tags };
       expect(COS.encode(hidden, AT).url).toBe(`${AT}?max-parts=1000&uploadId=u%2F1`);
-      const first = await COS.decode(hidden, page(part(2), 2), AT);
+      const first = await COS.decode(hidden, page(part(2, 15), 2), AT);
       if (first.kind !== 'more') throw new Error(first.kind);
       const last = await COS.decode({ ...hidden, more: first.more }, page(part(1)), AT);
       if (last.kind !== 'more') throw new Error(last.kind);
@@ -258,6 +258,23 @@ describe('replies', () => {
       expect(COS.encode(all, AT).text).toMatch(/>1<.*"t1".*>2<.*"t2"/);
       expect(COS.decode(all, answer(done), AT)).toMatchObject({ kind: 'present' });
       expect(COS.decode(hidden, refusal('NoSuchUpload', 404), AT)).toMatchObject({ kind: 'session-gone' });
+    }
+  });
+
+  test('to finish whose tags are hidden: parts that are not those of the upload are not put together', async () => {
+    const tagsOf = async (parts: string, tags?: string[]) => {
+      const hidden = { ...operations.finish, tags: tags ?? ['', ''] };
+      const reply = await COS.decode(hidden, page(parts), AT);
+      return reply.kind === 'more' ? COS.encode({ ...hidden, more: reply.more }, AT).text : reply.kind;
+    };
+    const whole = await tagsOf(part(1, 10) + part(2, 15));
+    expect(whole).toMatch(/>1<.*"t1".*>2<.*"t2"/);
+    // Others' parts behind the end, and numbers that come twice.
+    expect(await tagsOf(part(3, 10) + part(1, 10) + part(2, 15) + part(2, 15))).toBe(whole);
+    // What is known of a part here is what it has to be.
+    expect(await tagsOf(part(1, 10) + part(2, 15), ['"own"', ''])).toMatch(/>1<.*"own".*>2<.*"t2"/);
+    for (const parts of [part(1, 10), part(2, 25), part(1, 10) + part(3, 15), part(1, 10) + part(2, 14)]) {
+      expect(await tagsOf(parts)).toBe('incomplete');
     }
   });
 

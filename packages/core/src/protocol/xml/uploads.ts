@@ -132,8 +132,10 @@ export function uploadHandlers(dialect: Dialect): { readonly [Op in OperationNam
           const pages = readPage(response, operation.more as Pages | undefined);
           if (pages.kind === 'more') return pages;
           if (pages.kind === 'failed') return ended(pages) ?? pages;
-          const tags = [...pages.parts].sort((one, other) => one.number - other.number).map(({ tag }) => tag);
-          return { kind: 'more', more: { tags } };
+          const tags = tagsIn(pages.parts, operation);
+          if (tags) return { kind: 'more', more: { tags } };
+          const what = 'the server does not list the parts as they were sent';
+          return { kind: 'incomplete', error: failed(response, 'bad-reply', what).error };
         }
         const refusal = refusalOf(response, root);
         if (refusal) return ended(refusal) ?? refusal;
@@ -267,6 +269,20 @@ function tagsOf<C>({ tags, more }: Operation<C, 'finish'>): readonly string[] | 
   const listed = more as Finishing;
   if (listed && 'tags' in listed) return listed.tags;
   return tags?.every((tag) => tag !== '') ? tags : undefined;
+}
+
+/** The tags of all parts, those that are known here first; undefined where they are not the parts of the upload. */
+function tagsIn<C>(listed: readonly Part[], { tags, sizeBytes }: Operation<C, 'finish'>): string[] | undefined {
+  const byNumber = new Map(listed.map((part) => [part.number, part]));
+  const all: string[] = [];
+  let bytes = 0;
+  for (let index = 0; index < (tags?.length ?? listed.length); index += 1) {
+    const part = byNumber.get(index + 1);
+    if (!part) return undefined;
+    all.push(tags?.[index] || part.tag);
+    bytes += part.sizeBytes;
+  }
+  return bytes === sizeBytes ? all : undefined;
 }
 
 /** What a refused finish may mean. */

@@ -1,0 +1,61 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { readListed } from './listed.ts';
+import { hasSlice, type Layout, sliceCount, sliceRange } from './slices.ts';
+import { listTags } from './tags.ts';
+
+const LAYOUT: Layout = { sizeBytes: 35, sliceSizeBytes: 10 };
+/** A part as a wire tells of it that numbers its parts. */
+const part = (number: number, length: number, tag = `t${number}`) => ({ offset: (number - 1) * 10, length, tag });
+
+const storedOf = (layout: Layout, parts: readonly ReturnType<typeof part>[]): number[] => {
+  const { stored } = readListed(layout, parts);
+  return Array.from({ length: sliceCount(layout) }, (_, index) => index).filter((index) => hasSlice(stored, index));
+};
+
+describe('parts with tags', () => {
+  test.each([
+    ['as they were planned', [part(1, 10), part(2, 10), part(3, 10), part(4, 5)], [0, 1, 2, 3]],
+    ['larger than a slice', [part(1, 20)], []],
+    ['larger than a slice, next to one that is right', [part(1, 20), part(2, 10)], [1]],
+    ['of the size of the whole', [part(1, 35)], []],
+    ['smaller than a slice', [part(1, 10), part(2, 9), part(3, 10)], [0, 2]],
+    ['two that would make one slice between them', [part(1, 15), part(2, 5)], []],
+    ['the last of the size of others', [part(4, 10)], []],
+    ['the last too short', [part(3, 10), part(4, 4)], [2]],
+    ['behind the end', [part(4, 5), part(5, 10), part(90, 10)], [3]],
+    ['empty', [part(1, 0), part(2, 10)], [1]],
+    ['that reach beyond the end', [part(3, 1000)], []],
+  ])('%s', (_name, parts, stored) => {
+    expect(storedOf(LAYOUT, parts)).toEqual(stored);
+  });
+
+  test('numbers that come twice: the last one counts', () => {
+    const parts = [part(1, 10, 'old'), part(2, 10), part(3, 10), part(4, 5), part(1, 10, 'new')];
+    const { stored, tags } = readListed(LAYOUT, parts);
+    expect(stored.count).toBe(4);
+    expect(listTags(tags ?? [])).toEqual(['new', 't2', 't3', 't4']);
+  });
+
+  test('every slice that counts has the tag of its own part, and no other slice has one', () => {
+    const parts = fc.array(fc.record({ number: fc.integer({ min: 1, max: 12 }), length: fc.nat(25) }), {
+      maxLength: 12,
+    });
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 90 }), parts, (sizeBytes, given) => {
+        const layout = { sizeBytes, sliceSizeBytes: 10 };
+        const { stored, tags = [] } = readListed(
+          layout,
+          given.map(({ number, length }) => part(number, length, `${number}:${length}`)),
+        );
+        const isRight = Array.from({ length: sliceCount(layout) }, (_, index) => {
+          const { length } = sliceRange(layout, index);
+          const is = given.some((one) => one.number === index + 1 && one.length === length);
+          return hasSlice(stored, index) === is && (tags[0]?.[index] === `${index + 1}:${length}`) === is;
+        });
+        expect(isRight.every(Boolean)).toBe(true);
+        expect(listTags(tags).length).toBeLessThanOrEqual(sliceCount(layout));
+      }),
+    );
+  });
+});
