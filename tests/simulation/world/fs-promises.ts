@@ -24,7 +24,8 @@ export const lstat = (path: string, options?: StatOptions): Promise<Facts> => st
 
 export const realpath = (path: string): Promise<string> =>
   storage().call('realpath', path, () => {
-    disk().at(path, 'realpath');
+    const { isDirectory } = disk().at(path, 'realpath');
+    if (path.endsWith('/') && !isDirectory) throw diskError('ENOTDIR', 'realpath', path);
     return path.length > 1 ? path.replace(/\/$/, '') : path;
   });
 
@@ -90,9 +91,9 @@ export const readFile = (path: string, encoding?: BufferEncoding): Promise<strin
 export async function writeFile(
   path: string,
   content: string | Uint8Array,
-  { flush = false }: { flush?: boolean } = {},
+  { flush = false, flag = 'w' }: { flush?: boolean; flag?: string } = {},
 ): Promise<void> {
-  const file = await open(path, 'w');
+  const file = await open(path, flag);
   try {
     const bytes = typeof content === 'string' ? Buffer.from(content) : content;
     for (let done = 0; done < bytes.length; ) {

@@ -1,4 +1,4 @@
-import { mkdir, readdir, rm } from 'node:fs/promises';
+import { mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { patternBytes, sha1 } from '../../testing/content.ts';
@@ -88,5 +88,18 @@ test('a note of content that is elsewhere, too, stays', async () => {
   await store.deleteObject(at('first'));
   expect(await notes()).toBe(1);
   const known = { sha, sizeBytes: 1000 };
+  expect(await store.copyKnown(at('third'), known, () => true, { sha }, false)).toMatchObject({ sha });
+});
+
+test('a note is a second name of the labels, and those of older versions, which were files of their own, still lead to the content', async () => {
+  const { store, dir } = await setUp();
+  const sha = await put(store, 'first', 1);
+  const note = join(dir, '.cos-slice/content', String((await readdir(join(dir, '.cos-slice/content')))[0]));
+  expect((await stat(note)).nlink).toBe(2);
+  const known = { sha, sizeBytes: 1000 };
+  expect(await store.copyKnown(at('second'), known, () => true, { sha }, false)).toMatchObject({ sha });
+  await rm(note);
+  expect(await store.copyKnown(at('third'), known, () => true, { sha }, false)).toBeUndefined();
+  await writeFile(note, JSON.stringify({ path: 'first' }));
   expect(await store.copyKnown(at('third'), known, () => true, { sha }, false)).toMatchObject({ sha });
 });

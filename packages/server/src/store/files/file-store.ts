@@ -215,9 +215,11 @@ export function fileStore(dir: string, options: FileStoreOptions = {}): Store {
     },
     async putObject(target, spool, labels, overwrite) {
       const { objects } = await ready();
-      const path = await (spool as FileSpool).release(fsync);
+      const { handOver } = spool as FileSpool;
       try {
-        return await withLock(targetHash(target), () => objects.place(path, target, labels, overwrite));
+        return await handOver(fsync, (path) =>
+          withLock(targetHash(target), () => objects.place(path, target, labels, overwrite)),
+        );
       } catch (error) {
         await spool.abort();
         throw error;

@@ -15,6 +15,18 @@ export async function writeJson(path: string, temporaryPath: string, value: unkn
   if (fsync) await syncDirectories(dirname(path));
 }
 
+/** Writes a small file where there is none. @returns false where there is one */
+export async function createJson(path: string, value: unknown, fsync: boolean): Promise<boolean> {
+  try {
+    await writeFile(path, JSON.stringify(value), { flush: fsync, flag: 'wx' });
+  } catch (error) {
+    if (hasCode(error, 'EEXIST')) return false;
+    throw error;
+  }
+  if (fsync) await syncDirectories(dirname(path));
+  return true;
+}
+
 /**
  * Undefined when the file is missing, or is not what it should be: a power failure leaves empty and torn files, and
  * whoever writes the next one heals it.

@@ -1,7 +1,9 @@
 import { copyFile, link, rename, rm, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import type { ObjectLabels, ObjectProperties, Target } from '../store.ts';
 import { hasCode, ifPresent, NO_LINKS } from './fs-errors.ts';
 import {
+  createJson,
   hasFields,
   isOriginOrNothing,
   isText,
@@ -20,8 +22,8 @@ export interface FileFacts {
   readonly ino: bigint;
 }
 
-/** Labels, and the revision of the file they are for. */
-type Entry = ObjectLabels & { readonly revision: string };
+/** Labels, the revision of the file they are for, and the path that it was put at. */
+type Entry = ObjectLabels & { readonly revision: string; readonly path?: string };
 
 /**
  * What is known about objects beyond their bytes, a small file each. It lists labels by the revision they belong to, so
@@ -56,7 +58,7 @@ export interface Labels {
   forget(target: Target): Promise<void>;
   /** Where an object with this content may be found, in the target's bucket. */
   holderOf(target: Target, sha: string): Promise<Target | undefined>;
-  /** Takes note that the target has this content. */
+  /** Takes note that the target has this content, once its labels say so. */
   noteHolder(target: Target, sha: string): Promise<void>;
   /** Takes note that it has not any more, so that no note outlives the content. */
   forgetHolder(target: Target, sha: string): Promise<void>;
@@ -70,8 +72,24 @@ export function createLabels(layout: Layout, fsync: boolean): Labels {
   }
 
   async function holderOf(target: Target, sha: string): Promise<Target | undefined> {
-    const holder = await readJson(layout.contentPath(target, sha), isHolder);
-    return holder && { ...target, path: holder.path };
+    const note = await readJson(layout.contentPath(target, sha), isNote);
+    const holder = Array.isArray(note) ? note.find((entry) => entry.sha === sha) : note;
+    return holder?.path === undefined ? undefined : { ...target, path: holder.path };
+  }
+
+  /** Gives a file a second name, in place of what has that name. */
+  async function share(from: string, to: string): Promise<void> {
+    const temporaryPath = layout.newSpoolPath();
+    try {
+      await link(from, temporaryPath).catch((error) => {
+        if (!hasCode(error, ...NO_LINKS)) throw error;
+        return copyFile(from, temporaryPath);
+      });
+      await rename(temporaryPath, to);
+    } finally {
+      // Renaming a file to another name of the same one does nothing.
+      await rm(temporaryPath, { force: true });
+    }
   }
 
   async function forgetHolder(target: Target, sha: string): Promise<void> {
@@ -89,9 +107,12 @@ export function createLabels(layout: Layout, fsync: boolean): Labels {
     async prepare(target, facts, labels, standing) {
       const kept = standing && (await entryOf(target, standing));
       const authority = labels.authority ?? kept?.authority;
-      const entries: Entry[] = [{ ...labels, authority, revision: revisionOf(facts) }];
+      const entries: Entry[] = [{ ...labels, authority, revision: revisionOf(facts), path: target.path }];
       if (kept) entries.push(kept);
-      await writeJson(layout.labelsPath(target), layout.newSpoolPath(), entries, fsync);
+      const path = layout.labelsPath(target);
+      // Labels of what is not there yet are read by nobody before they are whole.
+      const isNew = standing === undefined && (await createJson(path, entries, fsync));
+      if (!isNew) await writeJson(path, layout.newSpoolPath(), entries, fsync);
       return { labels: entries[0] as Entry, replaced: kept };
     },
     async change(target, facts, change) {
@@ -99,21 +120,7 @@ export function createLabels(layout: Layout, fsync: boolean): Labels {
       const entry = (await entryOf(target, facts)) ?? { revision: revisionOf(facts) };
       await writeJson(layout.labelsPath(target), layout.newSpoolPath(), [{ ...entry, ...change }], fsync);
     },
-    async share(from, to) {
-      const temporaryPath = layout.newSpoolPath();
-      try {
-        await ifPresent(
-          link(layout.labelsPath(from), temporaryPath).catch((error) => {
-            if (!hasCode(error, ...NO_LINKS)) throw error;
-            return copyFile(layout.labelsPath(from), temporaryPath);
-          }),
-        );
-        await ifPresent(rename(temporaryPath, layout.labelsPath(to)));
-      } finally {
-        // Renaming a file to another name of the same one does nothing.
-        await rm(temporaryPath, { force: true });
-      }
-    },
+    share: (from, to) => ifPresent(share(layout.labelsPath(from), layout.labelsPath(to))),
     has: async (target) => (await ifPresent(stat(layout.labelsPath(target)))) !== undefined,
     async forget(target) {
       for (const { sha } of (await readJson(layout.labelsPath(target), isEntries)) ?? []) {
@@ -124,8 +131,16 @@ export function createLabels(layout: Layout, fsync: boolean): Labels {
     },
     holderOf,
     forgetHolder,
-    noteHolder: (target, sha) =>
-      writeJson(layout.contentPath(target, sha), layout.newSpoolPath(), { path: target.path }, fsync),
+    async noteHolder(target, sha) {
+      const labelsPath = layout.labelsPath(target);
+      const notePath = layout.contentPath(target, sha);
+      // The labels say it all, and a second name for them costs no file.
+      await link(labelsPath, notePath).catch((error) => {
+        if (!hasCode(error, 'EEXIST', ...NO_LINKS)) throw error;
+        return share(labelsPath, notePath);
+      });
+      if (fsync) await syncDirectories(dirname(notePath));
+    },
   };
 }
 
@@ -158,10 +173,12 @@ function isEntries(value: unknown): value is Entry[] {
     authority: isTextOrNothing,
     headers: isTextsOrNothing,
     origin: isOriginOrNothing,
+    path: isTextOrNothing,
   };
   return Array.isArray(value) && value.every((entry) => hasFields(entry, checks));
 }
 
-function isHolder(value: unknown): value is { path: string } {
-  return hasFields(value, { path: isText });
+/** The labels of the object that has the content; notes used to be its path alone. */
+function isNote(value: unknown): value is readonly Entry[] | { readonly path: string } {
+  return isEntries(value) || hasFields(value, { path: isText });
 }

@@ -56,6 +56,7 @@ export function isAsideName(name: string): boolean {
 }
 
 export function createLayout(root: string): Layout {
+  const newName = createNames();
   const own = (...names: string[]) => join(root, '.cos-slice', ...names);
   const bucketDir = (target: Target) => join(root, target.appId, target.bucket);
   return {
@@ -95,6 +96,12 @@ function hashOf(...parts: string[]): string {
   return createHash('sha1').update(parts.join('/')).digest('hex');
 }
 
-function newName(): string {
-  return randomBytes(12).toString('hex');
+/** Names that no other process makes, and none after 2^32 others. Drawing each of them would cost a system call. */
+function createNames(): () => string {
+  const ours = randomBytes(8).toString('hex');
+  let count = 0;
+  return () => {
+    count = (count + 1) >>> 0;
+    return ours + count.toString(16).padStart(8, '0');
+  };
 }

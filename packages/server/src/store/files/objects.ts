@@ -89,15 +89,15 @@ export function createObjects({ layout, labels, directories, reach, fsync }: Gro
     /** Moves a file that is on the target's file system. */
     async function settle(from: string): Promise<ObjectInfo> {
       const facts = await lstat(from, { bigint: true });
-      const { labels: kept, replaced } = await labels.prepare(target, facts, ownLabels, standing);
-      replacedSha = replaced?.sha;
       try {
+        const { labels: kept, replaced } = await labels.prepare(target, facts, ownLabels, standing);
+        replacedSha = replaced?.sha;
         await move(from, path, overwrite);
+        return infoOf(facts, kept);
       } catch (error) {
         if (!(await ifPresent(lstat(path)))) await labels.forget(target).catch(() => {});
         throw error;
       }
-      return infoOf(facts, kept);
     }
 
     const info = await directories

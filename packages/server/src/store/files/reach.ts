@@ -30,8 +30,11 @@ export function createReach(layout: Layout): Reach {
 
   return {
     async deepestAbove(target) {
+      const parent = dirname(layout.objectPath(target));
+      // Nearly always it is there, and no link leads to it. What is no directory is none with a slash behind it, either.
+      if ((await ifPresent(realpath(`${parent}/`)).catch(() => undefined)) === parent) return parent;
       const bucketDir = layout.bucketDir(target);
-      for (let dir = dirname(layout.objectPath(target)); dir.length > layout.root.length; dir = dirname(dir)) {
+      for (let dir = parent; dir.length > layout.root.length; dir = dirname(dir)) {
         // The entry itself first: asked in any other order, one that somebody makes meanwhile looks like a dangling link.
         const entry = await ifPresent(lstat(dir)).catch(asConflict('ELOOP'));
         if (!entry) continue;

@@ -9,14 +9,15 @@ export interface FileSpool extends Spool {
   readonly path: string;
   flush(): Promise<void>;
   written(): Promise<FileRange>;
-  /** Writes everything and lets go of the file, which then belongs to the caller. */
-  release(fsync: boolean): Promise<string>;
+  /** Writes everything, and gives the file to `take`: once that has succeeded it is nobody's here. */
+  handOver<T>(fsync: boolean, take: (path: string) => Promise<T>): Promise<T>;
 }
 
 export async function createFileSpool(path: string): Promise<FileSpool> {
   const file = await open(path, 'wx+');
   const batch = createBatchWriter(createWriteQueue(file), 0);
   let isOpen = true;
+  let isTaken = false;
 
   async function close(): Promise<void> {
     if (!isOpen) return;
@@ -39,13 +40,16 @@ export async function createFileSpool(path: string): Promise<FileSpool> {
       await batch.flush();
       yield* readRange(file, 0, batch.sizeBytes);
     },
-    async release(fsync) {
+    async handOver(fsync, take) {
       await batch.flush();
       if (fsync) await file.datasync();
       await close();
-      return path;
+      const result = await take(path);
+      isTaken = true;
+      return result;
     },
     async abort() {
+      if (isTaken) return;
       await batch.stop();
       await close().catch(() => {});
       await rm(path, { force: true }).catch(() => {});
