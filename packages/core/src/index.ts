@@ -60,6 +60,13 @@ export {
   signText,
   type TextSigner,
 } from './signing/signature.ts';
+export type { Deed, SigningAllowance } from './signing/signing-allowance.ts';
+export {
+  createSigningEndpoint,
+  type SigningAnswer,
+  type SigningEndpoint,
+  type SigningEndpointOptions,
+} from './signing/signing-endpoint.ts';
 export { type TokenServerOptions, tokenServerSigner } from './signing/token-server-signer.ts';
 export { createUpload } from './upload/create-upload.ts';
 export { createNotifier, type Notifier } from './upload/notifier.ts';

@@ -57,7 +57,15 @@ export interface WireRequest<C> {
   /** Form fields in order: the body is `multipart/form-data` then, one part per field, `content` last. */
   readonly fields?: readonly (readonly [name: string, value: string])[] | undefined;
   /** Bytes of the source: the form's last part, or the whole body of a request that has no fields. */
-  readonly content?: { readonly name: string; readonly body: C; readonly sizeBytes: number } | undefined;
+  readonly content?:
+    | {
+        readonly name: string;
+        readonly body: C;
+        readonly sizeBytes: number;
+        /** Of a part: bytes that come after it, in parts of its size. Those who sign may do so for several at once. */
+        readonly bytesAfter?: number | undefined;
+      }
+    | undefined;
   /** The whole body of a request that has neither fields nor content. */
   readonly text?: string | undefined;
 }
@@ -138,7 +146,10 @@ export interface SignClaim {
   readonly effect: 'multi' | 'once' | 'download';
   /** Now in epoch seconds, corrected by the server's clock where a reply has shown that ours is wrong. */
   readonly nowSec: number;
-  /** A signature that the server has just called expired: a signer that keeps signatures must not return it again. */
+  /**
+   * A signature, or a URL that has one, that the server has just called expired: a signer that keeps signatures must not return
+   * it again.
+   */
   readonly refused?: string | undefined;
 }
 
@@ -149,6 +160,8 @@ export interface Signer {
 
 /** Lets requests through. What a `Signer` is made into on a wire whose signatures cover the object and not the request. */
 export interface Authorizer {
+  /** How many signatures somebody was asked for. Absent: one for each request. */
+  readonly asked?: number;
   /** @returns the request with what lets it through. @throws anything; a CosSliceError keeps its code. */
   authorize<C>(request: WireRequest<C>, claim: SignClaim, signal: AbortSignal): Promise<WireRequest<C>>;
   /** @returns the URL of a request without a body that anybody may make as long as the signature lives. @throws as `authorize` */
@@ -171,6 +184,46 @@ export interface Credentials {
 export interface CredentialsProvider {
   /** @throws anything; a CosSliceError keeps its code. */
   credentials(signal: AbortSignal): Credentials | Promise<Credentials>;
+}
+
+/** A request for which a signature is wanted: what the signature has to cover, as data. */
+export interface RequestToSign {
+  /** `PUT` */
+  readonly method: string;
+  /** `films`; of COS `films-10055004`. */
+  readonly bucket: string;
+  /** Of the object, not encoded, no leading slash. Empty: the bucket. */
+  readonly key: string;
+  /** Names as they are sent, values not encoded. A name that stands alone has an empty one. */
+  readonly query: Readonly<Record<string, string>>;
+  /** Names in lower case. Of content `content-length`, in bytes. `host` goes without saying. */
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** What lets a request through: a URL, headers, or both. */
+export interface SignedRequest {
+  /** Where the request goes: absolute, with the signature in its query. Default: where it would have gone. */
+  readonly url?: string | undefined;
+  /** Sent with it, such as `Authorization`. */
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+  /** How long it lets the same request through, in seconds from now on. */
+  readonly expiresInSec: number;
+}
+
+/** Why a request is not signed, in one line. */
+export interface RefusedRequest {
+  readonly refused: string;
+}
+
+/** Has requests signed by somebody who holds the keys. */
+export interface RequestSigner {
+  /**
+   * @returns an answer for each request, in their order. @throws anything; a CosSliceError keeps its code
+   */
+  signRequests(
+    requests: readonly RequestToSign[],
+    signal: AbortSignal,
+  ): Promise<readonly (SignedRequest | RefusedRequest)[]>;
 }
 
 /** One entry of `uploadparts` (protocol section 3). */

@@ -2,6 +2,7 @@ import {
   remoteSigner as createRemoteSigner,
   tokenServerSigner as createTokenServerSigner,
   type RemoteSignerOptions,
+  type RequestSigner,
   type Signer,
   type TokenServerOptions,
 } from '@cos-slice/core';
@@ -18,7 +19,7 @@ export interface ProxiedSignerOptions extends RemoteSignerOptions {
  *
  * @throws CosSliceError `invalid-options`; RemoteSignerError from `sign`
  */
-export function remoteSigner(options: string | ProxiedSignerOptions): Signer {
+export function remoteSigner(options: string | ProxiedSignerOptions): Signer & RequestSigner {
   if (typeof options !== 'object' || options === null)
     return createRemoteSigner({ url: options, fetch: through(undefined) });
   const { proxy, ...settings } = options;

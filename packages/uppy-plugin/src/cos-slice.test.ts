@@ -1,5 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { remoteSigner, s3 } from '@cos-slice/browser';
 import Uppy from '@uppy/core';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import CosSlice from './index.ts';
@@ -337,6 +338,22 @@ describe('options', () => {
     const bad = { endpoint: 'nonsense', appId: '', bucket: '', concurrency: 0, path: 'x' } as unknown as Options;
     expect(() => uppy.use(CosSlice, bad)).toThrow(TypeError);
     expect(() => uppy.use(CosSlice, bad)).toThrow(/signer.*path.*endpoint.*appId.*bucket.*concurrency/);
+  });
+
+  test('one way to sign is needed, on any wire, and two are too many', () => {
+    const uppy = new Uppy();
+    const wire = s3({ endpoint: 'http://127.0.0.1:7480', bucket: 'films' });
+    const signer = remoteSigner('/sign');
+    const none = (): unknown => uppy.use(CosSlice, { wire });
+    expect(none).toThrow(/^CosSlice: signer or signUrl must be given$/);
+    const both = (): unknown => uppy.use(CosSlice, { wire, signUrl: '/sign', signer });
+    expect(both).toThrow(/^CosSlice: signer and signUrl exclude each other/);
+    const mixed = { ...signer, secretId: 'a', secretKey: 'b' };
+    expect(() => uppy.use(CosSlice, { wire, signer: mixed })).toThrow(
+      /credentials and signatures for requests at once/,
+    );
+    expect(() => uppy.use(CosSlice, { wire, signUrl: '/sign' })).not.toThrow();
+    expect(() => new Uppy().use(CosSlice, { wire, signer })).not.toThrow();
   });
 
   test('setOptions refuses what cannot be used and changes nothing', () => {

@@ -29,9 +29,9 @@ type Passed =
 
 /** Options of `uploadBlob` where nothing else is said. */
 export interface CosSliceOptions<M extends Meta, B extends Body> extends PluginOpts, Pick<UploadBlobOptions, Passed> {
-  /** Signs; or give `signUrl`. With a `wire` that signs requests: `remoteCredentials(...)` or another of its signers. */
+  /** Signs; or give `signUrl`. With a `wire` that signs requests, one of its signers, such as `remoteCredentials(...)`. */
   readonly signer?: UploadBlobOptions['signer'];
-  /** The application's signing endpoint, for `remoteSigner`. */
+  /** The application's signing endpoint, for `remoteSigner`, with any `wire`. */
   readonly signUrl?: string | RemoteSignerOptions;
   /**
    * Object path for a file. Default: `ownPath`, its relative path or name, made to fit the protocol and unlike that of every
@@ -51,10 +51,14 @@ export const defaultOptions: { readonly concurrency: Bounds; readonly allowedMet
   allowedMetaFields: false,
 };
 
+/** Stands for one that is made when there is something to sign. */
+const ANY_SIGNER = { sign: async () => '', signRequests: async () => [] };
+
 /** @throws TypeError that names every option that cannot be used */
 export function checkOptions<M extends Meta, B extends Body>(options: CosSliceOptions<M, B>): void {
   const issues: string[] = [];
   if (!options.signer && !options.signUrl) issues.push('signer or signUrl must be given');
+  if (options.signer && options.signUrl) issues.push('signer and signUrl exclude each other: give one of them');
   if (options.path !== undefined && typeof options.path !== 'function') issues.push('path must be a function');
   const { allowedMetaFields } = options;
   if (allowedMetaFields !== undefined && typeof allowedMetaFields !== 'boolean' && !Array.isArray(allowedMetaFields)) {
@@ -63,7 +67,7 @@ export function checkOptions<M extends Meta, B extends Body>(options: CosSliceOp
   try {
     parseOptions({
       ...pickPassed(options),
-      signer: options.signer ?? (() => ''),
+      signer: options.signer ?? ANY_SIGNER,
       path: 'any',
       concurrency: boundsOf(options),
     });

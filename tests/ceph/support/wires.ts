@@ -1,10 +1,10 @@
-import { type Credentials, cosProfile, cosXml, profiles, s3 as s3Wire, type Wire } from '@cos-slice/node';
+import { type Credentials, cosProfile, cosXml, profiles, s3 as s3Wire, type XmlWire } from '@cos-slice/node';
 import { makeBucket, s3 } from './bucket.ts';
 import { COS_CREDENTIALS, type CosFacade, startCosFacade } from './cos-facade.ts';
 
 /** A bucket that is uploaded to over a wire, and can be looked into past it. */
 export interface WirePlace {
-  readonly wire: Wire;
+  readonly wire: XmlWire;
   readonly signer: Credentials;
   readonly bucket: string;
   /** Where faults can be had. */

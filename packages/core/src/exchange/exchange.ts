@@ -157,7 +157,8 @@ export function createExchange<C, Name extends AnyOperationName = OperationName>
       if (reply.kind === 'more') return exchange.run(Object.assign({}, operation, { more: reply.more }), context);
       if (reply.kind !== 'failed') return { reply, slow };
       const error = serverTime.learn(reply.error);
-      if (error.remedy === 'resign') refused = request.authorization?.value;
+      // The signature may be in the URL.
+      if (error.remedy === 'resign') refused = request.authorization?.value ?? request.url;
       throw error;
     },
   };

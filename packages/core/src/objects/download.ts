@@ -255,7 +255,9 @@ export function createDownload<C>(sink: Sink, options: DownloadOptions, parts: D
               },
             });
           } catch (cause) {
-            if (isCosSliceError(cause) && cause.remedy === 'resign') refused = request.authorization?.value;
+            if (isCosSliceError(cause) && cause.remedy === 'resign') {
+              refused = request.authorization?.value ?? request.url;
+            }
             throw cause;
           } finally {
             // Whatever has come is of use, however this ends.

@@ -139,7 +139,7 @@ describe('another wire', () => {
     expect(issuesOf({ ...GOOD, wire, sliceSize: 64, integrity: 'sha1' })).toEqual([
       'sliceSize must be a multiple of 1000 from 5000000 to 9000000, got 64',
       'integrity must be md5 or none, got "sha1"',
-      'signer must be an authorizer, which signs requests, or credentials, got a function',
+      'signer must be an authorizer, which signs requests, got a function',
     ]);
   });
 

@@ -40,7 +40,8 @@ export interface UploadOptions {
   readonly path: string;
   /**
    * `createSigner(...)`, `remoteSigner(...)` or a function that returns the signature. On wires that sign requests (`cosXml`,
-   * `s3`): credentials, `remoteCredentials(...)`, `{ credentials }` with a function that returns them, or an authorizer.
+   * `s3`), one of: credentials, `remoteCredentials(...)` or `{ credentials }` with a function that returns them;
+   * `remoteSigner(...)`; an authorizer.
    */
   readonly signer: GivenSigner | ((claim: SignClaim, signal: AbortSignal) => string | Promise<string>);
   /** What is spoken with the server. Default: the COS JSON API. */
@@ -178,7 +179,8 @@ export function parseOptionsFor(given: UploadOptions, standard: Wire): Config {
     signal: signal as AbortSignal | undefined,
     onProgress: onProgress as Config['onProgress'],
   };
-  check('signer', isSigner(signer, wire, traits), SIGNER_MUST[traits.signatureCovers], options.signer);
+  const must = wire.signerMust ? wire.signerMust(signer) : signerMust(signer, traits);
+  check('signer', must === undefined, must ?? '', options.signer);
   check('attributes', ['string', 'undefined'].includes(typeof attributes), 'be text', attributes);
   check('resume', resume === false || has(resume, 'load', 'save', 'remove'), 'be a resume store or false', resume);
   check('bandwidth', !options.bandwidth || has(options.bandwidth, 'take'), 'be a bandwidth', options.bandwidth);
@@ -220,14 +222,11 @@ function toSigner(signer: UploadOptions['signer']): GivenSigner {
   return typeof signer === 'function' ? { sign: async (claim, signal) => signer(claim, signal) } : signer;
 }
 
-const SIGNER_MUST = {
-  object: 'be a signer or a function',
-  request: 'be an authorizer, which signs requests, or credentials',
-};
-
-function isSigner(signer: unknown, { authorizer }: Wire, { signatureCovers }: Traits): boolean {
-  if (has(signer, 'authorize') || (has(signer, 'sign') && signatureCovers === 'object')) return true;
-  return authorizer !== undefined && (has(signer, 'credentials') || 'secretKey' in Object(signer));
+/** How a signer must be otherwise. */
+function signerMust(signer: unknown, { signatureCovers }: Traits): string | undefined {
+  if (has(signer, 'authorize')) return undefined;
+  if (signatureCovers === 'request') return 'be an authorizer, which signs requests';
+  return has(signer, 'sign') ? undefined : 'be a signer or a function';
 }
 
 function isPlainUrl(text: string): boolean {

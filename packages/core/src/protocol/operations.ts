@@ -25,6 +25,8 @@ interface Questions<C> {
     /** Of the slice, from 0. */
     readonly index: number;
     readonly range: ByteRange;
+    /** Of the whole content. */
+    readonly sizeBytes?: number | undefined;
     readonly content: C;
     readonly md5?: string | undefined;
     /** Of the whole content, when the session was opened with it. */

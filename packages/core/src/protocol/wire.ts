@@ -4,6 +4,7 @@ import type {
   Clock,
   Credentials,
   CredentialsProvider,
+  RequestSigner,
   SignClaim,
   WireRequest,
   WireResponse,
@@ -53,6 +54,14 @@ export interface Traits {
   readonly signatureCovers: 'object' | 'request';
 }
 
+export interface AuthorizerOptions {
+  readonly clock: Clock;
+  /** How long whoever is asked for credentials or signatures may take. */
+  readonly timeoutMs: number;
+  /** How long signatures are good that may be used for a while, in seconds. Default 3600. */
+  readonly lifetimeSec?: number | undefined;
+}
+
 export type Adapt = <C>(request: WireRequest<C>, op: AnyOperationName) => WireRequest<C>;
 
 /** One wire: requests out of operations, replies out of responses. Pure. By default it is one that uploads go over. */
@@ -74,11 +83,10 @@ export interface Wire<Name extends AnyOperationName = OperationName> {
   readonly objects?: Wire<ObjectOperationName> | undefined;
   /** Copies and moves may go into another bucket of the server. */
   readonly copiesBetweenBuckets?: boolean | undefined;
-  /** Makes credentials into what signs requests, on a wire that is signed with credentials. */
-  authorizer?(
-    credentials: Credentials | CredentialsProvider,
-    options: { readonly clock: Clock; readonly timeoutMs: number },
-  ): Authorizer;
+  /** Makes credentials, or somebody who signs requests, into what lets requests through. */
+  authorizer?(given: Credentials | CredentialsProvider | RequestSigner, options: AuthorizerOptions): Authorizer;
+  /** What an `authorizer` cannot be made of: how it must be otherwise. */
+  signerMust?(signer: unknown): string | undefined;
   /** Puts a signer's text where it belongs. */
   attach<C>(request: WireRequest<C>, signature: string): WireRequest<C>;
   /** How often a signature for this operation may be used. */

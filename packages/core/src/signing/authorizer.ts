@@ -1,4 +1,12 @@
-import type { Authorizer, Clock, Credentials, CredentialsProvider, Signer, WireRequest } from '../ports.ts';
+import type {
+  Authorizer,
+  Clock,
+  Credentials,
+  CredentialsProvider,
+  RequestSigner,
+  Signer,
+  WireRequest,
+} from '../ports.ts';
 import type { Wire } from '../protocol/wire.ts';
 import { cachedSigner } from './cached-signer.ts';
 import { createKeeper } from './keeper.ts';
@@ -10,7 +18,7 @@ export interface CountingAuthorizer extends Authorizer {
 }
 
 /** Signs texts or requests, or brings what a wire signs them with. */
-export type GivenSigner = Signer | Authorizer | Credentials | CredentialsProvider;
+export type GivenSigner = Signer | Authorizer | Credentials | CredentialsProvider | RequestSigner;
 
 /** Makes what was given as `signer` into what lets requests through: signatures that are kept, or one signed request after another. */
 export function createAuthorizer(
@@ -46,7 +54,7 @@ export function createAuthorizer(
 
 /** Signs texts, and does not tell what it signs them with. */
 function isOnlySigner(given: GivenSigner): given is Signer {
-  return 'sign' in given && !('credentials' in given);
+  return 'sign' in given && !('credentials' in given) && !('signRequests' in given);
 }
 
 function isRequest(value: unknown): value is WireRequest<unknown> {
@@ -60,7 +68,7 @@ function countingAuthorizer(
   let asked = 0;
   return {
     get asked() {
-      return asked;
+      return given.asked ?? asked;
     },
     async authorize(request, claim, signal) {
       asked += 1;

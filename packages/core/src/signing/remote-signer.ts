@@ -1,8 +1,9 @@
 import { systemClock } from '../clock.ts';
 import { CosSliceError } from '../errors.ts';
-import type { SignClaim, Signer } from '../ports.ts';
+import type { RequestSigner, RequestToSign, SignClaim, SignedRequest, Signer } from '../ports.ts';
 import { askEndpoint, RemoteSignerError, TIMEOUT_MS } from './ask-endpoint.ts';
 import { cachedSigner } from './cached-signer.ts';
+import { createKeeper } from './keeper.ts';
 
 /** An object, or pairs such as `Headers` yields. */
 export type SignHeaders = Readonly<Record<string, string>> | Iterable<readonly [name: string, value: string]>;
@@ -20,16 +21,23 @@ export interface RemoteSignerOptions {
   readonly fetch?: typeof fetch;
 }
 
+const NAME = 'the signing endpoint';
+const SIGNED = '{"signed": [...]} with an answer for each request';
+
 /**
- * Asks the application's own endpoint for signatures, so that the secret key stays there: `POST url` with the claim as JSON
- * (`{appId, bucket, path, effect, nowSec}`), answered by `{"signature": "<base64>"}`. The endpoint decides whether to sign.
+ * Asks the application's own endpoint for signatures, so that the secret key stays there. The endpoint decides whether to sign.
+ *
+ * - On the JSON API: `POST url` with the claim as JSON (`{appId, bucket, path, effect, nowSec}`), answered by
+ *   `{"signature": "<base64>"}`.
+ * - On the XML API of COS and on S3: `POST url` with `{"requests": [{method, bucket, key, query, headers}]}`, answered by
+ *   `{"signed": [...]}` with a `SignedRequest` for each, or `{"refused": "why"}`. `createSigningEndpoint` answers so.
  *
  * Signatures are kept until shortly before they expire and fetched once however many ask at the same time. Failures worth
  * another try are tried again by the upload, within its retry budget.
  *
- * @throws RemoteSignerError (from `sign`)
+ * @throws RemoteSignerError (from `sign` and `signRequests`)
  */
-export function remoteSigner(options: string | RemoteSignerOptions): Signer {
+export function remoteSigner(options: string | RemoteSignerOptions): Signer & RequestSigner {
   const settings = typeof options === 'string' ? { url: options } : options;
   if (typeof settings.url !== 'string' || settings.url === '') {
     const issues = [{ option: 'url', message: 'must be the URL of the signing endpoint' }];
@@ -40,13 +48,41 @@ export function remoteSigner(options: string | RemoteSignerOptions): Signer {
       return requestSignature(settings, claim, signal);
     },
   };
-  return cachedSigner(ask, { clock: systemClock, timeoutMs: settings.timeoutMs ?? TIMEOUT_MS });
+  const patience = { clock: systemClock, timeoutMs: settings.timeoutMs ?? TIMEOUT_MS };
+  const signer = cachedSigner(ask, patience);
+  // Each upload keeps what it gets.
+  const keeper = createKeeper<readonly SignedRequest[]>({
+    ...patience,
+    name: NAME,
+    must: `answer ${SIGNED}`,
+    isUsable: Array.isArray,
+  });
+  return {
+    sign: (claim, signal) => signer.sign(claim, signal),
+    signRequests: (requests, signal) =>
+      keeper.get(
+        undefined,
+        { ask: (asking) => requestSignatures(settings, requests, asking), lifeMs: () => 0, isRefused: () => false },
+        signal,
+      ),
+  };
 }
 
 async function requestSignature(settings: RemoteSignerOptions, claim: SignClaim, signal: AbortSignal): Promise<string> {
   const init = await postOf(settings, claim, signal);
-  const endpoint = { name: 'the signing endpoint', shape: '{"signature": "<base64>"}', ...settings };
+  const endpoint = { name: NAME, shape: '{"signature": "<base64>"}', ...settings };
   return askEndpoint(endpoint, init, ({ signature }) => (isText(signature) ? signature : undefined));
+}
+
+async function requestSignatures(
+  settings: RemoteSignerOptions,
+  requests: readonly RequestToSign[],
+  signal: AbortSignal,
+): Promise<readonly SignedRequest[]> {
+  const init = await postOf(settings, { requests }, signal);
+  return askEndpoint({ name: NAME, shape: SIGNED, ...settings }, init, ({ signed }) =>
+    Array.isArray(signed) && signed.length === requests.length ? signed : undefined,
+  );
 }
 
 /** The request to an application's own endpoint. */

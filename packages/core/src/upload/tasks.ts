@@ -145,7 +145,8 @@ export function createTasks<C>(options: TasksOptions<C>): Tasks<C> {
       if (session) {
         const { id, sha } = session;
         const md5 = integrity === 'md5' ? await digest('md5', slice, controller) : undefined;
-        const operation = { op: 'slice', session: id, index, range, content: slice, md5, sha } as const;
+        const { sizeBytes } = content;
+        const operation = { op: 'slice', session: id, index, range, sizeBytes, content: slice, md5, sha } as const;
         return await exchange.run(operation, { attempt, controller, onSent });
       }
       // Where one request has no field for an MD5, its SHA-1 costs little and proves as much.

@@ -3,13 +3,12 @@ import { type CosPlace, cosXmlWire } from '../protocol/cos-xml/index.ts';
 import { percentEncode, readQuery, splitUrl } from '../protocol/percent.ts';
 import type { XmlWire } from '../protocol/xml/wire.ts';
 import { type CosRequest, cosHeader, cosQuery, cosSignature } from '../signing/cos-signature.ts';
-import { LIFETIME_SEC, signRequests } from './sign-requests.ts';
+import { type Covered, LIFETIME_SEC, signerMust, signRequests } from './sign-requests.ts';
 
 export interface CosXmlOptions extends CosPlace {
   /**
-   * Sign each request by itself, with its query and with all headers that nothing on the way changes. Default false: one
-   * signature for a method and a key serves until it expires, so that parts cost none; whoever gets hold of one for `PUT` could
-   * replace the object with it.
+   * Sign each part by itself, with its number, its length and its MD5. Default false: one signature serves all parts of an
+   * upload until it expires, so that they cost none; whoever gets hold of it could send other parts.
    */
   readonly strict?: boolean;
 }
@@ -32,55 +31,73 @@ const MAX_KEPT = 1000;
  */
 export function cosXml({ strict = false, ...place }: CosXmlOptions): XmlWire {
   const wire = cosXmlWire(place);
+  const cover = <C>(request: WireRequest<C>): Covered => coverOf(request, strict);
   const authorizer: XmlWire['authorizer'] = (given, options) => {
+    const { lifetimeSec = LIFETIME_SEC } = options;
     const kept = new Map<string, { readonly value: string; readonly renewAtSec: number }>();
     return signRequests(given, options, {
+      wire,
+      cover,
       async sign(request, credentials, claim) {
         const own = credentials.token === undefined ? {} : { 'x-cos-security-token': credentials.token };
         const signed = { ...request, headers: { ...request.headers, ...own } };
-        if (strict) return { ...signed, authorization: { value: await signAll(signed, credentials, claim) } };
-        const { host, path } = splitUrl(request.url);
-        const name = [credentials.secretId, request.method, host, path].join(' ');
+        const { url, headers } = cover(signed);
+        const name = JSON.stringify([credentials.secretId, request.method, url, headers]);
         const known = kept.get(name);
         if (known && known.value !== claim.refused && claim.nowSec < known.renewAtSec) {
           return { ...signed, authorization: { value: known.value } };
         }
-        const { endSec, ...window } = windowOf(credentials, claim);
-        const covered = { method: request.method, path: decodeURIComponent(path), headers: { host } };
-        const value = cosHeader(await cosSignature(covered, credentials, { ...window, endSec }));
+        const window = windowOf(credentials, claim, lifetimeSec);
+        const covered = { method: request.method, url, headers };
+        const value = cosHeader(await cosSignature(toCosRequest(covered), credentials, window));
         for (const oldest of kept.keys()) if (kept.size >= MAX_KEPT) kept.delete(oldest);
-        kept.set(name, { value, renewAtSec: endSec - MARGIN_SEC });
+        kept.set(name, { value, renewAtSec: window.endSec - MARGIN_SEC });
         return { ...signed, authorization: { value } };
       },
-      async presign({ method, url }, credentials, claim) {
-        const { host, path } = splitUrl(url);
-        const covered = { method, path: decodeURIComponent(path), headers: { host } };
-        const query = cosQuery(await cosSignature(covered, credentials, windowOf(credentials, claim)));
+      async presign({ method, url, headers = {} }, credentials, claim) {
+        const window = windowOf(credentials, claim, lifetimeSec);
+        const query = cosQuery(await cosSignature(toCosRequest({ method, url, headers }), credentials, window));
         const { token } = credentials;
-        return `${url}?${query}${token === undefined ? '' : `&x-cos-security-token=${percentEncode(token)}`}`;
+        const all = token === undefined ? query : `${query}&x-cos-security-token=${percentEncode(token)}`;
+        return `${url}${url.includes('?') ? '&' : '?'}${all}`;
       },
     });
   };
-  return { ...wire, authorizer, objects: { ...(wire.objects ?? wire), authorizer } };
+  const signed = { authorizer, signerMust };
+  return { ...wire, ...signed, objects: { ...(wire.objects ?? wire), ...signed } };
 }
 
-function windowOf({ expiresAtSec = Number.POSITIVE_INFINITY }: Credentials, { nowSec }: SignClaim) {
-  return { startSec: nowSec - EARLIER_SEC, endSec: Math.min(nowSec + LIFETIME_SEC, expiresAtSec) };
+function windowOf(
+  { expiresAtSec = Number.POSITIVE_INFINITY }: Credentials,
+  { nowSec }: SignClaim,
+  lifetimeSec: number,
+) {
+  return { startSec: nowSec - EARLIER_SEC, endSec: Math.min(nowSec + lifetimeSec, expiresAtSec) };
 }
 
-/** Everything that the request asks for, and what it says of its body. */
-async function signAll<C>(request: WireRequest<C>, credentials: Credentials, claim: SignClaim): Promise<string> {
-  const { host, path, query } = splitUrl(request.url);
-  const { content, headers = {} } = request;
-  const covered: CosRequest = {
-    method: request.method,
-    path: decodeURIComponent(path),
-    params: Object.fromEntries(readQuery(query)),
+/**
+ * What a signature covers: the query, the headers that are COS's own, and what is said of the body, as far as nothing on the way
+ * changes it. Of parts it leaves out what tells one from another, unless it is strict.
+ */
+function coverOf<C>({ url, headers = {}, content }: WireRequest<C>, strict: boolean): Covered {
+  const [, start = url, number, end = ''] = /^(.*[?])(partNumber=\d+)&(.*)$/.exec(url) ?? [];
+  if (number !== undefined && !strict) return { url: start + end, rest: number, headers: ownOf(headers, /^x-cos-/) };
+  return {
+    url,
     headers: {
-      host,
       ...(content && { 'content-length': String(content.sizeBytes) }),
-      ...Object.fromEntries(Object.entries(headers).filter(([name]) => /^(x-cos-|content-md5$)/i.test(name))),
+      ...ownOf(headers, /^(x-cos-|content-md5$)/),
     },
   };
-  return cosHeader(await cosSignature(covered, credentials, windowOf(credentials, claim)));
+}
+
+function ownOf(headers: Readonly<Record<string, string>>, names: RegExp): Record<string, string> {
+  const all = Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value] as const);
+  return Object.fromEntries(all.filter(([name]) => names.test(name)));
+}
+
+function toCosRequest({ method, url, headers }: WireRequest<never>): CosRequest {
+  const { host, path, query } = splitUrl(url);
+  const params = Object.fromEntries(readQuery(query));
+  return { method, path: decodeURIComponent(path), params, headers: { host, ...headers } };
 }

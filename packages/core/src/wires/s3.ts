@@ -3,7 +3,7 @@ import { type S3Place, s3Wire } from '../protocol/s3/index.ts';
 import type { XmlWire } from '../protocol/xml/wire.ts';
 import { digestHex } from '../signing/hash.ts';
 import { amzDate, presignV4, signV4, UNSIGNED_PAYLOAD } from '../signing/sig-v4.ts';
-import { LIFETIME_SEC, signRequests } from './sign-requests.ts';
+import { type Covered, LIFETIME_SEC, signerMust, signRequests } from './sign-requests.ts';
 
 export interface S3Options extends S3Place {
   /** Default `us-east-1`, which servers of one's own take. */
@@ -24,7 +24,10 @@ export function s3({ region = 'us-east-1', ...place }: S3Options): XmlWire {
   const wire = s3Wire(place);
   const authorizer: XmlWire['authorizer'] = (given, options) => {
     const keys = new Map();
+    const { lifetimeSec = LIFETIME_SEC } = options;
     return signRequests(given, options, {
+      wire,
+      cover,
       async sign(request, credentials, { nowSec }) {
         const payloadHash = request.content ? UNSIGNED_PAYLOAD : await digestHex('SHA-256', request.text ?? '');
         const own = {
@@ -37,12 +40,31 @@ export function s3({ region = 'us-east-1', ...place }: S3Options): XmlWire {
         const value = await signV4({ method, url, headers, payloadHash }, credentials, { region, nowSec, keys });
         return { ...request, headers: { ...request.headers, ...own }, authorization: { value } };
       },
-      presign({ method, url }, credentials, { nowSec }) {
-        return presignV4({ method, url, headers: {} }, credentials, { region, nowSec, keys, expiresSec: LIFETIME_SEC });
+      presign({ method, url, headers = {} }, credentials, { nowSec }) {
+        return presignV4({ method, url, headers }, credentials, { region, nowSec, keys, expiresSec: lifetimeSec });
       },
     });
   };
-  return { ...wire, authorizer, objects: { ...(wire.objects ?? wire), authorizer } };
+  const signed = { authorizer, signerMust };
+  return { ...wire, ...signed, objects: { ...(wire.objects ?? wire), ...signed } };
+}
+
+/**
+ * What somebody else signs: the whole query, headers of the API's own, and the length of the content. Not its MD5, which goes
+ * along all the same: signatures for the parts to come could not be asked for before they are read.
+ */
+function cover<C>(request: WireRequest<C>): Covered {
+  const { url, content } = request;
+  const headers = Object.entries(signedOf(request))
+    .map(([name, value]) => [name.toLowerCase(), value] as const)
+    .filter(([name]) => name !== 'content-md5');
+  return {
+    url,
+    headers: {
+      ...(content && { 'content-length': String(content.sizeBytes) }),
+      ...Object.fromEntries(headers),
+    },
+  };
 }
 
 /** Of the headers, those that nothing on the way changes. */

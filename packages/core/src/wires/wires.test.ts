@@ -31,17 +31,19 @@ const fieldsOf = ({ authorization }: WireRequest<string>) =>
   Object.fromEntries(new URLSearchParams(authorization?.value));
 
 describe('cosXml', () => {
-  test('has one signature for all parts of a key until shortly before it ends, and another one for each method', async () => {
+  test('has one signature for all parts of an upload until shortly before it ends, and others for all else', async () => {
     const authorizer = authorizerOf(cosXml(PLACE));
     const values = await Promise.all([1, 2, 3].map((number) => sign(authorizer, part(number))));
     values.push(await sign(authorizer, part(4), { nowSec: NOW_SEC + 3400 }));
     expect(new Set(values.map(({ authorization }) => authorization?.value)).size).toBe(1);
-    const covered = { method: 'PUT', path: '/a b/腾.mp4', headers: { host: HOST } };
+    const covered = { method: 'PUT', path: '/a b/腾.mp4', params: { uploadId: 'u' }, headers: { host: HOST } };
     const fields = await cosSignature(covered, SECRET, { startSec: NOW_SEC - 60, endSec: NOW_SEC + 3600 });
     expect(fieldsOf(values[0] as WireRequest<string>)).toEqual(Object.fromEntries(fields));
     const later = await sign(authorizer, part(5), { nowSec: NOW_SEC + 3500 });
     const posted = await sign(authorizer, { method: 'POST', url: `${AT}?uploadId=u`, text: 'x' });
-    expect(new Set([values[0], later, posted].map((one) => one?.authorization?.value)).size).toBe(3);
+    const whole = await sign(authorizer, { url: AT });
+    const other = await sign(authorizer, { ...part(1), url: `${AT}?partNumber=1&uploadId=v` });
+    expect(new Set([values[0], later, posted, whole, other].map((one) => one?.authorization?.value)).size).toBe(5);
   });
 
   test('signs anew what the server has refused', async () => {
@@ -128,7 +130,7 @@ describe('options', () => {
   test('what cannot sign requests, and places that cannot be, are refused by name', () => {
     const wire = cosXml({ ...PLACE, region: '/' });
     expect(() => parseOptions({ ...given, signer: () => 'c2ln', wire })).toThrowError(
-      /wire\.region must be a region's name.*signer must be an authorizer, which signs requests, or credentials/,
+      /wire\.region must be a region's name.*signer must be one of credentials, signatures for requests, an authorizer, got a function/,
     );
   });
 

@@ -51,6 +51,7 @@ export function cosXmlWire({ region, bucket, appId, endpoint, profile, headers }
     name: 'cos-xml',
     profile: profile ?? cosProfile,
     place: { endpoint: base, appId: id, bucket },
+    bucketName: `${bucket}-${id}`,
     bucketUrl: `${base}/`,
     // An address of its own is one bucket's.
     otherBucketUrl: (other) => (own === undefined && BUCKET.test(other) ? `https://${hostOf(other)}/` : undefined),

@@ -41,6 +41,7 @@ export function s3Wire({ endpoint, bucket, pathStyle, profile, headers }: S3Plac
     name: 's3',
     profile: facts ?? profiles.s3,
     place: { endpoint: base, appId: '-', bucket },
+    bucketName: bucket,
     bucketUrl: urlOf(bucket),
     otherBucketUrl: (other) => (BUCKET.test(other) ? urlOf(other) : undefined),
     copyFrom: bucket,

@@ -30,9 +30,11 @@ export function refusalOf(
   const message = textOf(root, 'Message');
   const requestId =
     textOf(root, 'RequestId') || response.header('x-cos-request-id') || response.header('x-amz-request-id');
-  const known = /expired/i.test(message) && status === 403 ? EXPIRED : MEANINGS[code];
+  // Ceph gives no reason, and a signature that has expired is one.
+  const isSilent = code === 'AccessDenied' && message === '';
+  const known = /expired/i.test(message) && status === 403 ? EXPIRED : MEANINGS[isSilent ? '' : code];
   const [meaning, hint, remedy = 'none']: Meaning =
-    known ?? (isPassing(response) ? FAILING : ((code ? undefined : STATUSES[status]) ?? REFUSED));
+    known ?? (isPassing(response) ? FAILING : ((code && !isSilent ? undefined : STATUSES[status]) ?? REFUSED));
   const said = quote(`${code || `HTTP ${status}`} ${message}`);
   const region = textOf(root, 'Region') || response.header('x-amz-bucket-region');
   const where = region ? `; it is ${quote(region)}` : '';

@@ -37,6 +37,7 @@ const operations = {
     session: 'u/1',
     index: 6,
     range: { offset: 60, length: 5 },
+    sizeBytes: 68,
     content: 'bytes',
     md5: '00ff'.repeat(8),
   },
@@ -95,7 +96,7 @@ describe('requests', () => {
       method: 'PUT',
       query: '?partNumber=7&uploadId=u%2F1',
       headers: { 'Content-MD5': MD5 },
-      content: { name: '', body: 'bytes', sizeBytes: 5 },
+      content: { name: '', body: 'bytes', sizeBytes: 5, bytesAfter: 3 },
     });
     expect(encode(COS, operations.list)).toEqual({ method: 'GET', query: '?max-parts=1000&uploadId=u%2F1' });
     expect(encode(COS, operations.finish)).toEqual({

@@ -96,12 +96,13 @@ export function uploadHandlers(dialect: Dialect): { readonly [Op in OperationNam
     },
 
     slice: {
-      encode({ session, index, range, content, md5 }, at) {
+      encode({ session, index, range, sizeBytes = 0, content, md5 }, at) {
+        const bytesAfter = Math.max(0, sizeBytes - range.offset - range.length);
         return {
           method: 'PUT',
           url: withQuery(at, { partNumber: index + 1, uploadId: idOf(session) }),
           ...(md5 !== undefined && { headers: { 'Content-MD5': toBase64(md5) } }),
-          content: { name: '', body: content, sizeBytes: range.length },
+          content: { name: '', body: content, sizeBytes: range.length, bytesAfter },
         };
       },
       decode({ md5 }, response) {

@@ -15,6 +15,8 @@ export interface XmlWireOptions {
   readonly name: string;
   readonly profile: Profile;
   readonly place: Omit<Target, 'path'>;
+  /** `XmlWire.bucketName` */
+  readonly bucketName: string;
   /** The URL of the bucket, with a slash at its end. */
   readonly bucketUrl: string;
   /** The same of another bucket; undefined where that cannot be told. */
@@ -28,12 +30,17 @@ export interface XmlWireOptions {
 }
 
 /** Uploads and objects over one of the XML APIs, without what signs its requests. Pure. */
-export type XmlWire = Wire<XmlOperationName>;
+export interface XmlWire extends Wire<XmlOperationName> {
+  /** The bucket as those who sign call it: `films`; of COS `films-10055004`. */
+  readonly bucketName: string;
+  /** Its URL, with a slash at its end. */
+  readonly bucketUrl: string;
+}
 
 type XmlOperationName = OperationName | ObjectOperationName;
 
 export function createXmlWire(options: XmlWireOptions): XmlWire {
-  const { name, profile, place, bucketUrl, otherBucketUrl, copyFrom, headers = {}, issues } = options;
+  const { name, profile, place, bucketName, bucketUrl, otherBucketUrl, copyFrom, headers = {}, issues } = options;
   const urlOf = (path: string): string => bucketUrl + encodeKey(path);
   const placeOf: Dialect['placeOf'] = ({ bucket, path }) => {
     const url = bucket === place.bucket ? bucketUrl : otherBucketUrl(bucket);
@@ -47,6 +54,8 @@ export function createXmlWire(options: XmlWireOptions): XmlWire {
   const wire: XmlWire = {
     name,
     place,
+    bucketName,
+    bucketUrl,
     traits: {
       sliceSize: {
         default: Math.max(8 * MIB, profile.minPartBytes),
