@@ -3,7 +3,8 @@ import { type CosPlace, cosXmlWire } from '../protocol/cos-xml/index.ts';
 import { percentEncode, readQuery, splitUrl } from '../protocol/percent.ts';
 import type { XmlWire } from '../protocol/xml/wire.ts';
 import { type CosRequest, cosHeader, cosQuery, cosSignature } from '../signing/cos-signature.ts';
-import { type Covered, LIFETIME_SEC, signerMust, signRequests } from './sign-requests.ts';
+import type { Covered } from './request-signing.ts';
+import { LIFETIME_SEC, signerMust, signRequests } from './sign-requests.ts';
 
 export interface CosXmlOptions extends CosPlace {
   /**

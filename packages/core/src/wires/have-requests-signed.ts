@@ -5,7 +5,7 @@ import { quote } from '../protocol/responses.ts';
 import type { AuthorizerOptions } from '../protocol/wire.ts';
 import { createKeeper, type Keeper } from '../signing/keeper.ts';
 import { type Asker, createAsker } from './asker.ts';
-import type { Covered, RequestSigning } from './sign-requests.ts';
+import type { Covered, RequestSigning } from './request-signing.ts';
 
 /** An answer that has been looked at. */
 interface Permit {

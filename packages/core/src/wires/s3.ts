@@ -3,7 +3,8 @@ import { type S3Place, s3Wire } from '../protocol/s3/index.ts';
 import type { XmlWire } from '../protocol/xml/wire.ts';
 import { digestHex } from '../signing/hash.ts';
 import { amzDate, presignV4, signV4, UNSIGNED_PAYLOAD } from '../signing/sig-v4.ts';
-import { type Covered, LIFETIME_SEC, signerMust, signRequests } from './sign-requests.ts';
+import type { Covered } from './request-signing.ts';
+import { LIFETIME_SEC, signerMust, signRequests } from './sign-requests.ts';
 
 export interface S3Options extends S3Place {
   /** Default `us-east-1`, which servers of one's own take. */

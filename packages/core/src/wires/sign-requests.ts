@@ -1,27 +1,8 @@
-import type { Authorizer, Credentials, CredentialsProvider, RequestSigner, SignClaim, WireRequest } from '../ports.ts';
+import type { Authorizer, Credentials, CredentialsProvider, RequestSigner } from '../ports.ts';
 import type { AuthorizerOptions } from '../protocol/wire.ts';
-import type { XmlWire } from '../protocol/xml/wire.ts';
 import { keepCredentials } from '../signing/credentials.ts';
 import { haveRequestsSigned } from './have-requests-signed.ts';
-
-/** What a signature has to cover of a request that somebody else signs. */
-export interface Covered {
-  /** What is left of the URL. */
-  readonly url: string;
-  /** What is not: the rest of the query, as it is sent. */
-  readonly rest?: string | undefined;
-  /** By their names in lower case. */
-  readonly headers: Readonly<Record<string, string>>;
-}
-
-/** How a wire signs. */
-export interface RequestSigning {
-  readonly wire: Pick<XmlWire, 'bucketName' | 'bucketUrl'>;
-  cover<C>(request: WireRequest<C>): Covered;
-  sign<C>(request: WireRequest<C>, credentials: Credentials, claim: SignClaim): Promise<WireRequest<C>>;
-  /** @returns the URL with a signature in its query, which covers the query and the headers */
-  presign<C>(request: WireRequest<C>, credentials: Credentials, claim: SignClaim): Promise<string>;
-}
+import type { RequestSigning } from './request-signing.ts';
 
 /** Signs every request with credentials that are renewed before they end, or has it signed. */
 export function signRequests(
