@@ -30,6 +30,8 @@ export interface Source<C> {
    * least, never from name or date alone. `undefined`: cannot be told (a stream), so the upload is not resumed later.
    */
   identity(signal: AbortSignal): Promise<string | undefined>;
+  /** The identity tells of every change, as a file's time of change does, and not only of those that samples show. */
+  readonly tellsChanges?: boolean | undefined;
   /**
    * Checks that the source is still what it was at the start, and ends where it said. May take as long as reading it all.
    *
@@ -279,6 +281,11 @@ export interface ResumeRecord {
   /** Finish was called: the server may have completed the upload without us hearing of it. */
   readonly finishing?: boolean | undefined;
   readonly hash?: HashCheckpoint | undefined;
+  /**
+   * Tags of slices in order, empty for those that are not known to be stored with the MD5 that the source has. Those that are
+   * need not be read again as long as the identity is the same, where it tells of every change.
+   */
+  readonly proven?: readonly string[] | undefined;
   /** As the session was opened with: finish goes by it. */
   readonly overwrite?: boolean | undefined;
   /** Which of the names for the object it goes to, with `overwrite: 'rename'`: 1 is the one with ` (1)`. */

@@ -17,6 +17,7 @@ export function createBytesSource(content: Uint8Array | ArrayBuffer): Source<Uin
   const bytes = isUint8Array(content) ? content : new Uint8Array(content);
   return {
     sizeBytes: bytes.length,
+    tellsChanges: true,
     async slice(range, signal) {
       signal.throwIfAborted();
       return bytes.subarray(range.offset, range.offset + range.length);

@@ -199,6 +199,7 @@ export async function openFileSource(file: string | URL, options: FileSourceOpti
       witness?.follow(content, range);
       return content;
     },
+    tellsChanges: true,
     release: buffers.give,
     stored: (range) => witness?.stored(range),
     async identity(signal) {

@@ -59,6 +59,7 @@ export function openObject(client: Reading, entry: FileEntry): Source<Uint8Array
     sizeBytes,
     // The download has its own time limits, and makes its own attempts.
     unhurried: true,
+    tellsChanges: true,
     async slice(range, signal) {
       const bytes = await read(range, signal);
       check.add(range.offset, bytes);

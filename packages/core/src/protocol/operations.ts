@@ -143,6 +143,8 @@ export interface Listed extends SessionFacts {
 
 export interface StoredRange extends ByteRange {
   readonly tag?: string | undefined;
+  /** Of the bytes that are there, in hex, where the server tells. */
+  readonly md5?: string | undefined;
 }
 
 /** The object is complete. */

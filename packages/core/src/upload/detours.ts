@@ -4,18 +4,21 @@ import type { Source } from '../ports.ts';
 import type { Answer, Listed, Opened, Operation, OperationName, Present } from '../protocol/operations.ts';
 import { CONFLICT_HINT } from '../protocol/responses.ts';
 import { sliceSizeFor } from '../protocol/wire.ts';
-import { counts, type Found, readListed } from './listed.ts';
+import { type Found, type Known, provenIn, readListed } from './listed.ts';
+import type { Command, Task } from './plan.ts';
+import { provenTags } from './proven.ts';
+import { compare, onCompared, type Proving, planProofs } from './proving.ts';
 import { bytesIn } from './slices.ts';
 import type {
   ActiveState,
   Discarding,
   Finishing,
   Initiating,
-  Job,
   Listing,
   Sending,
   Session,
   Tries,
+  UploadEvent,
   UploadState,
   Why,
 } from './state.ts';
@@ -43,7 +46,15 @@ export interface Detours {
   /** The state after something has failed for good: perhaps because of an object in the way, or of bodies that are too large. */
   onGivenUp(state: ActiveState, tries: Tries, error: CosSliceError): UploadState;
   /** Tells the source which of its bytes a list says are stored: answers get lost. */
-  heed(source: Pick<Source<unknown>, 'stored'>, job: Pick<Job, 'sizeBytes'>, reply: Answer): void;
+  heed(source: Pick<Source<unknown>, 'stored'>, state: UploadState, reply: Answer): void;
+  /** What should be running now beside what `plan` says: comparisons of slices that are listed with the source. */
+  plan(state: UploadState): Command[];
+  compare<C>(
+    task: Extract<Task, { readonly type: 'compare' }>,
+    controller: AbortController,
+    proving: Proving<C>,
+  ): Promise<UploadEvent>;
+  onCompared(state: Sending, slice: number, same: boolean): UploadState;
   /** Removes one session. A server that would remove whatever is at the path is asked what that is, as late as can be. */
   discard(task: Pick<Discarding, 'session' | 'exact'>, ask: Ask): Promise<Outcome>;
 }
@@ -80,11 +91,13 @@ export const detours: Detours = {
     // Where the session with the larger slices cannot be removed, its slices are what stands in the way.
     return fail(state, (state.step === 'discard' && state.tooLarge) || error);
   },
-  heed(source, { sizeBytes }, reply) {
+  heed(source, state, reply) {
     if (reply.kind !== 'listed') return;
-    const { sliceSizeBytes, stored } = reply;
-    for (const range of stored) if (counts({ sizeBytes, sliceSizeBytes }, range)) source.stored?.(range);
+    for (const range of provenIn(knownOf(state, reply), reply.stored)) source.stored?.(range);
   },
+  plan: planProofs,
+  compare,
+  onCompared,
   async discard({ session, exact }, ask) {
     const look = async (): Promise<void> => {
       const { reply: found } = await ask({ op: 'list', session });
@@ -191,8 +204,14 @@ function onListed(state: Listing, reply: Listed): UploadState {
   const goOn = ownWork ? send : sendResumed;
   const session = { id: reply.session, serial: reply.serial, sha: reply.sha ?? sha };
   const { sliceSizeBytes } = reply;
-  const found = readListed({ sizeBytes: state.job.sizeBytes, sliceSizeBytes }, reply.stored);
+  const found = readListed(knownOf(state, reply), reply.stored);
   return goOn(state, session, sliceSizeBytes, found);
+}
+
+function knownOf(state: UploadState, { sliceSizeBytes }: Listed): Known {
+  const { sizeBytes, integrity } = state.job;
+  const { proven } = { proven: undefined, ...('why' in state ? state.why : {}) };
+  return { sizeBytes, sliceSizeBytes, integrity, proven };
 }
 
 /** Like `send`, with what an earlier run had stored. */
@@ -270,7 +289,14 @@ function onSessionGone(state: Sending, error: CosSliceError): UploadState {
   // Every slice that is missing may have arrived, and the last of them may have completed the object: the list tells.
   if (!session || stored.count + unheard < stored.size) return loseSession(state, storedBytes, error);
   const { sliceSizeBytes } = layout;
-  return list(state, { for: 'loss', session: session.id, sliceSizeBytes, storedBytes, error });
+  return list(state, {
+    for: 'loss',
+    session: session.id,
+    sliceSizeBytes,
+    storedBytes,
+    error,
+    proven: provenTags(state),
+  });
 }
 
 /** Times that finish may be refused although nothing is missing. */
@@ -298,7 +324,9 @@ function onFinishReply(state: Finishing, reply: Answer): UploadState {
 function lookAfterFinish(state: Finishing, error: CosSliceError): UploadState {
   const { session, layout, job } = state;
   const { sliceSizeBytes } = layout;
-  return list(state, { for: 'finish', session: session.id, sliceSizeBytes, storedBytes: job.sizeBytes, error });
+  const storedBytes = job.sizeBytes;
+  const proven = provenTags(state);
+  return list(state, { for: 'finish', session: session.id, sliceSizeBytes, storedBytes, error, proven });
 }
 
 /** Back to a new session: once, and again only after more had been stored than the time before. */

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { readListed } from './listed.ts';
+import { provenIn, readListed, removeSlice } from './listed.ts';
 import { hasSlice, type Layout, sliceCount, sliceRange } from './slices.ts';
 import { listTags } from './tags.ts';
 
@@ -9,7 +9,7 @@ const LAYOUT: Layout = { sizeBytes: 35, sliceSizeBytes: 10 };
 const part = (number: number, length: number, tag = `t${number}`) => ({ offset: (number - 1) * 10, length, tag });
 
 const storedOf = (layout: Layout, parts: readonly ReturnType<typeof part>[]): number[] => {
-  const { stored } = readListed(layout, parts);
+  const { stored } = readListed({ ...layout, integrity: 'none' }, parts);
   return Array.from({ length: sliceCount(layout) }, (_, index) => index).filter((index) => hasSlice(stored, index));
 };
 
@@ -30,9 +30,35 @@ describe('parts with tags', () => {
     expect(storedOf(LAYOUT, parts)).toEqual(stored);
   });
 
+  test('are to be compared with MD5s, unless they are known by the same tag', () => {
+    const md5 = 'm';
+    const parts = [part(1, 10), part(2, 10), part(3, 9), part(4, 5)].map((one) => ({ ...one, md5 }));
+    const unproven = (integrity: 'md5' | 'none', proven?: string[]) =>
+      readListed({ ...LAYOUT, integrity, proven }, parts).unproven?.map(({ index }) => index);
+    expect(unproven('none')).toBeUndefined();
+    expect(unproven('md5')).toEqual([0, 1, 3]);
+    expect(unproven('md5', ['t1', 'another', 't3'])).toEqual([1, 3]);
+    expect(unproven('md5', ['t1', 't2', '', 't4'])).toBeUndefined();
+    // What the source may give up is what is proven.
+    const told = provenIn({ ...LAYOUT, integrity: 'md5', proven: ['t1'] }, parts);
+    expect(told.map(({ offset }) => offset)).toEqual([0]);
+    // Nobody tells what is in it.
+    expect(readListed({ ...LAYOUT, integrity: 'md5' }, [part(1, 10)]).unproven).toBeUndefined();
+  });
+
+  test('a slice that is taken out of a set is missing, and no other one is', () => {
+    const { stored } = readListed({ sizeBytes: 40_000, sliceSizeBytes: 10, integrity: 'none' }, [
+      { offset: 0, length: 40_000 },
+    ]);
+    const rest = removeSlice(stored, 2049);
+    expect([rest.count, hasSlice(rest, 2049), hasSlice(stored, 2049)]).toEqual([3999, false, true]);
+    expect([2048, 2050, 1].every((index) => hasSlice(rest, index))).toBe(true);
+    expect(removeSlice(rest, 2049).count).toBe(3999);
+  });
+
   test('numbers that come twice: the last one counts', () => {
     const parts = [part(1, 10, 'old'), part(2, 10), part(3, 10), part(4, 5), part(1, 10, 'new')];
-    const { stored, tags } = readListed(LAYOUT, parts);
+    const { stored, tags } = readListed({ ...LAYOUT, integrity: 'none' }, parts);
     expect(stored.count).toBe(4);
     expect(listTags(tags ?? [])).toEqual(['new', 't2', 't3', 't4']);
   });
@@ -45,7 +71,7 @@ describe('parts with tags', () => {
       fc.property(fc.integer({ min: 1, max: 90 }), parts, (sizeBytes, given) => {
         const layout = { sizeBytes, sliceSizeBytes: 10 };
         const { stored, tags = [] } = readListed(
-          layout,
+          { ...layout, integrity: 'none' },
           given.map(({ number, length }) => part(number, length, `${number}:${length}`)),
         );
         const isRight = Array.from({ length: sliceCount(layout) }, (_, index) => {

@@ -10,10 +10,19 @@ export function onSourceOpened(
 }
 
 export function onRecalled(state: Recalling, recalled: Recalled): UploadState {
-  const { session, sliceSizeBytes, sha, initCalled = false, finishing = false, foreignSession, checkpoint } = recalled;
+  const {
+    session,
+    sliceSizeBytes,
+    sha,
+    initCalled = false,
+    finishing = false,
+    foreignSession,
+    checkpoint,
+    proven,
+  } = recalled;
   const known = { ...state, sha, initCalled, foreignSession };
   if (session === undefined) return create(known, checkpoint);
-  return list(known, { for: 'resume', session, sliceSizeBytes, finishing });
+  return list(known, { for: 'resume', session, sliceSizeBytes, finishing, proven });
 }
 
 export function onHashed(before: Hashing, content: FileHash): UploadState {

@@ -1,12 +1,13 @@
 import { type CosSliceError, isCosSliceError } from '../errors.ts';
 import type { Config } from '../options/options.ts';
-import type { Clock, HashCheckpoint, ResumeRecord, ResumeStore } from '../ports.ts';
+import type { Clock, HashCheckpoint, ResumeRecord, ResumeStore, Source } from '../ports.ts';
 import type { Guard, WorkName } from './guard.ts';
-import type { ActiveState, Job, Recalled } from './state.ts';
+import { countProven, provenTags } from './proven.ts';
+import type { ActiveState, Finishing, Job, Recalled, Sending } from './state.ts';
 
 /** What no source is identified by. */
 const NOBODYS = '';
-/** Between two hash checkpoints put into the store. */
+/** Between two hash checkpoints, or tags of slices, put into the store. */
 const CHECKPOINT_EVERY_MS = 2000;
 
 /** How long a request waits for what a later run must know of it: the store may be slow, and is no reason to stand still. */
@@ -46,13 +47,15 @@ export interface Recorded {
   url(): string;
   readonly clock: Clock;
   readonly guard: Guard;
+  /** Once it is open. */
+  source(): Pick<Source<unknown>, 'tellsChanges'> | undefined;
 }
 
 type Facts = Partial<
-  Pick<ResumeRecord, 'sliceSizeBytes' | 'session' | 'sha' | 'initCalled' | 'finishing' | 'hash' | 'name'>
+  Pick<ResumeRecord, 'sliceSizeBytes' | 'session' | 'sha' | 'initCalled' | 'finishing' | 'hash' | 'name' | 'proven'>
 >;
 
-export function createRecorder(store: ResumeStore, { config, url, clock, guard }: Recorded): Recorder {
+export function createRecorder(store: ResumeStore, { config, url, clock, guard, source }: Recorded): Recorder {
   const { integrity, attributes } = config;
   const overwrite = config.overwrite === true;
   const renames = config.overwrite === 'rename';
@@ -68,6 +71,9 @@ export function createRecorder(store: ResumeStore, { config, url, clock, guard }
   let savedRun = -1;
   let checkpoint: HashCheckpoint | undefined;
   let checkpointSavedAtMs = Number.NEGATIVE_INFINITY;
+  /** The state that the record is of, once slices are sent, and how many of them it knows. */
+  let sending: Sending | undefined;
+  let savedCount = 0;
   /** Writes are carried out in order. */
   let writing: Promise<void> = Promise.resolve();
 
@@ -126,13 +132,32 @@ export function createRecorder(store: ResumeStore, { config, url, clock, guard }
   /** What a record says that fits this upload. */
   const read = (record: ResumeRecord): Recalled => {
     const { session, sha, initCalled, finishing, hash, name } = record;
+    const proven = keepsProofs() ? record.proven : undefined;
     if (!job || record.identity !== identity || record.sizeBytes !== job.sizeBytes) return { foreignSession: session };
     // A session keeps what it was opened with.
     const fits =
       (record.overwrite ?? false) === overwrite && record.attributes === attributes && (sha || integrity !== 'sha1');
     if (session && !fits) return { foreignSession: session };
     checkpoint = record.sliceSizeBytes === job.sliceSizeBytes ? hash : undefined;
-    return { session, sliceSizeBytes: record.sliceSizeBytes, sha, initCalled, finishing, checkpoint, name };
+    return { session, sliceSizeBytes: record.sliceSizeBytes, sha, initCalled, finishing, checkpoint, name, proven };
+  };
+
+  /** Tags are kept of slices that were compared on their way, as far as the source tells whether it is still the same. */
+  const keepsProofs = (): boolean => integrity === 'md5' && source()?.tellsChanges === true;
+  const saveSession = (state: Sending | Finishing): void => {
+    const { layout, session, sha, step, name } = state;
+    if (!session) return;
+    savedRun = state.run;
+    savedCount = countProven(state);
+    checkpointSavedAtMs = clock.monotonicMs();
+    const facts = {
+      sliceSizeBytes: layout.sliceSizeBytes,
+      session: session.id,
+      sha,
+      finishing: step === 'finish',
+      name,
+    };
+    save(state.tags && keepsProofs() ? { ...facts, proven: provenTags(state) } : facts);
   };
 
   return {
@@ -166,11 +191,14 @@ export function createRecorder(store: ResumeStore, { config, url, clock, guard }
     keep(state) {
       // Slices may have become smaller on the way.
       if (job) job = state.job;
-      if (state.run === savedRun) return;
+      sending = state.step === 'send' && state.tags && keepsProofs() ? state : undefined;
+      if (state.run === savedRun) {
+        const isDue = clock.monotonicMs() - checkpointSavedAtMs >= CHECKPOINT_EVERY_MS;
+        if (sending && isDue && countProven(sending) > savedCount) saveSession(sending);
+        return;
+      }
       if ('layout' in state && state.session) {
-        const { layout, session, sha, step, name } = state;
-        savedRun = state.run;
-        save({ sliceSizeBytes: layout.sliceSizeBytes, session: session.id, sha, finishing: step === 'finish', name });
+        saveSession(state);
       } else if (state.step === 'init' && state.sha) {
         savedRun = state.run;
         save({ sha: state.sha, initCalled: true, hash: checkpoint, name: state.name });
@@ -204,6 +232,7 @@ export function createRecorder(store: ResumeStore, { config, url, clock, guard }
       waiting.abort();
     },
     async close(forget) {
+      if (!forget && identity !== NOBODYS && sending && countProven(sending) > savedCount) saveSession(sending);
       if (forget && identity !== undefined) write(() => store.remove(key));
       await writing;
       await locking;

@@ -35,7 +35,7 @@ export interface SliceSet {
 }
 
 const PAGE_NUMBERS = 64;
-const PAGE_BITS = PAGE_NUMBERS * 32;
+export const PAGE_BITS: number = PAGE_NUMBERS * 32;
 
 export function createSliceSet(size: number): SliceSet {
   return { size, count: 0, pages: [] };

@@ -13,7 +13,7 @@ import type { Recorded, Recorder } from './recorder.ts';
 import { initialState, isOver, type Over, type UploadEvent, type UploadState } from './state.ts';
 import { create, fail, list, succeed } from './steps.ts';
 import { createTally } from './tally.ts';
-import { createTasks } from './tasks.ts';
+import { createTasks, type Tasks } from './tasks.ts';
 import { transition } from './transition.ts';
 import type { Upload, UploadResult, UploadSnapshot } from './upload.ts';
 import { viewUpload } from './view.ts';
@@ -146,7 +146,7 @@ export function startUpload<C>(
     }
   };
 
-  const tasks = createTasks({
+  const tasks: Tasks<C> = createTasks({
     config,
     clock,
     hasher,
@@ -159,7 +159,7 @@ export function startUpload<C>(
     async loadRecorder() {
       const wasOnline = online();
       try {
-        recorder ??= await late.recorder?.({ config, url: exchange.url, clock, guard });
+        recorder ??= await late.recorder?.({ config, url: exchange.url, clock, guard, source: () => tasks.source });
       } catch (error) {
         // Offline, when code cannot be loaded either, there is time for it.
         if (!wasOnline || !online()) throw error;
@@ -171,7 +171,7 @@ export function startUpload<C>(
       detours ??= (await late.detours()).detours;
       return detours;
     },
-    job: () => state.job,
+    state: () => state,
     note,
     moved,
     online,
@@ -179,7 +179,7 @@ export function startUpload<C>(
   });
   const reconciler = createReconciler<Command, UploadEvent>({
     clock,
-    plan: () => plan(state, { concurrency: limiter.limit }, nowMs()),
+    plan: () => [...plan(state, { concurrency: limiter.limit }, nowMs()), ...(detours?.plan(state) ?? [])],
     run: tasks.run,
     fail: tasks.fail,
     emit: (event) => (event ? dispatch(event) : settle()),

@@ -128,6 +128,7 @@ export type Why =
       readonly session: string;
       readonly sliceSizeBytes?: number | undefined;
       readonly finishing: boolean;
+      readonly proven?: readonly string[] | undefined;
     }
   /** The server says that this upload is unfinished: go on with it. */
   | { readonly for: 'adopt' }
@@ -141,6 +142,7 @@ export type Why =
       readonly sliceSizeBytes: number;
       readonly storedBytes: number;
       readonly error: CosSliceError;
+      readonly proven?: readonly string[] | undefined;
     }
   /** An object is in the way: is it ours, made by an attempt whose answer was lost? With a session: made in that one? */
   | {
@@ -200,9 +202,17 @@ interface WithSlices extends Underway {
   readonly session?: Session | undefined;
 }
 
+/** A slice that is listed as stored, and the MD5 of what is there, in hex. */
+export interface Unproven {
+  readonly index: number;
+  readonly md5: string;
+}
+
 export interface Sending extends WithSlices {
   readonly phase: 'sending';
   readonly step: 'send';
+  /** Of the slices that are stored, those that are to be compared with the source before finish. */
+  readonly unproven?: readonly Unproven[] | undefined;
   readonly active: readonly ActiveSlice[];
   /** Every slice before it is stored or active. */
   readonly cursor: number;
@@ -254,6 +264,8 @@ export interface Recalled {
   readonly initCalled?: boolean | undefined;
   readonly finishing?: boolean | undefined;
   readonly foreignSession?: string | undefined;
+  /** Tags of slices in order, of those whose MD5 had been found right. */
+  readonly proven?: readonly string[] | undefined;
   /** Which of the names for the object had been taken. */
   readonly name?: number | undefined;
   readonly checkpoint?: HashCheckpoint | undefined;
@@ -270,6 +282,8 @@ export type UploadEvent =
   | ({ readonly type: 'recalled'; readonly run: number } & Recalled)
   | { readonly type: 'hashed'; readonly run: number; readonly hash: FileHash }
   | { readonly type: 'checkpointed'; readonly run: number; readonly checkpoint: HashCheckpoint }
+  /** A slice that is stored is what the source has there, or is not. */
+  | { readonly type: 'compared'; readonly run: number; readonly slice: number; readonly same: boolean }
   /** A piece of work has begun. */
   | { readonly type: 'started'; readonly run: number; readonly slice?: number | undefined }
   /** A piece of work was aborted because it was no longer planned. */

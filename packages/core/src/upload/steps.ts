@@ -25,7 +25,20 @@ type Anything = Underway & { readonly [Name in Own<ActiveState>]?: unknown };
 
 /** The state in another step, or in the same one anew: what is named here is the old step's own. */
 function enter<Step extends Pick<ActiveState, 'phase' | 'step'>>(state: ActiveState, step: Step) {
-  const { checkpoint, inTheWay, why, exact, layout, stored, tags, session, active, cursor, ...rest }: Anything = state;
+  const {
+    checkpoint,
+    inTheWay,
+    why,
+    exact,
+    layout,
+    stored,
+    tags,
+    unproven,
+    session,
+    active,
+    cursor,
+    ...rest
+  }: Anything = state;
   // Does not compile while something that only some steps have is not named above.
   const upload: Underway & { readonly [Name in Own<ActiveState>]?: never } = rest;
   return { ...upload, ...UNTRIED, run: state.run + 1, ...step };
@@ -80,15 +93,15 @@ export function send(state: ActiveState, session: Session, sliceSizeBytes: numbe
 /** Like `send`, also where nothing is missing. */
 export function sendFrom(state: ActiveState, sliceSizeBytes: number, session?: Session, found?: Found): Sending {
   const layout = { sizeBytes: state.job.sizeBytes, sliceSizeBytes };
-  const { stored, tags } = found ?? { stored: createSliceSet(sliceCount(layout)), tags: undefined };
-  const cursor = nextMissing(stored, 0);
+  const known = found ?? { stored: createSliceSet(sliceCount(layout)) };
+  const cursor = nextMissing(known.stored, 0);
   const opened = { ...state, rounds: 0, initCalled: false };
-  return enter(opened, { phase: 'sending', step: 'send', layout, stored, tags, session, active: [], cursor });
+  return enter(opened, { phase: 'sending', step: 'send', layout, ...known, session, active: [], cursor });
 }
 
 export function finishIfComplete(state: Sending): UploadState {
-  const { layout, stored, tags, session } = state;
-  if (stored.count < stored.size || !session) return state;
+  const { layout, stored, tags, unproven, session } = state;
+  if (stored.count < stored.size || unproven?.length || !session) return state;
   return enter(state, { phase: 'finishing', step: 'finish', layout, stored, tags, session });
 }
 

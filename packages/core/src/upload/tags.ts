@@ -8,6 +8,10 @@ export function addTag(tags: Tags, index: number, tag: string): Tags {
   return Object.assign([...tags], { [at]: Object.assign([...(tags[at] ?? [])], { [index % PAGE]: tag }) });
 }
 
+export function tagAt(tags: Tags, index: number): string | undefined {
+  return tags[Math.floor(index / PAGE)]?.[index % PAGE];
+}
+
 /** The tags of all slices, in order. */
 export function listTags(tags: Tags): string[] {
   return tags.flatMap((page) => page?.map((tag) => tag ?? '') ?? []);

@@ -2,14 +2,14 @@ import { CosSliceError, isCosSliceError } from '../errors.ts';
 import type { Exchange, Outcome } from '../exchange/exchange.ts';
 import { oneLine } from '../one-line.ts';
 import type { Config } from '../options/options.ts';
-import type { AttemptReport, Clock, Hasher, Source } from '../ports.ts';
+import type { AttemptReport, ByteRange, Clock, Hasher, Source } from '../ports.ts';
 import { sliceSizeFor } from '../protocol/wire.ts';
 import type { Detours } from './detours.ts';
 import { type Guard, READING, type WorkName } from './guard.ts';
 import type { Command, Task } from './plan.ts';
 import { NOT_PLANNED } from './reconciler.ts';
 import type { Recorder } from './recorder.ts';
-import type { Job, UploadEvent } from './state.ts';
+import type { UploadEvent, UploadState } from './state.ts';
 import type { Sent, Tally } from './tally.ts';
 import { isStraight } from './transition.ts';
 
@@ -28,8 +28,7 @@ export interface TasksOptions<C> {
   /** Whose requests the limiter is to be fair to. */
   readonly owner: object;
   openSource(signal: AbortSignal, moved: () => void): Promise<Source<C>>;
-  /** What is to be done, as far as it is known. */
-  job(): Job;
+  state(): UploadState;
   /** Something has become known while a command is carried out. The plan stays what it is. */
   note(event: UploadEvent): void;
   /** What has been sent or hashed has grown. */
@@ -88,7 +87,7 @@ export function createTasks<C>(options: TasksOptions<C>): Tasks<C> {
       guard(READING, controller, { run: () => opened().identity(signal) });
     const recorder = await options.loadRecorder();
     signal.throwIfAborted();
-    return { type: 'recalled', run, ...(await recorder?.recall(identify, options.job(), controller)) };
+    return { type: 'recalled', run, ...(await recorder?.recall(identify, options.state().job, controller)) };
   };
 
   const hash = async (
@@ -98,7 +97,7 @@ export function createTasks<C>(options: TasksOptions<C>): Tasks<C> {
     const content = opened();
     const result = await guard(HASHING, controller, {
       run: (moved) =>
-        hasher.uploadParts(content, options.job().sliceSizeBytes, {
+        hasher.uploadParts(content, options.state().job.sliceSizeBytes, {
           signal: controller.signal,
           from,
           attempt,
@@ -127,6 +126,15 @@ export function createTasks<C>(options: TasksOptions<C>): Tasks<C> {
   const digest = (algorithm: 'md5' | 'sha1', slice: C, controller: AbortController): Promise<string> =>
     guard(HASHING, controller, { run: () => hasher.digest(algorithm, slice, controller.signal) });
 
+  const read = (range: ByteRange, controller: AbortController): Promise<C> => {
+    const content = opened();
+    return guard(READING, controller, {
+      run: () => content.slice(range, controller.signal),
+      late: (unwanted) => content.release?.(unwanted),
+      extraMs: content.unhurried ? Number.POSITIVE_INFINITY : 0,
+    });
+  };
+
   const send = async (task: Send, controller: AbortController): Promise<Outcome> => {
     const { range, session, run, slice: index, attempt } = task;
     const content = opened();
@@ -136,11 +144,7 @@ export function createTasks<C>(options: TasksOptions<C>): Tasks<C> {
       tally.sent(sent, totalBytes, clock.monotonicMs());
       options.moved();
     };
-    const slice = await guard(READING, controller, {
-      run: () => content.slice(range, controller.signal),
-      late: (unwanted) => content.release?.(unwanted),
-      extraMs: content.unhurried ? Number.POSITIVE_INFINITY : 0,
-    });
+    const slice = await read(range, controller);
     try {
       if (session) {
         const { id, sha } = session;
@@ -166,7 +170,7 @@ export function createTasks<C>(options: TasksOptions<C>): Tasks<C> {
   };
 
   const ask = (task: Request, controller: AbortController): Promise<Outcome> => {
-    const { sizeBytes, sliceSizeBytes } = options.job();
+    const { sizeBytes, sliceSizeBytes } = options.state().job;
     const context = { attempt: task.attempt, controller };
     switch (task.type) {
       case 'send':
@@ -218,7 +222,7 @@ export function createTasks<C>(options: TasksOptions<C>): Tasks<C> {
       signal.throwIfAborted();
       const { reply, slow } = await ask(task, controller);
       const content = opened();
-      if (!isStraight(task.type, reply)) (await prepare())?.heed(content, options.job(), reply);
+      if (!isStraight(task.type, reply)) (await prepare())?.heed(content, options.state(), reply);
       if (task.type === 'send') report = { outcome: slow ? 'busy' : 'ok', bytes: task.range.length };
       if (task.type === 'send' && reply.kind === 'stored') content.stored?.(task.range);
       return { type: 'replied', run, slice, reply };
@@ -247,6 +251,10 @@ export function createTasks<C>(options: TasksOptions<C>): Tasks<C> {
           return recall(command, controller);
         case 'hash':
           return hash(command, controller);
+        case 'compare':
+          return options
+            .loadDetours()
+            .then(({ compare }) => compare(command, controller, { ...options, source: opened(), read, digest }));
         default:
           return request(command, controller);
       }

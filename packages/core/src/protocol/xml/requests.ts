@@ -88,12 +88,19 @@ export function toBase64(hex: string): string {
   return btoa(hex.replace(/../g, (byte) => String.fromCharCode(Number.parseInt(byte, 16))));
 }
 
-/** The MD5 that an ETag is, in hex; undefined where it is something else. */
+/** The MD5 that the ETag of a response is, in hex; undefined where it is something else. */
 export function md5Of(profile: Profile, response: WireResponse): string | undefined {
-  const { prefix } = profile;
-  // What is encrypted with a key that the server does not have at hand has an ETag that only looks like one.
+  return isSealed(profile, response) ? undefined : md5In(profile, response.header('etag') ?? '');
+}
+
+/** The MD5 that an ETag is, in hex, of what is not sealed. */
+export function md5In(profile: Profile, etag: string): string | undefined {
+  const [, md5] = /^"?([\da-f]{32})"?$/i.exec(etag) ?? [];
+  return profile.md5Etag ? md5?.toLowerCase() : undefined;
+}
+
+/** What is encrypted with a key that the server does not have at hand has an ETag that only looks like an MD5. */
+export function isSealed({ prefix }: Profile, response: WireResponse): boolean {
   const encryption = response.header(`${prefix}server-side-encryption`) ?? 'AES256';
-  const own = response.header(`${prefix}server-side-encryption-customer-algorithm`);
-  const [, md5] = /^"?([\da-f]{32})"?$/i.exec(response.header('etag') ?? '') ?? [];
-  return profile.md5Etag && encryption === 'AES256' && own === undefined ? md5?.toLowerCase() : undefined;
+  return encryption !== 'AES256' || response.header(`${prefix}server-side-encryption-customer-algorithm`) !== undefined;
 }

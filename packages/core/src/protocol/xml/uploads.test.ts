@@ -186,6 +186,27 @@ describe('replies', () => {
     });
   });
 
+  test('to list: the MD5 that each ETag is, where the session is of parts whose ETags are', async () => {
+    const hex = 'AB'.repeat(16);
+    const tagged = page(part(1).replace('t1', hex) + part(2));
+    const md5sOf = async (session: string) => {
+      const reply = await COS.decode({ ...operations.list, session }, tagged, AT);
+      return reply.kind === 'listed' ? reply.stored.map(({ md5 }) => md5) : reply.kind;
+    };
+    expect(await md5sOf('u/1 mark')).toEqual([hex.toLowerCase(), undefined]);
+    const opened = (more: Record<string, string>) => {
+      const body = '<InitiateMultipartUploadResult><UploadId>u/1</UploadId></InitiateMultipartUploadResult>';
+      const reply = COS.decode({ ...operations.init, mark: 'm' }, answer(body, 200, more), AT);
+      return 'session' in reply ? reply.session : undefined;
+    };
+    expect(opened({})).toBe('u/1 m');
+    expect(opened({ 'x-cos-server-side-encryption': 'AES256' })).toBe('u/1 m');
+    const sealed = opened({ 'x-cos-server-side-encryption': 'cos/kms' }) ?? '';
+    expect(sealed).not.toBe('u/1 m');
+    expect(await md5sOf(sealed)).toEqual([undefined, undefined]);
+    expect(COS.encode({ ...operations.list, session: sealed }, AT).url).toMatch(/uploadId=u%2F1$/);
+  });
+
   test('to list that lead from a page to the same one, or that are no list, are refused', () => {
     const again = { ...operations.list, more: { parts: [], marker: 2 } };
     expect(COS.decode(again, page(part(1), 2), AT)).toMatchObject({ error: { code: 'bad-reply' } });

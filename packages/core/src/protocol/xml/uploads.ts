@@ -7,9 +7,11 @@ import {
   creatingHeaders,
   type Dialect,
   type Handler,
+  isSealed,
   locationAt,
   looksFirst,
   markHeader,
+  md5In,
   md5Of,
   toBase64,
   unusable,
@@ -39,7 +41,13 @@ type Listing = Pages | 'look' | undefined;
 /** What finish has come to: pages of parts whose tags are not known here, or all of them. */
 type Finishing = Pages | { readonly tags: readonly string[] } | undefined;
 
-/** Uploads in parts (`docs/wires.md`). The session is the upload's id and the mark of what it makes; a slice's tag is its ETag. */
+/** Of a session whose parts are encrypted so that their ETags are no MD5s: a list of them does not say so. */
+const SEALED = 'sealed';
+
+/**
+ * Uploads in parts (`docs/wires.md`). The session is the upload's id, the mark of what it makes, and whether that is sealed; a
+ * slice's tag is its ETag.
+ */
 export function uploadHandlers(dialect: Dialect): { readonly [Op in OperationName]: Handler<Op> } {
   const { profile } = dialect;
   return {
@@ -61,7 +69,7 @@ export function uploadHandlers(dialect: Dialect): { readonly [Op in OperationNam
         if (id === '') return unusable('UploadId', response);
         return {
           kind: 'opened',
-          session: operation.mark ? `${id} ${operation.mark}` : id,
+          session: [id, operation.mark ?? '', isSealed(profile, response) ? SEALED : ''].join(' ').trimEnd(),
           sliceSizeBytes: operation.sliceSizeBytes,
           serial: false,
           sessionDelete: true,
@@ -88,9 +96,11 @@ export function uploadHandlers(dialect: Dialect): { readonly [Op in OperationNam
         }
         // Which bytes a part has, only the size of the parts before it tells: it was remembered with the session.
         const step = sliceSizeBytes ?? pages.parts.find(({ number }) => number === 1)?.sizeBytes ?? 0;
-        const stored = pages.parts.map(
-          ({ number, sizeBytes, tag }): StoredRange => ({ offset: (number - 1) * step, length: sizeBytes, tag }),
-        );
+        const [, , sealed] = session.split(' ');
+        const stored = pages.parts.map(({ number, sizeBytes, tag }): StoredRange => {
+          const md5 = sealed ? undefined : md5In(profile, tag);
+          return { offset: (number - 1) * step, length: sizeBytes, tag, md5 };
+        });
         return { kind: 'listed', session, sliceSizeBytes: step, serial: false, sessionDelete: true, stored };
       },
     },
@@ -192,7 +202,7 @@ export function uploadHandlers(dialect: Dialect): { readonly [Op in OperationNam
   function makerOf(session: string | undefined, response: WireResponse): string | undefined {
     const mark = markOf(response);
     const [, own] = session?.split(' ') ?? [];
-    if (mark === undefined || own === undefined) return undefined;
+    if (mark === undefined || !own) return undefined;
     return mark === own ? session : '';
   }
 

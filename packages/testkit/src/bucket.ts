@@ -1,0 +1,155 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { buffer } from 'node:stream/consumers';
+
+const PAGE = 1000;
+
+/** One upload in parts that has not ended. */
+export interface BucketUpload {
+  readonly key: string;
+  readonly headers: Readonly<Record<string, string>>;
+  /** By number. Tests may put others there. */
+  readonly parts: Map<number, Buffer>;
+}
+
+export interface Bucket {
+  readonly endpoint: string;
+  /** By path in the bucket. */
+  readonly objects: Map<string, Buffer>;
+  readonly uploads: Map<string, BucketUpload>;
+  /** Method and query of each request, and the number of each part that was sent. */
+  readonly requests: string[];
+  readonly sent: number[];
+  /** What happens to a request of an account: it never arrives, or it is carried out and its answer lost. */
+  fault: (request: string, account: string) => 'lost' | 'answer-lost' | undefined;
+  close(): Promise<void>;
+}
+
+/**
+ * A bucket in memory, as S3 and the XML API of COS have them, with its name in front of the host or without one: parts of any
+ * number and size, their real MD5s, pages of 1,000. Pages of other origins may do everything. Signatures are not looked at.
+ */
+export async function startBucket(prefix: 'x-amz-' | 'x-cos-'): Promise<Bucket> {
+  const objects = new Map<string, Buffer>();
+  const metadata = new Map<string, Record<string, string>>();
+  const uploads = new Map<string, BucketUpload>();
+  const requests: string[] = [];
+  const sent: number[] = [];
+  const md5 = (bytes: Uint8Array, encoding: 'hex' | 'base64') => createHash('md5').update(bytes).digest(encoding);
+
+  const answer = async (req: IncomingMessage, res: ServerResponse): Promise<void> => {
+    const { pathname, searchParams: query } = new URL(req.url ?? '/', 'http://bucket');
+    const { method = 'GET' } = req;
+    res.setHeader('Access-Control-Allow-Origin', '*');
+    res.setHeader('Access-Control-Expose-Headers', `ETag, Date, ${prefix}meta-cos-slice-upload`);
+    if (method === 'OPTIONS') {
+      const allowed = {
+        'Access-Control-Allow-Methods': 'GET, HEAD, PUT, POST, DELETE',
+        'Access-Control-Max-Age': '600',
+      };
+      return void res.writeHead(200, { ...allowed, 'Access-Control-Allow-Headers': '*, Authorization' }).end();
+    }
+    const body = await buffer(req);
+    const line = [method, ...query.keys()].join(' ');
+    requests.push(line);
+    const [, account = ''] = /(?:q-ak=|Credential=)([^&/]+)/.exec(req.headers.authorization ?? '') ?? [];
+    const fault = bucket.fault(line, account);
+    if (fault === 'lost') return void req.socket.destroy();
+    if (fault) res.end = () => res.destroy();
+    const said = req.headers['content-md5'];
+    if (said !== undefined && said !== md5(body, 'base64')) return refuse(res, 400, 'BadDigest');
+    const key = decodeURIComponent(pathname.slice(1));
+    const id = query.get('uploadId');
+    if (method === 'POST' && query.has('uploads')) {
+      const session = randomBytes(8).toString('hex');
+      uploads.set(session, { key, headers: keptOf(req), parts: new Map() });
+      return xml(res, `<InitiateMultipartUploadResult><UploadId>${session}</UploadId></InitiateMultipartUploadResult>`);
+    }
+    if (id === null) return answerObject(req, res, key, body);
+    const upload = uploads.get(id);
+    if (!upload) return refuse(res, 404, 'NoSuchUpload');
+    switch (method) {
+      case 'PUT': {
+        const number = Number(query.get('partNumber'));
+        upload.parts.set(number, body);
+        sent.push(number);
+        return void res.writeHead(200, { ETag: `"${md5(body, 'hex')}"` }).end();
+      }
+      case 'GET':
+        return xml(res, pageAfter(upload, Number(query.get('part-number-marker'))));
+      case 'DELETE':
+        uploads.delete(id);
+        return void res.writeHead(204).end();
+      default: {
+        const named = [...body.toString().matchAll(/<PartNumber>(\d+)<\/PartNumber><ETag>(.*?)<\/ETag>/g)];
+        const parts = named.flatMap(([, number, tag]) => {
+          const part = upload.parts.get(Number(number));
+          return part && tag?.includes(md5(part, 'hex')) ? part : [];
+        });
+        if (parts.length !== named.length) return refuse(res, 400, 'InvalidPart');
+        uploads.delete(id);
+        objects.set(key, Buffer.concat(parts));
+        metadata.set(key, upload.headers);
+        return xml(res, '<CompleteMultipartUploadResult><ETag>"0-1"</ETag></CompleteMultipartUploadResult>');
+      }
+    }
+  };
+
+  const answerObject = (req: IncomingMessage, res: ServerResponse, key: string, body: Buffer): void => {
+    if (req.method === 'PUT') {
+      objects.set(key, body);
+      metadata.set(key, keptOf(req));
+    }
+    const bytes = objects.get(key);
+    if (!bytes) return refuse(res, 404, 'NoSuchKey');
+    const length = req.method === 'PUT' ? 0 : bytes.length;
+    res.writeHead(200, { ...metadata.get(key), ETag: `"${md5(bytes, 'hex')}"`, 'Content-Length': length });
+    res.end(req.method === 'GET' ? bytes : undefined);
+  };
+
+  const keptOf = ({ headers }: IncomingMessage): Record<string, string> =>
+    Object.fromEntries(
+      Object.entries(headers).flatMap(([name, value]) =>
+        name.startsWith(`${prefix}meta-`) && typeof value === 'string' ? [[name, value]] : [],
+      ),
+    );
+
+  const pageAfter = ({ parts }: BucketUpload, marker: number): string => {
+    const all = [...parts].filter(([number]) => number > marker).sort(([one], [other]) => one - other);
+    const page = all.slice(0, PAGE);
+    const rows = page.map(
+      ([number, bytes]) =>
+        `<Part><PartNumber>${number}</PartNumber><ETag>&quot;${md5(bytes, 'hex')}&quot;</ETag><Size>${bytes.length}</Size></Part>`,
+    );
+    const next = `<IsTruncated>${all.length > PAGE}</IsTruncated><NextPartNumberMarker>${page.at(-1)?.[0] ?? 0}</NextPartNumberMarker>`;
+    return `<ListPartsResult>${next}${rows.join('')}</ListPartsResult>`;
+  };
+
+  const server = createServer((req, res) => {
+    answer(req, res).catch((error) => req.destroyed || refuse(res, 500, 'InternalError', String(error)));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const bucket: Bucket = {
+    endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    objects,
+    uploads,
+    requests,
+    sent,
+    fault: () => undefined,
+    async close() {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+  return bucket;
+}
+
+function xml(res: ServerResponse, body: string): void {
+  res.writeHead(200, { 'Content-Type': 'application/xml' }).end(body);
+}
+
+function refuse(res: ServerResponse, status: number, code: string, message = 'no'): void {
+  res.writeHead(status, { 'Content-Type': 'application/xml' });
+  res.end(`<Error><Code>${code}</Code><Message>${message}</Message></Error>`);
+}
