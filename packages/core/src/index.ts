@@ -14,6 +14,13 @@ export {
   type ObjectClient,
   type TransferOptions,
 } from './objects/client.ts';
+export {
+  createDirect,
+  type Direct,
+  type DirectContent,
+  type DirectOptions,
+  type DirectPlace,
+} from './objects/direct.ts';
 export type {
   Download,
   DownloadOptions,

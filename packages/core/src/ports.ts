@@ -156,6 +156,8 @@ export interface SignClaim {
 }
 
 export interface Signer {
+  /** Its `multi` signatures are good for all of the bucket, so that one does for many paths. */
+  readonly unbound?: boolean | undefined;
   /** @returns the signature, base64 as it goes on the wire. @throws anything; a CosSliceError keeps its code. */
   sign(claim: SignClaim, signal: AbortSignal): Promise<string>;
 }

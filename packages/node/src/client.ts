@@ -2,18 +2,23 @@ import type { Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import {
   CosSliceError,
+  createDirect,
   createObjectClient,
+  type Direct,
   type Download,
   type DownloadOptions,
   type ObjectClient,
+  parseOptions,
   type Sink,
+  systemClock,
   type Upload,
 } from '@cos-slice/core';
 import { type DownloadDirectoryOptions, downloadDirectoryWith } from './directory/download-directory.ts';
+import type { UploadSettings } from './directory/file-client.ts';
 import { type DirectoryTransfer, FILES_AT_ONCE } from './directory/types.ts';
 import { type UploadDirectoryOptions, uploadDirectoryWith } from './directory/upload-directory.ts';
 import { createFileSink } from './file-sink.ts';
-import { CONCURRENCY } from './options.ts';
+import { CONCURRENCY, INTEGRITY } from './options.ts';
 import { createObjectSource, type ObjectSource } from './source-object.ts';
 import type { UploadSource } from './sources.ts';
 import { createStreamSink } from './stream-sink.ts';
@@ -118,6 +123,24 @@ export function createClient(options: ClientOptions): Client {
   const concurrency = rest.concurrency ?? CONCURRENCY;
   const platform = reach(options);
   const { limiter, downloadTo, ...objects } = createObjectClient({ ...rest, ...shared, concurrency }, platform);
+  const direct = (settings: UploadSettings, life: AbortSignal): Direct<Uint8Array> | undefined => {
+    const integrity = settings.integrity ?? rest.integrity ?? INTEGRITY;
+    try {
+      const config = parseOptions({
+        ...rest,
+        ...shared,
+        ...settings,
+        integrity,
+        path: 'any',
+        overwrite: true,
+        concurrency: limiter,
+      });
+      return createDirect({ config, transport: platform.transport, clock: systemClock, random: Math.random, life });
+    } catch {
+      // Uploads tell what is wrong with them.
+      return undefined;
+    }
+  };
   const client: Client = {
     ...objects,
     download: (path, to, more = {}) => downloadTo(sinkFor(to, more), path, more),
@@ -125,7 +148,7 @@ export function createClient(options: ClientOptions): Client {
     upload: (source, path, more = {}) =>
       uploadFile(source, { ...options, ...shared, ...more, path, concurrency: limiter }),
     uploadDirectory: (directory, more = {}) =>
-      uploadDirectoryWith(client, directory, more, filesAtOnce(rest.concurrency)),
+      uploadDirectoryWith({ ...client, direct }, directory, more, filesAtOnce(rest.concurrency)),
     downloadDirectory: (from, directory, more = {}) =>
       downloadDirectoryWith(client, from, directory, more, filesAtOnce(rest.concurrency)),
   };

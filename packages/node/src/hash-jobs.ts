@@ -1,5 +1,5 @@
 /** What the hashing worker is asked. */
-export type HashJob = DigestJob | PartsJob;
+export type HashJob = DigestJob | PartsJob | FilesJob;
 
 export interface DigestJob {
   readonly kind: 'digest';
@@ -19,8 +19,25 @@ export interface PartsJob {
   readonly cancel: Int32Array;
 }
 
-/** `done` and `failed` end a job. */
-export type HashReply = HashProgress | HashDone | HashFailed;
+/** Small files, to be read and hashed whole. */
+export interface FilesJob {
+  readonly kind: 'files';
+  readonly algorithm: 'md5' | 'sha1' | undefined;
+  /** `room` is for the content, in shared memory, and larger than any content that is wanted. */
+  readonly files: readonly { readonly path: string; readonly room: Uint8Array }[];
+}
+
+/** What a small file was at one moment. */
+export interface FileRead {
+  readonly sizeBytes: number;
+  /** Epoch ms. */
+  readonly modifiedAtMs: number;
+  /** Hex. */
+  readonly digest: string | undefined;
+}
+
+/** All but `progress` end a job. */
+export type HashReply = HashProgress | HashDone | FilesDone | HashFailed;
 
 export interface HashProgress {
   readonly kind: 'progress';
@@ -35,6 +52,12 @@ export interface HashDone {
   readonly kind: 'done';
   /** Hex. */
   readonly digest: string;
+}
+
+export interface FilesDone {
+  readonly kind: 'files';
+  /** In their order. Undefined: it is not small, not at rest, or cannot be read. */
+  readonly files: readonly (FileRead | undefined)[];
 }
 
 export interface HashFailed {

@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { CosSliceError } from '@cos-slice/core';
-import type { HashDone, HashFailed, HashJob, HashProgress, HashReply } from './hash-jobs.ts';
+import type { HashJob, HashProgress, HashReply } from './hash-jobs.ts';
 import { isOutOfFiles, PATIENCE_MS, RETRY_MS } from './waiting.ts';
 
 const IDLE_MS = 2_000;
@@ -14,8 +14,11 @@ export interface HashPool {
    *
    * @throws CosSliceError `hashing-failed`; `signal.reason`
    */
-  run(job: HashJob, signal: AbortSignal, onProgress?: (progress: HashProgress) => void): Promise<HashDone | HashFailed>;
+  run(job: HashJob, signal: AbortSignal, onProgress?: (progress: HashProgress) => void): Promise<HashEnd>;
 }
+
+/** What ends a job. */
+export type HashEnd = Exclude<HashReply, HashProgress>;
 
 interface Task {
   readonly job: HashJob;

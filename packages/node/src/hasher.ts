@@ -4,7 +4,7 @@ import { CosSliceError, type HashContext, type Hasher, type Source, type UploadP
 import { createSHA1 } from 'hash-wasm';
 import { decodeCheckpoint, encodeCheckpoint, type HashPosition } from './hash-checkpoint.ts';
 import type { PartsJob } from './hash-jobs.ts';
-import { createHashPool } from './hash-pool.ts';
+import { createHashPool, type HashEnd } from './hash-pool.ts';
 import type { FileSource } from './source-file.ts';
 import { type Algorithm, noteDigest } from './witness.ts';
 
@@ -47,7 +47,7 @@ export function createHasher(): Hasher<Uint8Array> {
     const bytes = content.buffer instanceof SharedArrayBuffer ? content : new Uint8Array(content);
     const reply = await digests.run({ kind: 'digest', algorithm, bytes }, signal);
     if (reply.kind === 'done') return reply.digest;
-    throw new CosSliceError('hashing-failed', `a slice could not be hashed: ${reply.message}`);
+    throw new CosSliceError('hashing-failed', `a slice could not be hashed: ${messageOf(reply)}`);
   }
 
   async function hashFile(source: FileSource, pass: Pass): Promise<string> {
@@ -70,11 +70,15 @@ export function createHasher(): Hasher<Uint8Array> {
     });
     if (reply.kind === 'done') return reply.digest;
     // In some runtimes (Deno) threads do not share descriptors.
-    if (reply.code === 'EBADF') return hashSlices(source, { ...pass, states });
+    if (reply.kind === 'failed' && reply.code === 'EBADF') return hashSlices(source, { ...pass, states });
     // What the worker stumbled over is usually a change, which the source can name.
     await source.verify?.(context.signal);
-    throw new CosSliceError('source-unreadable', `${source.path} cannot be hashed: ${reply.message}`);
+    throw new CosSliceError('source-unreadable', `${source.path} cannot be hashed: ${messageOf(reply)}`);
   }
+}
+
+function messageOf(reply: HashEnd): string {
+  return reply.kind === 'failed' ? reply.message : 'the worker answered something else';
 }
 
 interface Pass {

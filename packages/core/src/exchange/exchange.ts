@@ -32,6 +32,8 @@ export interface ExchangeOptions<C, Name extends AnyOperationName = OperationNam
 }
 
 export interface AttemptContext {
+  /** Of the object, where the exchange is about several. Default: the target's. */
+  readonly path?: string;
   /** Failed attempts of this operation so far. */
   readonly attempt: number;
   /** Ends the attempt; aborted by the exchange too, with the timeout as its reason, when the attempt takes too long. */
@@ -54,10 +56,10 @@ export interface Outcome<Op extends AnyOperationName = OperationName> {
   readonly slow: boolean;
 }
 
-/** Requests about one object. */
+/** Requests about one object, or several that share what is known of their server. */
 export interface Exchange<C, Name extends AnyOperationName = OperationName> {
   /** The URL of the object. */
-  url(): string;
+  url(path?: string): string;
   /**
    * One attempt of an operation: authorised, sent, watched and understood.
    *
@@ -86,9 +88,8 @@ export function createExchange<C, Name extends AnyOperationName = OperationName>
   } = options;
   const { connectMs, noProgressMs, responseMs } = timeouts;
   let located: { readonly path: string; readonly url: string } | undefined;
-  const url = (): string => {
-    const { path } = target;
-    if (path !== located?.path) located = { path, url: wire.locate(target) };
+  const url = (path = target.path): string => {
+    if (path !== located?.path) located = { path, url: wire.locate({ ...target, path }) };
     return located.url;
   };
   const authorizer = createAuthorizer(wire, options.signer, { clock, timeoutMs: connectMs + responseMs });
@@ -108,8 +109,9 @@ export function createExchange<C, Name extends AnyOperationName = OperationName>
     },
     async run(operation, context) {
       const { attempt, controller, beforeSend, again, onSent } = context;
-      const { appId, bucket, path } = target;
-      const at = url();
+      const { appId, bucket } = target;
+      const { path = target.path } = context;
+      const at = url(path);
       const effect = wire.effectOf(operation.op);
       const claim = { appId, bucket, path, effect, nowSec: serverTime.nowSec(), refused };
       const encoded = wire.encode(operation, at);

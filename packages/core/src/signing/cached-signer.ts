@@ -34,7 +34,8 @@ export function cachedSigner(signer: Signer, { clock, timeoutMs }: CachedSignerO
       return keeper.asked;
     },
     sign(claim, signal) {
-      const { appId, bucket, path, effect, refused } = claim;
+      const { appId, bucket, effect, refused } = claim;
+      const path = signer.unbound && effect === 'multi' ? '' : claim.path;
       return keeper.get(
         effect === 'once' ? undefined : `${effect}/${appId}/${bucket}/${path}`,
         {

@@ -54,6 +54,7 @@ export function createSigner(options: SignerOptions, sign: TextSigner = signText
 
   return {
     credentials: () => ({ secretId, secretKey }),
+    unbound: !bound,
     async sign(claim: SignClaim): Promise<string> {
       if (claim.appId !== appId || claim.bucket !== bucket) {
         const asked = `${claim.appId}/${claim.bucket}`;

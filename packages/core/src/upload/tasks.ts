@@ -1,5 +1,6 @@
 import { CosSliceError, isCosSliceError } from '../errors.ts';
 import type { Exchange, Outcome } from '../exchange/exchange.ts';
+import { outcomeOf } from '../exchange/outcome.ts';
 import { oneLine } from '../one-line.ts';
 import type { Config } from '../options/options.ts';
 import type { AttemptReport, ByteRange, Clock, Hasher, Source } from '../ports.ts';
@@ -276,11 +277,4 @@ export function createTasks<C>(options: TasksOptions<C>): Tasks<C> {
 
 function sliceOf(task: Task): number | undefined {
   return task.type === 'send' ? task.slice : undefined;
-}
-
-function outcomeOf({ code, stale }: CosSliceError): AttemptReport['outcome'] {
-  if (stale) return 'neutral';
-  // A signature that expires on the way is a sign that too much is on the way.
-  if (code === 'unavailable' || code === 'signature-expired') return 'busy';
-  return code === 'network' || code === 'timeout' ? 'failed' : 'neutral';
 }

@@ -1,4 +1,4 @@
-import type { Download, DownloadOptions, ObjectClient, Upload } from '@cos-slice/core';
+import type { Direct, Download, DownloadOptions, ObjectClient, Upload } from '@cos-slice/core';
 import type { UploadFileOptions } from '../upload-file.ts';
 
 /** What is done differently for the files of a directory. */
@@ -10,4 +10,10 @@ export type UploadSettings = Partial<
 export interface FileClient extends Pick<ObjectClient, 'stat' | 'list' | 'listPage' | 'createDirectory' | 'remove'> {
   upload(file: string, path: string, options: UploadSettings & Pick<UploadFileOptions, 'overwrite' | 'signal'>): Upload;
   download(path: string, file: string, options: DownloadOptions & { readonly overwrite: boolean }): Download;
+}
+
+/** And those that upload. */
+export interface SendingClient extends FileClient {
+  /** The straight way for small files; undefined where the settings cannot be. */
+  direct(settings: UploadSettings, life: AbortSignal): Direct<Uint8Array> | undefined;
 }

@@ -3,16 +3,20 @@ import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Entry, type FileEntry, isCosSliceError } from '@cos-slice/core';
 import { directoryIssues, refuseDirectoryIssues, toDirectoryPath } from './check.ts';
-import type { FileClient, UploadSettings } from './file-client.ts';
+import type { SendingClient, UploadSettings } from './file-client.ts';
 import { createFilter } from './filter.ts';
 import { DRY, toUploadMoving } from './moving.ts';
 import type { Remembered } from './name-table.ts';
 import { listNames, NOTHING, type RemoteNames } from './remote-names.ts';
 import { isSafeName } from './safe-name.ts';
 import { isSame } from './same.ts';
-import { createTransfer, type Work } from './transfer.ts';
+import { createStraight, type Straight } from './straight.ts';
+import { createTransfer, type Moving, type Work } from './transfer.ts';
 import type { DirectoryOptions, DirectoryTransfer } from './types.ts';
 import { type Found, walk } from './walk.ts';
+
+/** Before there are as many, a worker for them would cost more than it saves. */
+const FEW_FILES = 32;
 
 export interface UploadDirectoryOptions extends DirectoryOptions, UploadSettings {
   /** The directory in the bucket that gets what is in the local one. Default: the bucket itself. */
@@ -21,7 +25,7 @@ export interface UploadDirectoryOptions extends DirectoryOptions, UploadSettings
 
 /** What `client.uploadDirectory` does. */
 export function uploadDirectoryWith(
-  client: FileClient,
+  client: SendingClient,
   directory: string | URL,
   options: UploadDirectoryOptions,
   filesAtOnce: number,
@@ -67,15 +71,39 @@ export function uploadDirectoryWith(
     }
   };
 
+  /** Ends with the transfer. */
+  const life = new AbortController();
+  let straight: Straight | undefined;
+  let files = 0;
+  /** Small files that replace what is there go straight. One that may grow, an upload watches. */
+  const straightWay = (signal: AbortSignal): Straight | undefined => {
+    files += 1;
+    if (dryRun || skip === 'existing' || mayGrow || files < FEW_FILES) return undefined;
+    if (files === FEW_FILES) {
+      const direct = client.direct(own, life.signal);
+      straight = direct && createStraight(direct, signal);
+    }
+    return straight;
+  };
+
   type Here = Promise<RemoteNames>;
   const handle = async (entry: Found<Here>, work: Work): Promise<void> => {
     const { path } = entry;
     if (entry.kind === 'problem') return work.problem(path, entry.reason, entry.code);
     if (entry.kind === 'directory') return work.attempt(path, async () => void (await entry.here));
     await work.attempt(path, async () => {
+      const { table } = await entry.here;
+      const upload = (overwrite: true | 'skip'): Moving =>
+        toUploadMoving(client.upload(entry.file, target + path, { ...own, overwrite, signal: work.signal }));
+      const isNew = table !== undefined && table.get(nameOf(path)) === undefined;
+      const small = isNew ? await straightWay(work.signal)?.read(entry.file, target + path) : undefined;
+      if (small) {
+        work.found(small.sizeBytes);
+        await work.move(path, small.sizeBytes, () => small.send(() => upload(true)));
+        return;
+      }
       const facts = await stat(entry.file);
       work.found(facts.size);
-      const { table } = await entry.here;
       const file = { path, file: entry.file, sizeBytes: facts.size, modifiedAt: facts.mtime };
       let asked: FileEntry | undefined;
       const ask = async (): Promise<FileEntry | undefined> => {
@@ -89,14 +117,12 @@ export function uploadDirectoryWith(
           : toRemembered(await ask());
       if (remote && (await isSame(skip, 'up', file, remote, ask, work.signal))) return work.skipped(path, facts.size);
       await work.move(path, facts.size, () => {
-        if (dryRun) return DRY;
-        const overwrite = skip === 'existing' ? 'skip' : true;
-        return toUploadMoving(client.upload(entry.file, target + path, { ...own, overwrite, signal: work.signal }));
+        return dryRun ? DRY : upload(skip === 'existing' ? 'skip' : true);
       });
     });
   };
 
-  return createTransfer<Found<Here>>({
+  const transfer = createTransfer<Found<Here>>({
     ...options,
     filesAtOnce,
     entries: (work) =>
@@ -121,6 +147,9 @@ export function uploadDirectoryWith(
     },
     removeExtra: (work) => removeExtra('', work),
   });
+  const end = (): void => life.abort();
+  transfer.done.then(end, end);
+  return transfer;
 
   /** Removes what is in a directory on the server and not here. */
   async function removeExtra(path: string, work: Work): Promise<void> {
