@@ -27,7 +27,12 @@ test.each<[string, CosSliceError, Standing, number]>([
   ['an address where nothing is', error('network', { remedy: 'backoff', unreachable: true }), NEW, 3],
   ['an address that was good', error('network', { remedy: 'backoff', unreachable: true }), PROVEN, 10],
   ['something else at the address', error('bad-reply', { remedy: 'backoff', httpStatus: 200 }), NEW, 3],
+  ['nothing that answers in time', error('timeout', { remedy: 'backoff' }), NEW, 3],
+  ['something that fails at the address', error('bad-reply', { remedy: 'backoff', httpStatus: 501 }), NEW, 3],
+  ['a balancer that hears nonsense', error('bad-reply', { remedy: 'backoff', httpStatus: 502 }), NEW, 10],
   ['a balancer whose servers are away', error('bad-reply', { remedy: 'backoff', httpStatus: 503 }), NEW, 10],
+  ['a balancer that hears nothing', error('bad-reply', { remedy: 'backoff', httpStatus: 504 }), NEW, 10],
+  ['something that speaks another HTTP', error('bad-reply', { remedy: 'backoff', httpStatus: 505 }), NEW, 3],
   ['a connection that broke', error('network', { remedy: 'backoff' }), NEW, 10],
   ['what a page may not be allowed', error('network', { remedy: 'backoff', opaque: true }), NEW, 5],
   [

@@ -61,6 +61,39 @@ test('a part in path style, of a key with letters of all kinds, its bytes not si
   );
 });
 
+describe('what @smithy/signature-v4 makes of', () => {
+  test('a name given twice, and a header with more spaces than it needs', async () => {
+    const headers = { 'X-Amz-Meta-Title': '  two   words ' };
+    for (const query of ['a=1&b=1&b=2', 'b=2&a=1&b=1', 'b=1&b=2&a=1']) {
+      expect(await signatureOf({ url: `${HOST}/k?${query}`, headers })).toBe(
+        '1ce95dddd1d646ac94a0cc4775c6b96e957dd01f3e37af59adccb8c2fbc7547c',
+      );
+    }
+  });
+
+  test('a URL with a query, for those who send a header and temporary credentials with it', async () => {
+    const request = { method: 'GET', url: `${HOST}/k?versionId=7`, headers: { Range: 'bytes=0-9' } };
+    const credentials = { ...AWS, token: 'to/ken+=' };
+    expect(await presignV4(request, credentials, { ...SCOPE, expiresSec: 60 })).toBe(
+      `${HOST}/k?versionId=7&X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=AKIAIOSFODNN7EXAMPLE%2F20130524%2Fus-east-1%2Fs3%2Faws4_request` +
+        '&X-Amz-Date=20130524T000000Z&X-Amz-Expires=60&X-Amz-Security-Token=to%2Fken%2B%3D' +
+        '&X-Amz-SignedHeaders=host%3Brange' +
+        '&X-Amz-Signature=a5ffe87f007162d29b77cc07a8cb957ef4fb1540e91d2c379cff774e6fd56196',
+    );
+  });
+});
+
+test('a header says who has signed, where, and what', async () => {
+  const request = {
+    method: 'GET',
+    url: `${HOST}/k`,
+    headers: { 'x-amz-date': '20130524T000000Z', Range: 'bytes=0-9' },
+  };
+  expect(await signV4({ ...request, payloadHash: UNSIGNED_PAYLOAD }, AWS, SCOPE)).toMatch(
+    /^AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE\/20130524\/us-east-1\/s3\/aws4_request, SignedHeaders=host;range;x-amz-date, Signature=[0-9a-f]{64}$/,
+  );
+});
+
 test('the port that goes without saying is not signed, since it is not sent', async () => {
   const [one, other] = await Promise.all(
     ['https://h.test/k', 'https://H.test:443/k'].map((url) => signatureOf({ url })),
@@ -69,7 +102,8 @@ test('the port that goes without saying is not signed, since it is not sent', as
 });
 
 test('the key of a day is made once, and that of another day or secret anew', async () => {
-  const keys = new Map();
+  const keys = new Map<string, Promise<Uint8Array<ArrayBuffer>>>();
+  const made: unknown[] = [];
   const request = { method: 'GET', url: `${HOST}/k`, headers: {}, payloadHash: UNSIGNED_PAYLOAD };
   for (const [credentials, nowSec] of [
     [AWS, SCOPE.nowSec],
@@ -79,6 +113,10 @@ test('the key of a day is made once, and that of another day or secret anew', as
   ] as const) {
     const scope = { ...SCOPE, nowSec };
     expect(await signV4(request, credentials, { ...scope, keys })).toBe(await signV4(request, credentials, scope));
+    made.push(...keys.values());
     expect(keys.size).toBe(1);
   }
+  expect(made).toHaveLength(4);
+  expect(made[1]).toBe(made[0]);
+  expect(new Set(made).size).toBe(3);
 });

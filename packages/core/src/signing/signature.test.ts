@@ -2,7 +2,7 @@ import { createHmac } from 'node:crypto';
 import { listFixtures, readFixture } from '@cos-slice/testkit/fixtures';
 import { describe, expect, test } from 'vitest';
 import { createSigner, type SignerOptions } from './create-signer.ts';
-import { type SignatureKey, signatureExpirySec, signatureText, signText } from './signature.ts';
+import { type SignatureKey, signatureExpirySec, signatureLifeMs, signatureText, signText } from './signature.ts';
 
 interface Recorded {
   readonly url: string;
@@ -70,6 +70,25 @@ describe('the signatures of recorded clients', () => {
   });
 });
 
+describe('what a signature says of its times', () => {
+  const signature = (text: string, mac = ' '.repeat(20)): string => btoa(mac + text);
+
+  test('is how long it lives, from when it was made', () => {
+    expect(signatureLifeMs(signature('a=1&e=1060&t=1000&f='), 1030)).toBe(60_000);
+    expect(signatureLifeMs(signature('a=1&e=1060&f='), 1030)).toBe(30_000);
+    expect(signatureLifeMs(signature('a=1&e=1060&f='), 2000)).toBe(0);
+  });
+
+  test('is not what its HMAC happens to look like', () => {
+    expect(signatureExpirySec(signature('a=1&e=1060&t=1000', '&e=1&'.padEnd(20)))).toBe(1060);
+  });
+
+  test.each(['not base64', btoa('short'), signature('a=1'), signature('e=0&t=1')])('is not in %j', (text) => {
+    expect(signatureExpirySec(text)).toBeUndefined();
+    expect(signatureLifeMs(text, 1000)).toBe(Number.POSITIVE_INFINITY);
+  });
+});
+
 describe('createSigner', () => {
   const keys = { appId: '10055004', bucket: 'demobucket', secretId: 'id', secretKey: 'key' };
   const claim = { appId: '10055004', bucket: 'demobucket', path: '目录/a b.bin', nowSec: 1_600_000_000 };
@@ -102,8 +121,39 @@ describe('createSigner', () => {
   });
 
   test('signs for no other bucket', async () => {
-    await expect(createSigner(keys).sign({ ...claim, bucket: 'other', effect: 'multi' }, never)).rejects.toMatchObject({
-      code: 'signing-failed',
+    for (const other of [{ bucket: 'other' }, { appId: '10055005' }]) {
+      const asked = { ...claim, ...other };
+      await expect(createSigner(keys).sign({ ...asked, effect: 'multi' }, never)).rejects.toMatchObject({
+        code: 'signing-failed',
+        message: expect.stringContaining(`not for ${asked.appId}/${asked.bucket}`),
+      });
+    }
+  });
+
+  test('makes no two signatures alike', async () => {
+    const signer = createSigner(keys);
+    const made = await Promise.all(Array.from({ length: 5 }, () => signer.sign({ ...claim, effect: 'multi' }, never)));
+    expect(new Set(made).size).toBeGreaterThan(1);
+  });
+
+  test.each([60, 90 * 86_400])('gives signatures %d seconds', async (lifetimeSec) => {
+    const text = open(await createSigner({ ...keys, lifetimeSec }).sign({ ...claim, effect: 'multi' }, never));
+    expect(text).toContain(`&e=${claim.nowSec + lifetimeSec}&`);
+  });
+
+  test.each([59, 90 * 86_400 + 1, 60.5, Number.NaN])('gives no signature %d seconds', (lifetimeSec) => {
+    expect(captured(() => createSigner({ ...keys, lifetimeSec }))).toMatchObject({
+      code: 'invalid-options',
+      issues: [{ option: 'lifetimeSec' }],
+    });
+  });
+
+  test('takes any secret key, and has the credentials for wires that want these', async () => {
+    const secretKey = 'a&b c\nd==';
+    const signer = createSigner({ ...keys, secretKey });
+    expect(await signer.credentials(never)).toEqual({ secretId: 'id', secretKey });
+    expect(captured(() => createSigner({ ...keys, secretId: 'a=' }))).toMatchObject({
+      issues: [{ option: 'secretId' }],
     });
   });
 
@@ -115,6 +165,7 @@ describe('createSigner', () => {
       const { code, issues, message } = error as { code: string; issues: { option: string }[]; message: string };
       expect(code).toBe('invalid-options');
       expect(issues.map((issue) => issue.option)).toEqual(['appId', 'bucket', 'secretId', 'lifetimeSec']);
+      expect(message).toMatch(/appId must .*; bucket must .*; secretId must .*; lifetimeSec must .*60 to 7776000/);
       expect(message).not.toContain('key must');
     }
   });
@@ -165,6 +216,7 @@ describe('createSigner', () => {
     ['secretKey', 'key\n', 'end in a line break'],
     ['secretKey', 'key\r\n', 'end in a line break'],
     ['secretKey', 'key ', 'end in white space'],
+    ['secretKey', 'k\ney ', 'end in white space'],
     ['secretKey', '\tkey', 'begin with white space'],
     ['secretId', 'id\n', 'end in a line break'],
     ['bucket', undefined, 'be a text and not empty'],

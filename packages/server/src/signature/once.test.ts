@@ -1,4 +1,4 @@
-import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { fileStore } from '../store/files/file-store.ts';
@@ -64,6 +64,35 @@ describe('a register in files', () => {
     // Tidying happens now and then, and never too early.
     expect(await use(register, 'dd', NOW_SEC + KEPT_SEC + 700)).toBe(true);
     expect((await readdir(dir)).sort()).toEqual(['bb', 'cc', 'dd']);
+  });
+
+  test('looks for what is to be forgotten every ten minutes', async () => {
+    const dir = await temporaryDir();
+    const register = fileOnceRegister(async () => dir);
+    await use(register, 'aa');
+    await writeFile(join(dir, 'old'), '');
+    await utimes(join(dir, 'old'), 1, 1);
+    await use(register, 'bb', NOW_SEC + 599);
+    expect(await readdir(dir)).toContain('old');
+    await use(register, 'cc', NOW_SEC + 600);
+    expect(await readdir(dir)).not.toContain('old');
+  });
+
+  test('takes no signature where it cannot be kept, for another reason than a full disk', async () => {
+    const file = join(await temporaryDir(), 'file');
+    await writeFile(file, '');
+    const register = fileOnceRegister(async () => join(file, 'once'));
+    await expect(use(register, 'aa')).rejects.toMatchObject({ code: 'ENOTDIR' });
+  });
+
+  test.runIf(process.platform === 'linux')('leaves no file open', async () => {
+    const dir = await temporaryDir();
+    const register = fileOnceRegister(async () => dir);
+    for (const id of ['aa', 'bb', 'cc']) await use(register, id);
+    const open = await Promise.all(
+      (await readdir('/proc/self/fd')).map((fd) => readlink(`/proc/self/fd/${fd}`).catch(() => '')),
+    );
+    expect(open.filter((path) => path.startsWith(dir))).toEqual([]);
   });
 
   test('is not stopped by what does not belong there', async () => {

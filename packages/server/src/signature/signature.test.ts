@@ -49,6 +49,18 @@ describe('a signature', () => {
     for (const [signature, code] of cases) expect(codeOf(() => check(signature))).toBe(code);
   });
 
+  test.each([
+    ['', 'not signed'],
+    ['A'.repeat(8193), 'too long'],
+    ['A'.repeat(8192), 'malformed'],
+    [Buffer.alloc(20).toString('base64'), 'not base64'],
+    [`${at({})} `, 'not base64'],
+    [signText('a'), 'malformed'],
+    [signText('a=1'), 'b is missing'],
+  ])('that cannot be read is told why: %j', (signature, why) => {
+    expect(() => verify(signature)).toThrow(why);
+  });
+
   test('expires although it was found genuine before', () => {
     const signature = at({});
     expect(codeOf(() => check(signature))).toBe(0);
@@ -94,7 +106,36 @@ describe('allows', () => {
     expect(useOf(`${base}/a/b`, 'once')).toBe(-63);
     expect(useOf('', 'once')).toBe(-63);
     expect(codeOf(() => allows(check(at({})), target, 'once'))).toBe(-97);
+    expect(() => allows(check(at({})), target, 'once')).toThrow('needs a one-time signature');
     expect(codeOf(() => allows(check(at({ e: 0 })), target, 'write'))).toBe(-97);
+    expect(() => allows(check(at({ e: 0 })), target, 'write')).toThrow('does not cover this');
+  });
+});
+
+describe('the path of a one-time signature that is encoded twice, as the PHP client does', () => {
+  const base = '/10055004/demobucket';
+  const twice = (path: string): string => `${base}/${encodeURIComponent(encodeURIComponent(path))}`;
+  const useOf = (f: string, path: string, order = 'abketrf') =>
+    codeOf(() => allows(check(at({ f, e: 0, order })), { ...target, path }, 'once'));
+
+  test.each(['a b', '腾', "it's (1)!*"])('is good for %j', (path) => {
+    const php = twice(path).replace(/[!'()*]/g, (mark) => `%25${mark.charCodeAt(0).toString(16).toUpperCase()}`);
+    expect(useOf(php, path)).toBe(0);
+    expect(useOf(php, `${path}x`)).toBe(-63);
+  });
+
+  test('is so in the order of that client alone', () => {
+    expect(useOf(twice('a b'), 'a b', 'akbetrf')).toBe(-63);
+  });
+
+  test.each([
+    ['a%2fb', 'a/b'],
+    ['a%20b%41', 'a bA'],
+    ['a%e8%85%be', 'a腾'],
+  ])('is %j to the letter, where that is not the encoding of a path', (once, path) => {
+    const f = `${base}/${encodeURIComponent(once)}`;
+    expect(useOf(f, path)).toBe(-63);
+    expect(useOf(f, once)).toBe(0);
   });
 });
 

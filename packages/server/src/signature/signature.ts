@@ -124,7 +124,7 @@ function parseClaims(plain: string): Claims {
   const claims = new Map<string, string>();
   for (const pair of plain.split('&')) {
     const at = pair.indexOf('=');
-    const key = at < 0 ? pair : pair.slice(0, at);
+    const key = pair.slice(0, at);
     if (at < 0 || claims.has(key)) throw new ProtocolError('signatureUnreadable', 'malformed text');
     claims.set(key, pair.slice(at + 1));
   }

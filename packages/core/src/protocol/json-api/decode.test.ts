@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import type { CosSliceError } from '../../errors.ts';
 import type { Operation, Reply } from '../operations.ts';
 import { decode } from './decode.ts';
 import { encode } from './encode.ts';
@@ -12,7 +13,9 @@ const OPERATIONS: readonly Operation<string>[] = [
   { op: 'single', sizeBytes: 100, content: 'c', overwrite: false },
   { op: 'discard' },
 ];
-const [INIT, LIST, SLICE, FINISH] = OPERATIONS as [
+const [INIT, LIST, SLICE, FINISH, SINGLE, DISCARD] = OPERATIONS as [
+  Operation<string>,
+  Operation<string>,
   Operation<string>,
   Operation<string>,
   Operation<string>,
@@ -90,6 +93,149 @@ describe('replies', () => {
     expect(reply(SLICE, { code, message: 'M' }, status)).toMatchObject({
       error: { code: expected, remedy, wireCode: code },
     });
+  });
+
+  test.each<readonly [code: number, expected: string, remedy: string]>([
+    [-47, 'unauthorized', 'none'],
+    [-48, 'unauthorized', 'none'],
+    [-59, 'signature-expired', 'resign'],
+    [-61, 'unauthorized', 'none'],
+    [-63, 'unauthorized', 'none'],
+    [-70, 'unauthorized', 'none'],
+    [-71, 'unavailable', 'backoff'],
+    [-96, 'signature-expired', 'resign'],
+    [-97, 'unauthorized', 'none'],
+    [-121, 'unauthorized', 'none'],
+    [-133, 'bucket-not-found', 'none'],
+    [-168, 'integrity', 'backoff'],
+    [-174, 'integrity', 'backoff'],
+    [-177, 'exists', 'none'],
+    [-178, 'exists', 'none'],
+    [-180, 'bad-request', 'none'],
+    [-181, 'unavailable', 'backoff'],
+    [-195, 'unavailable', 'backoff'],
+    [-196, 'unavailable', 'backoff'],
+    [-197, 'not-found', 'none'],
+    [-199, 'bad-request', 'none'],
+    [-284, 'bad-request', 'none'],
+    [-4016, 'integrity', 'backoff'],
+    [-5965, 'bad-request', 'none'],
+    [-5997, 'unavailable', 'backoff'],
+    [-5999, 'bad-request', 'none'],
+  ])('code %i is %s, remedy %s, whatever the status', (code, expected, remedy) => {
+    expect(reply(SINGLE, { code, message: ' M\nN ', request_id: 'r1' }, 400)).toMatchObject({
+      kind: 'failed',
+      error: {
+        code: expected,
+        remedy,
+        wireCode: code,
+        requestId: 'r1',
+        message: expect.stringMatching(/. \(server: -\d+ M N\)$/),
+      },
+    });
+  });
+
+  test('a refusal without words is told by its code alone', () => {
+    const { error } = reply(SINGLE, { code: -5999 }, 400) as { error: CosSliceError };
+    expect(error.requestId).toBeUndefined();
+    expect(error.message).toMatch(/\(server: -5999\)$/);
+  });
+
+  test('what does not exist is an answer to each operation in its own way', () => {
+    const kinds = (code: number, status: number): string[] =>
+      [INIT, LIST, SLICE, FINISH, SINGLE, DISCARD].map((operation) => reply(operation, { code }, status).kind);
+    const gone = ['failed', 'absent', 'session-gone', 'session-gone', 'failed', 'discarded'];
+    expect(kinds(-197, 404)).toEqual(gone);
+    expect(kinds(-197, 400)).toEqual(gone);
+    expect(kinds(-98765, 404)).toEqual(gone);
+    const failed = ['failed', 'failed', 'failed', 'failed', 'failed', 'failed'];
+    expect(kinds(-133, 404)).toEqual(failed);
+    expect(kinds(-97, 403)).toEqual(failed);
+    expect(reply(SLICE, { code: -197 }, 404)).toMatchObject({ error: { code: 'not-found', wireCode: -197 } });
+    expect(reply(FINISH, { code: -197 }, 404)).toMatchObject({ error: { code: 'not-found', wireCode: -197 } });
+  });
+
+  test('an unfinished upload is one to go on with, or one that lacks slices', () => {
+    expect(reply(INIT, { code: -4019 }, 409)).toEqual({ kind: 'unfinished' });
+    expect(reply(FINISH, { code: -4019 }, 409)).toMatchObject({ kind: 'incomplete', error: { wireCode: -4019 } });
+    expect(reply(FINISH, { code: -5999 }, 400)).toMatchObject({ kind: 'incomplete', error: { wireCode: -5999 } });
+    for (const operation of [LIST, SLICE, SINGLE, DISCARD]) {
+      expect(reply(operation, { code: -4019 }, 409).kind).toBe('failed');
+      expect(reply(operation, { code: -5999 }, 400).kind).toBe('failed');
+    }
+    expect(reply(INIT, { code: -5999 }, 400).kind).toBe('failed');
+    for (const operation of OPERATIONS) {
+      expect(reply(operation, { code: -4020 }, 409)).toMatchObject({ kind: 'conflict', error: { code: 'conflict' } });
+    }
+  });
+
+  test('content that does not fit is sent again, but not asked about again once all is sent', () => {
+    for (const code of [-168, -174, -4016]) {
+      expect(reply(FINISH, { code }, 409)).toMatchObject({
+        kind: 'failed',
+        error: { code: 'integrity', remedy: 'none' },
+      });
+      expect(reply(SLICE, { code }, 409)).toMatchObject({ error: { code: 'integrity', remedy: 'backoff' } });
+    }
+    expect(reply(FINISH, { code: -71 }, 503)).toMatchObject({ error: { remedy: 'backoff' } });
+  });
+
+  test('an object makes a session unnecessary, where its address is told', () => {
+    const data = { access_url: 'a', source_url: 'b', url: 'c', resource_path: 'd', filesize: '100', sha: 'AB' };
+    const present = {
+      kind: 'present',
+      location: { accessUrl: 'a', sourceUrl: 'b', url: 'c', resourcePath: 'd' },
+      sizeBytes: 100,
+      sha: 'ab',
+    };
+    for (const operation of [INIT, LIST]) {
+      expect(reply(operation, { code: 0, data })).toEqual(present);
+      for (const name of ['access_url', 'source_url', 'url']) {
+        expect(reply(operation, { code: 0, data: { [name]: 'x' } }).kind).toBe('present');
+      }
+      expect(reply(operation, { code: 0, data: { resource_path: 'd' } })).toMatchObject({
+        kind: 'failed',
+        error: { code: 'bad-reply', remedy: 'backoff', message: expect.stringContaining('no usable session') },
+      });
+      expect(reply(operation, { code: 0, data: { ...data, session: 's' } })).toMatchObject({
+        error: { message: expect.stringContaining(`reply to ${operation.op} has no usable slice_size`) },
+      });
+    }
+    expect(reply(LIST, { code: 0, data: { ...data, made_by: 's' } })).toEqual({ ...present, madeBy: 's' });
+    expect(reply(LIST, { code: 0, data: { ...data, made_by: 7 } })).toEqual(present);
+    expect(reply(DISCARD, { code: 0 })).toEqual({ kind: 'discarded' });
+  });
+
+  test('a list tells what it knows of the file, and may have no parts yet', () => {
+    const session = { session: 's', slice_size: 64, filesize: 100, sha: 'AB' };
+    for (const more of [{}, { listparts: '' }, { listparts: [] }, { listparts: '[]' }, { listparts: null }]) {
+      expect(reply(LIST, { code: 0, data: { ...session, ...more } })).toEqual({
+        kind: 'listed',
+        session: 's',
+        sliceSizeBytes: 64,
+        serial: false,
+        stored: [],
+        sizeBytes: 100,
+        sha: 'ab',
+      });
+    }
+    expect(reply(LIST, { code: 0, data: { ...session, listparts: 'x' } })).toMatchObject({
+      error: { message: expect.stringContaining('no usable listparts') },
+    });
+  });
+
+  test('an answer for another slice says which of its fields is another', () => {
+    const wrong = (data: object): unknown => reply(SLICE, { code: 0, data });
+    const lacks = (field: string) => ({ error: { code: 'bad-reply', message: expect.stringContaining(field) } });
+    expect(wrong({ offset: 0, datalen: 36 })).toMatchObject(lacks('no usable offset'));
+    expect(wrong({ offset: 64, datalen: 35 })).toMatchObject(lacks('no usable datalen'));
+    expect(wrong({ datalen: 35 })).toMatchObject(lacks('no usable datalen'));
+    expect(wrong({ offset: 0, datamd5: 'M' })).toMatchObject(lacks('no usable offset'));
+    expect(wrong({ offset: 0, datamd5: '' })).toMatchObject(lacks('no usable offset'));
+    const unchecked = { ...(SLICE as Operation<string, 'slice'>), md5: undefined };
+    expect(reply(unchecked as Operation<string>, { code: 0, data: { offset: 0, datamd5: 'n' } })).toMatchObject(
+      lacks('no usable offset'),
+    );
   });
 
   test('XML, as the real COS answers where the JSON API is not reached, is read', () => {
