@@ -61,6 +61,21 @@ test('a corrupt record counts as absent and is removed', async () => {
   }
 });
 
+test.each([
+  { sizeBytes: -1 },
+  { sliceSizeBytes: 0 },
+  { wire: 1 },
+  { initCalled: 'yes' },
+  { name: -1 },
+  { name: 'a' },
+  { hash: { hashedBytes: -1, data: '' } },
+])('a record with %j counts as absent and is removed', async (damage) => {
+  const store = createFileResumeStore({ dir });
+  await store.save(KEY, { ...record(), ...damage } as ResumeRecord);
+  expect(await store.load(KEY)).toBeUndefined();
+  expect(await readdir(dir)).toEqual([]);
+});
+
 test('expired records go, the ones of other uploads by and by', async () => {
   const store = createFileResumeStore({ dir, maxAgeMs: DAY_MS });
   await store.save('old', record({ savedAtMs: Date.now() - 2 * DAY_MS }));

@@ -123,15 +123,23 @@ function parseRecord(text: string): ResumeRecord | undefined {
     value?.version === 1 &&
     typeof value.identity === 'string' &&
     typeof value.savedAtMs === 'number' &&
-    Number.isSafeInteger(value.sizeBytes) &&
-    Number.isSafeInteger(value.sliceSizeBytes) &&
+    isCount(value.sizeBytes) &&
+    isCount(value.sliceSizeBytes) &&
+    value.sliceSizeBytes > 0 &&
+    optional(value.wire, 'string') &&
+    optional(value.initCalled, 'boolean') &&
+    (value.name === undefined || isCount(value.name)) &&
     optional(value.session, 'string') &&
     optional(value.sha, 'string') &&
     optional(value.finishing, 'boolean') &&
     optional(value.overwrite, 'boolean') &&
     optional(value.attributes, 'string') &&
-    (hash === undefined || (Number.isSafeInteger(hash?.hashedBytes) && typeof hash?.data === 'string'));
+    (hash === undefined || (isCount(hash?.hashedBytes) && typeof hash?.data === 'string'));
   return fits ? (value as unknown as ResumeRecord) : undefined;
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
 }
 
 /** Removes what has expired, file by file, while the upload goes on. Locks in use are touched, so they stay. */

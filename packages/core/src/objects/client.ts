@@ -251,10 +251,12 @@ const DONE: Done = { kind: 'done', location: { accessUrl: '', sourceUrl: '', url
 /** Addresses come with spaces and letters as they are in names. */
 function addressOf({ accessUrl, sourceUrl, url, path }: ObjectLocation & { readonly path: string }): string {
   const address = accessUrl || sourceUrl || url;
-  if (!/^https?:\/\/[^/]/.test(address)) {
-    throw new CosSliceError('bad-reply', `the server tells no address to download ${JSON.stringify(path)} from`);
+  try {
+    if (/^https?:\/\/[^/]/.test(address)) return new URL(address.replace(/#/g, '%23')).href;
+  } catch {
+    // Told below.
   }
-  return new URL(address.replace(/#/g, '%23')).href;
+  throw new CosSliceError('bad-reply', `the server tells no address to download ${JSON.stringify(path)} from`);
 }
 
 function isSameContent(one: Entry, other: Entry): boolean {

@@ -79,3 +79,10 @@ test.each([
   );
   expect(make).not.toThrow(/secret@|secret\n/);
 });
+
+test('a token with escapes that are no UTF-8 is refused, and not a fault of the client', async () => {
+  const { fetch } = server(reply('abcd%ff%E4%zz'));
+  await expect(
+    tokenServerSigner({ url: 'http://t/get_token', password: 'p', fetch }).sign(claim, never),
+  ).rejects.toMatchObject({ code: 'signing-failed' });
+});

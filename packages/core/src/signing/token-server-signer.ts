@@ -83,7 +83,8 @@ function issuesOf(options: TokenServerOptions): OptionIssue[] {
 }
 
 function decoded(token: string): string {
-  return /%[\dA-F]{2}/i.test(token) ? decodeURIComponent(token.replace(/%(?![\dA-F]{2})/gi, '%25')) : token;
+  // All that a signature has in it is a byte.
+  return token.replace(/%([\dA-F]{2})/gi, (_all, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
 }
 
 /** Of the text's UTF-8. */

@@ -72,7 +72,8 @@ export async function readForm(req: IncomingMessage, query: Fields, reader: Form
   function addObject(object: object): void {
     const entries = Object.entries(object);
     if (entries.length > MAX_FIELDS) throw tooManyFields();
-    for (const [name, value] of entries) addValue(name, typeof value === 'string' ? value : toJson(value));
+    for (const [name, value] of entries)
+      addValue(wellFormed(name), typeof value === 'string' ? wellFormed(value) : toJson(value));
   }
 
   const given = givenBody(req);
@@ -114,6 +115,11 @@ async function pour(bytes: Buffer, maxBytes: number, onBytes: FormReader['onByte
   if (bytes.length > maxBytes) throw tooLarge(maxBytes);
   onBytes(bytes.length);
   await onChunk(bytes);
+}
+
+/** JSON can spell halves of characters, which nothing that is stored or sent can hold. */
+function wellFormed(text: string): string {
+  return /\p{Cs}/u.test(text) ? Buffer.from(text).toString() : text;
 }
 
 function tooManyFields(): ProtocolError {

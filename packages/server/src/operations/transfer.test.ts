@@ -123,3 +123,20 @@ describe('a directory', () => {
     expect(await codeOf(ask(server, 'a/', 'move', { dest_fileid: '/b/' }))).toBe(-197);
   });
 });
+
+test('half a character, which JSON can spell, is in no path, and is stored as what stands for it', async () => {
+  const server = await startServer();
+  await put(server, 'a');
+  const send = async (path: string, signature: string, text: string): Promise<number> => {
+    const headers = { Authorization: signature, 'Content-Type': 'application/json' };
+    const reply = await fetch(server.urlOf(path), { method: 'POST', headers, body: text });
+    return ((await reply.json()) as { code: number }).code;
+  };
+  // Read as the character that stands for what cannot be read, as everywhere.
+  expect(await send('a', sign(), '{"op":"copy","dest_fileid":"/b\\ud800"}')).toBe(0);
+  expect(await read(server, 'b\ufffd')).toBe('a');
+  expect(await send('a', signOnce('a'), '{"op":"update","biz_attr":"x\\udfff"}')).toBe(0);
+  expect(await dataOf(ask(server, 'a', 'stat'))).toMatchObject({ biz_attr: 'x\ufffd' });
+  const inHeader = String.raw`{"op":"update","custom_headers":"{\"Cache-Control\":\"\\ud800\"}"}`;
+  expect(await send('a', signOnce('a'), inHeader)).toBe(-5999);
+});

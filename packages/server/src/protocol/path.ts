@@ -1,6 +1,7 @@
 import { ProtocolError } from './codes.ts';
 
-const FORBIDDEN = /[?*:|\\<>"\p{Cc}]/u;
+/** Halves of characters, which JSON can spell, have no UTF-8. */
+const FORBIDDEN = /[?*:|\\<>"\p{Cc}\p{Cs}]/u;
 const MAX_SEGMENT_BYTES = 255;
 const MAX_PATH_BYTES = 1024;
 const utf8 = new TextEncoder();

@@ -56,7 +56,7 @@ function readHeaders(text: string | undefined): Pick<ObjectProperties, 'headers'
     if (typeof content !== 'string' && typeof content !== 'number') throw badHeaders(`${known} is no text`);
     if (known in headers) throw badHeaders(`${known} is given twice`);
     headers[known] = String(content).trim();
-    if (/\p{Cc}/u.test(headers[known])) throw badHeaders(`${known} has control characters`);
+    if (/[\p{Cc}\p{Cs}]/u.test(headers[known])) throw badHeaders(`${known} has control characters`);
     sizeBytes += known.length + Buffer.byteLength(headers[known]);
   }
   if (sizeBytes > MAX_HEADER_BYTES) throw badHeaders(`they exceed ${MAX_HEADER_BYTES} bytes`);

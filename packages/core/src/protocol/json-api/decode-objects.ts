@@ -96,12 +96,15 @@ function authorityOf(value: unknown): Authority {
 /** Times come in epoch seconds. */
 function toDate(value: unknown): Date | undefined {
   const seconds = toInteger(value);
-  return seconds === undefined ? undefined : new Date(seconds * 1000);
+  const date = new Date((seconds ?? Number.NaN) * 1000);
+  return Number.isNaN(date.getTime()) ? undefined : date;
 }
 
 function toTexts(value: unknown): Readonly<Record<string, string>> {
   const given = toObject(typeof value === 'string' ? parseJson(value) : value);
-  return Object.fromEntries(Object.entries(given).map(([name, text]) => [name, String(text)]));
+  return Object.fromEntries(
+    Object.entries(given).map(([name, text]) => [name, typeof text === 'string' ? text : JSON.stringify(text)]),
+  );
 }
 
 function refusal(op: ObjectOperationName, code: number, body: Json, response: WireResponse): Reply<AnyOperationName> {

@@ -1,6 +1,7 @@
 import type { WireResponse } from '../../ports.ts';
 import type { Failure } from '../operations.ts';
 import { failed, isPassing, quote } from '../responses.ts';
+import { meaningOf } from '../words.ts';
 import { FAILING, MEANINGS, type Meaning, TOO_LARGE } from './codes.ts';
 
 const STRANGE: Meaning = ['bad-request', 'the server refused the request: check endpoint, application id and bucket'];
@@ -24,7 +25,7 @@ export function xmlFailure(response: WireResponse): Failure | undefined {
   const textOf = (name: string): string =>
     quote(unescaped(new RegExp(`<${name}>([^<]*)</${name}>`).exec(body)?.[1] ?? ''));
   const wireCode = textOf('Code');
-  const [code, hint, remedy = 'none'] = NAMES[wireCode] ?? (isPassing(response) ? FAILING : STRANGE);
+  const [code, hint, remedy = 'none'] = meaningOf(NAMES, wireCode) ?? (isPassing(response) ? FAILING : STRANGE);
   const requestId = textOf('RequestId') || response.header('x-cos-request-id');
   const said = `${wireCode || `HTTP ${response.status}`} ${textOf('Message')}`.trim();
   return failed(response, code, `${hint} (server: ${said})`, { remedy, wireCode: wireCode || undefined, requestId });

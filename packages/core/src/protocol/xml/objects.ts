@@ -7,7 +7,7 @@ import { copyHandler } from './copies.ts';
 import { childrenOf, readXml, textOf, type XmlElement } from './reader.ts';
 import { refusalOf } from './refusals.ts';
 import { cannot, type Dialect, type Handler, locationAt, md5Of, unusable, withQuery } from './requests.ts';
-import { exists, sizeOf } from './uploads.ts';
+import { exists, sizeIn, sizeOf } from './uploads.ts';
 
 /** Headers that are stored with an object and come with it. */
 const STORED_HEADERS = [
@@ -162,16 +162,18 @@ function readPage(dialect: Dialect, response: WireResponse): Page | Failure {
     const text = textOf(element, name);
     return encoded ? decodeName(text) : text;
   };
-  const files = childrenOf(root, 'Contents').map((element): Entry => {
+  const files = childrenOf(root, 'Contents').map((element): Entry | undefined => {
     const path = nameIn(element, 'Key');
     const modifiedAt = dateOf(textOf(element, 'LastModified'));
     if (isDirectory(path)) return { ...directoryAt(path), modifiedAt };
-    const sizeBytes = Number(textOf(element, 'Size'));
+    const sizeBytes = sizeIn(textOf(element, 'Size'));
+    if (sizeBytes === undefined) return undefined;
     const etag = textOf(element, 'ETag') || undefined;
     return { ...factsOf(path), ...fileAt(dialect, path), kind: 'file', sizeBytes, modifiedAt, etag };
   });
   const directories = childrenOf(root, 'CommonPrefixes').map((element) => directoryAt(nameIn(element, 'Prefix')));
-  const entries = [...files, ...directories].sort((one, other) => compareNames(one.path, other.path));
+  if (files.includes(undefined)) return unusable('list of objects', response);
+  const entries = [...(files as Entry[]), ...directories].sort((one, other) => compareNames(one.path, other.path));
   const keys = entries.map(({ path }) => path);
   if (textOf(root, 'IsTruncated') !== 'true') return { kind: 'page', entries, keys, next: undefined };
   // The last name is a marker in any case: some servers name the next one only now and then, and some do not encode it.

@@ -1,6 +1,7 @@
 import type { WireResponse } from '../../ports.ts';
 import type { Failure } from '../operations.ts';
 import { failed, foreignResponse, isPassing, quote } from '../responses.ts';
+import { meaningOf } from '../words.ts';
 import { EXPIRED, FAILING, MEANINGS, type Meaning, REFUSED, STATUSES } from './codes.ts';
 import { readXml, textOf, type XmlElement } from './reader.ts';
 
@@ -32,7 +33,7 @@ export function refusalOf(
     textOf(root, 'RequestId') || response.header('x-cos-request-id') || response.header('x-amz-request-id');
   // Ceph gives no reason, and a signature that has expired is one.
   const isSilent = code === 'AccessDenied' && message === '';
-  const known = /expired/i.test(message) && status === 403 ? EXPIRED : MEANINGS[isSilent ? '' : code];
+  const known = /expired/i.test(message) && status === 403 ? EXPIRED : meaningOf(MEANINGS, isSilent ? '' : code);
   const [meaning, hint, remedy = 'none']: Meaning =
     known ?? (isPassing(response) ? FAILING : ((code && !isSilent ? undefined : STATUSES[status]) ?? REFUSED));
   const said = quote(`${code || `HTTP ${status}`} ${message}`);

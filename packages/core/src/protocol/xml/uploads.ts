@@ -20,6 +20,7 @@ import {
 import { xmlElement } from './writer.ts';
 
 const PAGE = 1000;
+const MAX_PARTS = 10_000;
 /** Why finish may be refused that a look at the parts can mend. */
 const OTHER_PARTS: ReadonlySet<string> = new Set(['InvalidPart', 'InvalidPartOrder', 'EntityTooSmall']);
 const SIZE = /^\d+$/;
@@ -238,8 +239,11 @@ export function exists(response: WireResponse): Failure {
 }
 
 export function sizeOf(response: WireResponse): number | undefined {
-  const text = response.header('content-length') ?? '';
-  return SIZE.test(text) ? Number(text) : undefined;
+  return sizeIn(response.header('content-length') ?? '');
+}
+
+export function sizeIn(text: string): number | undefined {
+  return SIZE.test(text) && Number.isSafeInteger(Number(text)) ? Number(text) : undefined;
 }
 
 function pageOf<C>(session: string, pages: Pages | undefined, at: string): WireRequest<C> {
@@ -271,8 +275,10 @@ function noList(response: WireResponse): Refusal {
 
 function readPart(element: XmlElement): Part | undefined {
   const [number, size] = [textOf(element, 'PartNumber'), textOf(element, 'Size')];
-  if (!SIZE.test(number) || !SIZE.test(size)) return undefined;
-  return { number: Number(number), sizeBytes: Number(size), tag: textOf(element, 'ETag') };
+  const part = { number: Number(number), sizeBytes: sizeIn(size), tag: textOf(element, 'ETag') };
+  // No server has others, and slices are kept in memory by their numbers.
+  const isPart = SIZE.test(number) && part.number >= 1 && part.number <= MAX_PARTS;
+  return isPart && part.sizeBytes !== undefined ? { ...part, sizeBytes: part.sizeBytes } : undefined;
 }
 
 /** The tags that finish brings, once all are known. Pages do not get to see those that CORS hides. */

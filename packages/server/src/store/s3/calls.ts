@@ -3,7 +3,7 @@ import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { bodyOf, type Outgoing, type S3Body, type S3Client } from './client.ts';
 import { ifThere } from './s3-error.ts';
 import { encodeKey } from './transport.ts';
-import { childrenOf, escapeXml, textOf } from './xml.ts';
+import { childrenOf, escapeXml, textOf, type XmlElement } from './xml.ts';
 
 /** Merging the parts of a large upload takes its time. */
 const COMPLETE_IDLE_MS = 20 * 60_000;
@@ -164,6 +164,7 @@ export function createCalls(client: S3Client): Calls {
       // Without a delimiter S3 does not say where to go on.
       const next = textOf(reply.xml, 'NextMarker');
       const nextMarker = isTruncated ? (next ? decode(next) : last) : undefined;
+      if (nextMarker !== undefined && nextMarker === marker) throw samePage();
       return { objects, prefixes, nextMarker, nowMs: timeOf(reply.headers.date) };
     },
     async createUpload(place, headers) {
@@ -210,14 +211,16 @@ export function createCalls(client: S3Client): Calls {
         const page = childrenOf(reply.xml, 'Part');
         for (const part of page) {
           parts.push({
-            number: Number(textOf(part, 'PartNumber')),
+            number: wholeOf(part, 'PartNumber'),
             etag: tagOf(textOf(part, 'ETag')),
-            sizeBytes: Number(textOf(part, 'Size')),
+            sizeBytes: wholeOf(part, 'Size'),
             modifiedAtMs: timeOf(textOf(part, 'LastModified')),
           });
         }
         if (textOf(reply.xml, 'IsTruncated') !== 'true' || page.length === 0 || parts.length >= max) return parts;
-        after = textOf(reply.xml, 'NextPartNumberMarker') || String(parts.at(-1)?.number);
+        const next = textOf(reply.xml, 'NextPartNumberMarker') || String(parts.at(-1)?.number);
+        if (!(Number(next) > Number(after ?? 0))) throw samePage();
+        after = next;
       }
     },
     async completeUpload(upload, parts, ifNew) {
@@ -258,10 +261,13 @@ export function createCalls(client: S3Client): Calls {
           });
         }
         if (textOf(xml, 'IsTruncated') !== 'true' || page.length === 0) return uploads;
-        marker = {
+        const next = {
           'key-marker': decode(textOf(xml, 'NextKeyMarker')),
           'upload-id-marker': textOf(xml, 'NextUploadIdMarker') ?? '',
         };
+        const isSame = Object.entries(next).every(([name, value]) => value === (marker[name] ?? ''));
+        if (isSame) throw samePage();
+        marker = next;
       }
     },
   };
@@ -298,7 +304,22 @@ function timeOf(text: string | undefined): number {
   return Number.isNaN(ms) ? Date.now() : ms;
 }
 
-/** With `encoding-type=url` stores encode keys as forms do. */
+/** With `encoding-type=url` stores encode keys as forms do. What is not encoded stays as it is. */
 function decode(text = ''): string {
-  return decodeURIComponent(text.replaceAll('+', '%20'));
+  try {
+    return decodeURIComponent(text.replaceAll('+', '%20'));
+  } catch {
+    return text;
+  }
+}
+
+function wholeOf(element: XmlElement, name: string): number {
+  const text = textOf(element, name) ?? '';
+  if (!/^\d{1,15}$/.test(text)) throw new Error(`the object store lists something without a usable ${name}`);
+  return Number(text);
+}
+
+/** Pages that lead nowhere must not be turned for ever. */
+function samePage(): Error {
+  return new Error('a list of the object store leads from a page to the same one');
 }

@@ -13,6 +13,9 @@ const NO_TYPE: ReadonlySet<string> = new Set(['binary/octet-stream', 'applicatio
 /** S3 keeps that much of metadata, names and values together. */
 const MAX_META_BYTES = 2048;
 
+/** The last moment that there is a date for. */
+const MAX_DATE_MS = 8.64e15;
+
 /** What is written with an object besides its bytes. */
 export interface Labels extends ObjectLabels {
   readonly revision: string;
@@ -76,7 +79,7 @@ export function infoOf(head: Head): ObjectInfo {
   const modified = Number(read(`${OWN}modified`));
   return {
     sizeBytes: head.sizeBytes,
-    modifiedAtMs: modified > 0 ? modified : head.modifiedAtMs,
+    modifiedAtMs: modified > 0 && modified <= MAX_DATE_MS ? modified : head.modifiedAtMs,
     revision: revision ?? head.etag,
     attributes: read(`${OWN}attributes`),
     authority: read(`${OWN}authority`) as Authority | undefined,

@@ -1,16 +1,18 @@
 /** What an S3 store says that another try cannot mend, and how it is put to the client. */
-const REFUSALS: Readonly<Record<string, string>> = {
-  AccessDenied: 'the server may not do that in its object store',
-  AllAccessDisabled: 'the server may not do that in its object store',
-  InvalidAccessKeyId: "the server's key is not known to its object store",
-  SignatureDoesNotMatch: "the server's key is not the one its object store knows",
-  NoSuchBucket: 'the object store has no such bucket',
-  KeyTooLongError: 'the path is too long for the object store',
-  KeyTooLong: 'the path is too long for the object store',
-  EntityTooLarge: 'the file is too large for the object store',
-  MetadataTooLarge: 'what is said of the file is too long for the object store',
-  InvalidObjectName: 'the object store cannot have such a name',
-};
+const REFUSALS: ReadonlyMap<string, string> = new Map(
+  Object.entries({
+    AccessDenied: 'the server may not do that in its object store',
+    AllAccessDisabled: 'the server may not do that in its object store',
+    InvalidAccessKeyId: "the server's key is not known to its object store",
+    SignatureDoesNotMatch: "the server's key is not the one its object store knows",
+    NoSuchBucket: 'the object store has no such bucket',
+    KeyTooLongError: 'the path is too long for the object store',
+    KeyTooLong: 'the path is too long for the object store',
+    EntityTooLarge: 'the file is too large for the object store',
+    MetadataTooLarge: 'what is said of the file is too long for the object store',
+    InvalidObjectName: 'the object store cannot have such a name',
+  }),
+);
 
 const PASSING_CODES: ReadonlySet<string> = new Set([
   'RequestTimeout',
@@ -31,7 +33,10 @@ export class S3Error extends Error {
 
   /** @param doing the request, such as `PUT films/a.mp4` */
   constructor(status: number, code: string, doing: string, message = '') {
-    super(`the object store answered ${status} ${code} to ${doing}${message === '' ? '' : `: ${message}`}`);
+    const said = [`the object store answered ${status} ${code} to ${doing}`, ...(message === '' ? [] : [message])].join(
+      ': ',
+    );
+    super(said.replace(/\s+/g, ' '));
     this.status = status;
     this.code = code;
   }
@@ -43,7 +48,7 @@ export class S3Error extends Error {
 
   /** Why it is final, for the client; undefined when it may pass or is something else. */
   get refusal(): string | undefined {
-    return REFUSALS[this.code];
+    return REFUSALS.get(this.code);
   }
 }
 
