@@ -23,8 +23,12 @@ export interface PartsJob {
 export interface FilesJob {
   readonly kind: 'files';
   readonly algorithm: 'md5' | 'sha1' | undefined;
-  /** `room` is for the content, in shared memory, and larger than any content that is wanted. */
-  readonly files: readonly { readonly path: string; readonly room: Uint8Array }[];
+  readonly paths: readonly string[];
+  /** Shared memory for their contents, cut into rooms of this size, which is larger than any content that is wanted. */
+  readonly memory: SharedArrayBuffer;
+  readonly roomBytes: number;
+  /** The room of each. */
+  readonly rooms: readonly number[];
 }
 
 /** What a small file was at one moment. */

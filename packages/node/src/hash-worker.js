@@ -22,7 +22,9 @@ parentPort?.on('message', async (/** @type {HashJob} */ job) => {
     if (job.kind === 'digest') {
       post({ kind: 'done', digest: createHash(job.algorithm).update(job.bytes).digest('hex') });
     } else if (job.kind === 'files') {
-      post({ kind: 'files', files: job.files.map(({ path, room }) => readFile(path, room, job.algorithm)) });
+      const { algorithm, paths, memory, roomBytes, rooms } = job;
+      const roomOf = (/** @type {number} */ at) => new Uint8Array(memory, (rooms[at] ?? 0) * roomBytes, roomBytes);
+      post({ kind: 'files', files: paths.map((path, at) => readFile(path, roomOf(at), algorithm)) });
     } else {
       await hashParts(job);
     }

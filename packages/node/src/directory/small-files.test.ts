@@ -28,7 +28,7 @@ test('files come whole, with their digest and time, however many are asked for a
   const { life, write } = setUp();
   const contents = [1, 7, 4096, SMALL_BYTES].map((sizeBytes) => randomBytes(sizeBytes));
   const paths = contents.map((bytes, index) => write(`名 ${index}`, bytes));
-  const files = createSmallFiles('sha1', life.signal);
+  const files = createSmallFiles('sha1', 8, life.signal);
   for (let round = 0; round < 3; round += 1) {
     const read = await Promise.all(paths.map(files.read));
     contents.forEach((bytes, index) => {
@@ -39,12 +39,12 @@ test('files come whole, with their digest and time, however many are asked for a
       file?.release();
     });
   }
-  expect((await createSmallFiles(undefined, life.signal).read(paths[0] ?? ''))?.digest).toBeUndefined();
+  expect((await createSmallFiles(undefined, 1, life.signal).read(paths[0] ?? ''))?.digest).toBeUndefined();
 });
 
 test('what an upload has to see to is left to it: large files, those that are written to, missing ones, and what is no file', async () => {
   const { folder, life, write } = setUp();
-  const files = createSmallFiles('md5', life.signal);
+  const files = createSmallFiles('md5', 2, life.signal);
   const pipe = join(folder, 'pipe');
   execFileSync('mkfifo', [pipe]);
   mkdirSync(join(folder, 'folder'));
@@ -68,7 +68,7 @@ test('what an upload has to see to is left to it: large files, those that are wr
 
 test('whoever is still waited for when all is over comes to nothing', async () => {
   const { life, write } = setUp();
-  const files = createSmallFiles('md5', life.signal);
+  const files = createSmallFiles('md5', 2, life.signal);
   const path = write('file', randomBytes(5));
   life.abort();
   expect(await files.read(path)).toBeUndefined();

@@ -1,9 +1,9 @@
 import type { FileRead } from '../hash-jobs.ts';
 import { createHashPool } from '../hash-pool.ts';
 
-/** Most bytes of a file that is small. As many as may be under way fit the least that all content may take in memory. */
-export const SMALL_BYTES: number = 63 * 1024;
-const ROOM_BYTES = SMALL_BYTES + 1;
+/** One byte more than a file that is small has, to see that it ends. */
+const ROOM_BYTES = 64 * 1024;
+export const SMALL_BYTES: number = ROOM_BYTES - 1;
 /** A worker that is not through by then hangs, as below a dead mount. */
 const PATIENCE_MS = 10_000;
 
@@ -22,18 +22,23 @@ export interface SmallFiles {
 
 interface Wanted {
   readonly path: string;
-  readonly room: Uint8Array;
+  readonly room: number;
   resolve(read: FileRead | undefined): void;
 }
 
 const pool = createHashPool();
 
-/** @param life aborted when nothing more is wanted */
-export function createSmallFiles(algorithm: 'md5' | 'sha1' | undefined, life: AbortSignal): SmallFiles {
+/**
+ * @param most as many may be read and not released
+ * @param life aborted when nothing more is wanted
+ */
+export function createSmallFiles(algorithm: 'md5' | 'sha1' | undefined, most: number, life: AbortSignal): SmallFiles {
   let waiting: Wanted[] = [];
   let isRunning = false;
   let isBroken = false;
-  const rooms: Uint8Array[] = [];
+  // What is not written to takes no memory.
+  const memory = new SharedArrayBuffer(most * ROOM_BYTES);
+  const free = Array.from({ length: most }, (_, index) => index);
 
   const run = async (wanted: readonly Wanted[]): Promise<void> => {
     const ending = new AbortController();
@@ -42,8 +47,10 @@ export function createSmallFiles(algorithm: 'md5' | 'sha1' | undefined, life: Ab
     if (life.aborted) stop();
     const timer = setTimeout(stop, PATIENCE_MS);
     try {
-      const files = wanted.map(({ path, room }) => ({ path, room }));
-      const reply = await pool.run({ kind: 'files', algorithm, files }, ending.signal);
+      const paths = wanted.map(({ path }) => path);
+      const rooms = wanted.map(({ room }) => room);
+      const job = { kind: 'files', algorithm, paths, memory, roomBytes: ROOM_BYTES, rooms } as const;
+      const reply = await pool.run(job, ending.signal);
       isBroken = reply.kind !== 'files';
       wanted.forEach(({ resolve }, index) => {
         resolve(reply.kind === 'files' ? reply.files[index] : undefined);
@@ -68,19 +75,21 @@ export function createSmallFiles(algorithm: 'md5' | 'sha1' | undefined, life: Ab
 
   return {
     async read(path) {
-      if (isBroken) return undefined;
-      const room = rooms.pop() ?? new Uint8Array(new SharedArrayBuffer(ROOM_BYTES));
+      const room = isBroken ? undefined : free.pop();
+      if (room === undefined) return undefined;
       const read = await new Promise<FileRead | undefined>((resolve) => {
         waiting.push({ path, room, resolve });
         // Once whoever else wants one in this turn has said so.
         if (!isRunning && waiting.length === 1) setImmediate(() => void (isRunning || runAll()));
       });
-      // A room that is given up may still be written to.
-      if (!read) {
-        if (!isBroken) rooms.push(room);
-        return undefined;
+      const release = (): void => void free.push(room);
+      if (read) {
+        const content = new Uint8Array(memory, room * ROOM_BYTES, read.sizeBytes);
+        return { ...read, content, release };
       }
-      return { ...read, content: room.subarray(0, read.sizeBytes), release: () => void rooms.push(room) };
+      // A room that is given up may still be written to.
+      if (!isBroken) release();
+      return undefined;
     },
   };
 }

@@ -18,9 +18,12 @@ export interface StraightFile {
   send(upload: () => Moving): Moving;
 }
 
-/** @param signal cancels all */
-export function createStraight(direct: Direct<Uint8Array>, signal: AbortSignal): Straight {
-  const files = createSmallFiles(direct.algorithm, signal);
+/**
+ * @param most files at once
+ * @param signal cancels all
+ */
+export function createStraight(direct: Direct<Uint8Array>, most: number, signal: AbortSignal): Straight {
+  const files = createSmallFiles(direct.algorithm, most, signal);
   return {
     async read(file, path) {
       if (!direct.takes(path, 1)) return undefined;

@@ -81,7 +81,7 @@ export function uploadDirectoryWith(
     if (dryRun || skip === 'existing' || mayGrow || files < FEW_FILES) return undefined;
     if (files === FEW_FILES) {
       const direct = client.direct(own, life.signal);
-      straight = direct && createStraight(direct, signal);
+      straight = direct && createStraight(direct, filesAtOnce, signal);
     }
     return straight;
   };
