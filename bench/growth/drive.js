@@ -11,6 +11,7 @@ const PLACE = { access_url: 'x', source_url: 'x', url: 'x', resource_path: 'x' }
 /** @type {Hasher<null>} */
 const NO_HASHER = {
   digest: () => Promise.reject(new Error('nothing is hashed here')),
+  combine: () => Promise.reject(new Error('nothing is hashed here')),
   uploadParts: () => Promise.reject(new Error('nothing is hashed here')),
 };
 

@@ -6,6 +6,7 @@ export default defineConfig({
     'src/errors.ts',
     'src/late.ts',
     'src/lean.ts',
+    'src/integrity/crc64.ts',
     'src/upload/recorder.ts',
     'src/upload/when-taken.ts',
     'src/testing/index.ts',

@@ -183,6 +183,7 @@ async function loadHasher(startWorker?: StartHashWorker): Promise<BrowserHasher>
 function lazyHasher(hasher: () => Promise<BrowserHasher>): Hasher<Blob> {
   return {
     digest: async (...args) => (await hasher()).digest(...args),
+    combine: async (...args) => (await hasher()).combine(...args),
     uploadParts: async (...args) => (await hasher()).uploadParts(...args),
   };
 }

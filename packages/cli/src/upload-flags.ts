@@ -66,7 +66,7 @@ export const UPLOAD: {
   readonly resume: Flag<boolean>;
   readonly quiet: Flag<boolean>;
 } = {
-  integrity: choiceOf('--integrity <LEVEL>', 'integrity'),
+  integrity: integrityOf('--integrity <LEVEL>'),
   sliceSize: {
     ...SLICE_SIZE_FLAG,
     doc: `${SLICE_SIZE_FLAG.doc}; of s3 and cos parts of 5m or 1m to 5g, default: 8m`,
@@ -94,6 +94,14 @@ export function readOverwrite(given: Call['given']): boolean | 'skip' | 'rename'
   if (chosen.length > 1) throw new UsageError(`give only one of ${list(chosen.map((name) => nameOf(UPLOAD[name])))}`);
   const [one] = chosen;
   return one === 'rename' ? 'rename' : one === 'skipExisting' ? 'skip' : one === 'overwrite';
+}
+
+/** What servers take: which of it is the wire's matter, and told when that is known. */
+function integrityOf(usage: string): Flag<Integrity | undefined> {
+  const { choices, ...row } = optionRow('integrity', 'choice');
+  const all = [...(choices as readonly Integrity[]), 'crc64'] as const;
+  const flag = choiceFlag(usage, optionDoc('integrity'), all, String(row.default));
+  return { ...flag, doc: flag.doc.replace(/\)$/, '; crc64: cos and s3, sha1: not there)') };
 }
 
 function choiceOf<T extends string>(usage: string, name: string): Flag<T | undefined> {

@@ -5,6 +5,7 @@ export { type AdjustableSeats, createSeats } from './batch/seats.ts';
 export type { Bounds } from './batch/window.ts';
 export { systemClock } from './clock.ts';
 export * from './errors.ts';
+export { combineCrc64, crc64Polynomials } from './integrity/crc64.ts';
 export {
   type CallOptions,
   type ClientCore,

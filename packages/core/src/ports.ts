@@ -259,9 +259,21 @@ export interface HashContext {
   onCheckpoint(checkpoint: HashCheckpoint): void;
 }
 
+/** CRC-64/XZ, which COS tells of what it has stored, and CRC-64/NVME, which S3 does. */
+export type Crc64 = 'crc64-xz' | 'crc64-nvme';
+
+/** Of a part of the content. */
+export interface Checksum {
+  readonly sizeBytes: number;
+  /** Lowercase hex. */
+  readonly digest: string;
+}
+
 export interface Hasher<C> {
   /** Digest of one slice's content, lowercase hex. */
-  digest(algorithm: 'md5' | 'sha1', content: C, signal: AbortSignal): Promise<string>;
+  digest(algorithm: 'md5' | 'sha1' | Crc64, content: C, signal: AbortSignal): Promise<string>;
+  /** The CRC-64 of the whole content out of those of its parts, by offset, without reading anything. */
+  combine(algorithm: Crc64, parts: ReadonlyMap<number, Checksum>, sizeBytes: number): Promise<string>;
   /** SHA-1 and `uploadparts` of the whole source, in steps of `sliceSizeBytes` (a multiple of 64). */
   uploadParts(source: Source<C>, sliceSizeBytes: number, context: HashContext): Promise<FileHash>;
 }
@@ -282,6 +294,10 @@ export interface ResumeRecord {
   readonly initCalled?: boolean | undefined;
   /** Finish was called: the server may have completed the upload without us hearing of it. */
   readonly finishing?: boolean | undefined;
+  /** The session was opened for parts with CRC-64s, which it keeps to. */
+  readonly integrity?: 'crc64' | undefined;
+  /** CRC-64 of the whole content, in hex, once all parts are stored. */
+  readonly crc64?: string | undefined;
   readonly hash?: HashCheckpoint | undefined;
   /**
    * Tags of slices in order, empty for those that are not known to be stored with the MD5 that the source has. Those that are

@@ -1,9 +1,16 @@
+import type { Crc64 } from '@cos-slice/core';
+
+/** Of slices. */
+export type Algorithm = 'md5' | 'sha1' | Crc64;
+
 /** What the hashing worker is asked. */
 export type HashJob = DigestJob | PartsJob | FilesJob;
 
 export interface DigestJob {
   readonly kind: 'digest';
-  readonly algorithm: 'md5' | 'sha1';
+  readonly algorithm: Algorithm;
+  /** Of a CRC-64. */
+  readonly polynomial: string | undefined;
   /** In shared memory; or else a buffer of its own, which is given away. */
   readonly bytes: Uint8Array;
 }

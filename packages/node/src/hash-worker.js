@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { closeSync, constants, fstatSync, openSync, read, readSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { parentPort } from 'node:worker_threads';
-import { createSHA1 } from 'hash-wasm';
+import { createCRC64, createSHA1 } from 'hash-wasm';
 
 /** @import { FileRead, HashJob, HashReply, PartsJob } from './hash-jobs.ts' */
 
@@ -20,7 +20,10 @@ const post = (reply) => parentPort?.postMessage(reply);
 parentPort?.on('message', async (/** @type {HashJob} */ job) => {
   try {
     if (job.kind === 'digest') {
-      post({ kind: 'done', digest: createHash(job.algorithm).update(job.bytes).digest('hex') });
+      const { algorithm, polynomial } = job;
+      const hash = polynomial ? (await createCRC64(polynomial)).init() : createHash(algorithm);
+      hash.update(job.bytes);
+      post({ kind: 'done', digest: hash.digest('hex') });
     } else if (job.kind === 'files') {
       const { algorithm, paths, memory, roomBytes, rooms } = job;
       const roomOf = (/** @type {number} */ at) => new Uint8Array(memory, (rooms[at] ?? 0) * roomBytes, roomBytes);

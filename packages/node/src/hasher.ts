@@ -1,12 +1,19 @@
-import { createHash } from 'node:crypto';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { CosSliceError, type HashContext, type Hasher, type Source, type UploadPart } from '@cos-slice/core';
+import {
+  CosSliceError,
+  combineCrc64,
+  type HashContext,
+  type Hasher,
+  type Source,
+  type UploadPart,
+} from '@cos-slice/core';
 import { createSHA1 } from 'hash-wasm';
 import { decodeCheckpoint, encodeCheckpoint, type HashPosition } from './hash-checkpoint.ts';
-import type { PartsJob } from './hash-jobs.ts';
+import type { Algorithm, PartsJob } from './hash-jobs.ts';
 import { createHashPool, type HashEnd } from './hash-pool.ts';
 import type { FileSource } from './source-file.ts';
-import { type Algorithm, noteDigest } from './witness.ts';
+import { polynomialOf, startHash } from './start-hash.ts';
+import { noteDigest } from './witness.ts';
 
 /** Smaller contents are hashed at once: a worker's round trip costs more. */
 const INLINE_BYTES = 32 * 1024;
@@ -29,6 +36,7 @@ export function createHasher(): Hasher<Uint8Array> {
       noteDigest(content, algorithm, digest);
       return digest;
     },
+    combine: async (algorithm, parts, sizeBytes) => combineCrc64(algorithm, parts, sizeBytes),
     async uploadParts(source, sliceSizeBytes, context) {
       context.signal.throwIfAborted();
       const start = await decodeCheckpoint(context.from, source.sizeBytes, sliceSizeBytes);
@@ -42,10 +50,14 @@ export function createHasher(): Hasher<Uint8Array> {
   };
 
   async function digestOf(algorithm: Algorithm, content: Uint8Array, signal: AbortSignal): Promise<string> {
-    if (content.length <= INLINE_BYTES) return createHash(algorithm).update(content).digest('hex');
+    if (content.length <= INLINE_BYTES) {
+      const hash = await startHash(algorithm);
+      hash.update(content);
+      return hash.digest('hex');
+    }
     // A view is posted with its whole buffer unless that is shared memory.
     const bytes = content.buffer instanceof SharedArrayBuffer ? content : new Uint8Array(content);
-    const reply = await digests.run({ kind: 'digest', algorithm, bytes }, signal);
+    const reply = await digests.run({ kind: 'digest', algorithm, polynomial: polynomialOf(algorithm), bytes }, signal);
     if (reply.kind === 'done') return reply.digest;
     throw new CosSliceError('hashing-failed', `a slice could not be hashed: ${messageOf(reply)}`);
   }

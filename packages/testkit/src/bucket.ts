@@ -2,6 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
+import { createCRC64 } from 'hash-wasm';
 
 const PAGE = 1000;
 
@@ -11,6 +12,8 @@ export interface BucketUpload {
   readonly headers: Readonly<Record<string, string>>;
   /** By number. Tests may put others there. */
   readonly parts: Map<number, Buffer>;
+  /** Its parts come with a CRC-64. */
+  readonly hasCrc: boolean;
 }
 
 export interface Bucket {
@@ -23,6 +26,10 @@ export interface Bucket {
   readonly sent: number[];
   /** What happens to a request of an account: it never arrives, or it is carried out and its answer lost. */
   fault: (request: string, account: string) => 'lost' | 'answer-lost' | undefined;
+  /** What is stored of what came with a request. */
+  damage: (request: string, bytes: Buffer) => Buffer;
+  /** Does not tell CRC-64s in headers. */
+  hidesCrc: boolean;
   close(): Promise<void>;
 }
 
@@ -31,6 +38,7 @@ export interface Bucket {
  * number and size, their real MD5s, pages of 1,000. Pages of other origins may do everything. Signatures are not looked at.
  */
 export async function startBucket(prefix: 'x-amz-' | 'x-cos-'): Promise<Bucket> {
+  const crc = await startCrc64(prefix);
   const objects = new Map<string, Buffer>();
   const metadata = new Map<string, Record<string, string>>();
   const uploads = new Map<string, BucketUpload>();
@@ -42,7 +50,10 @@ export async function startBucket(prefix: 'x-amz-' | 'x-cos-'): Promise<Bucket> 
     const { pathname, searchParams: query } = new URL(req.url ?? '/', 'http://bucket');
     const { method = 'GET' } = req;
     res.setHeader('Access-Control-Allow-Origin', '*');
-    res.setHeader('Access-Control-Expose-Headers', `ETag, Date, ${prefix}meta-cos-slice-upload`);
+    res.setHeader(
+      'Access-Control-Expose-Headers',
+      `ETag, Date, ${prefix}meta-cos-slice-upload, ${bucket.hidesCrc ? '' : crc.header}`,
+    );
     if (method === 'OPTIONS') {
       const allowed = {
         'Access-Control-Allow-Methods': 'GET, HEAD, PUT, POST, DELETE',
@@ -59,11 +70,14 @@ export async function startBucket(prefix: 'x-amz-' | 'x-cos-'): Promise<Bucket> 
     if (fault) res.end = () => res.destroy();
     const said = req.headers['content-md5'];
     if (said !== undefined && said !== md5(body, 'base64')) return refuse(res, 400, 'BadDigest');
+    const saidCrc = method === 'PUT' && prefix === 'x-amz-' ? req.headers[crc.header] : undefined;
+    if (saidCrc !== undefined && saidCrc !== crc.of(body)) return refuse(res, 400, 'BadDigest');
     const key = decodeURIComponent(pathname.slice(1));
     const id = query.get('uploadId');
     if (method === 'POST' && query.has('uploads')) {
       const session = randomBytes(8).toString('hex');
-      uploads.set(session, { key, headers: keptOf(req), parts: new Map() });
+      const hasCrc = req.headers['x-amz-checksum-algorithm'] === 'CRC64NVME';
+      uploads.set(session, { key, headers: keptOf(req), parts: new Map(), hasCrc });
       return xml(res, `<InitiateMultipartUploadResult><UploadId>${session}</UploadId></InitiateMultipartUploadResult>`);
     }
     if (id === null) return answerObject(req, res, key, body);
@@ -72,9 +86,12 @@ export async function startBucket(prefix: 'x-amz-' | 'x-cos-'): Promise<Bucket> 
     switch (method) {
       case 'PUT': {
         const number = Number(query.get('partNumber'));
-        upload.parts.set(number, body);
+        // As AWS has it: all parts of an upload have the kind of checksum that it was begun with, or none has.
+        if (prefix === 'x-amz-' && upload.hasCrc !== (saidCrc !== undefined)) return refuse(res, 400, 'InvalidRequest');
+        const part = bucket.damage(line, body);
+        upload.parts.set(number, part);
         sent.push(number);
-        return void res.writeHead(200, { ETag: `"${md5(body, 'hex')}"` }).end();
+        return void res.writeHead(200, { ETag: `"${md5(part, 'hex')}"`, ...crcOf(req, part) }).end();
       }
       case 'GET':
         return xml(res, pageAfter(upload, Number(query.get('part-number-marker'))));
@@ -88,24 +105,39 @@ export async function startBucket(prefix: 'x-amz-' | 'x-cos-'): Promise<Bucket> 
           return part && tag?.includes(md5(part, 'hex')) ? part : [];
         });
         if (parts.length !== named.length) return refuse(res, 400, 'InvalidPart');
+        const whole = bucket.damage(line, Buffer.concat(parts));
+        const wanted = req.headers[crc.header];
+        if (prefix === 'x-amz-' && wanted !== undefined && wanted !== crc.of(whole))
+          return refuse(res, 400, 'BadDigest');
         uploads.delete(id);
-        objects.set(key, Buffer.concat(parts));
+        objects.set(key, whole);
         metadata.set(key, upload.headers);
-        return xml(res, '<CompleteMultipartUploadResult><ETag>"0-1"</ETag></CompleteMultipartUploadResult>');
+        const told = upload.hasCrc ? `<ChecksumCRC64NVME>${crc.of(whole)}</ChecksumCRC64NVME>` : '';
+        return xml(res, `<CompleteMultipartUploadResult><ETag>"0-1"</ETag>${told}</CompleteMultipartUploadResult>`);
       }
     }
   };
 
   const answerObject = (req: IncomingMessage, res: ServerResponse, key: string, body: Buffer): void => {
     if (req.method === 'PUT') {
-      objects.set(key, body);
+      objects.set(key, bucket.damage('PUT', body));
       metadata.set(key, keptOf(req));
     }
     const bytes = objects.get(key);
     if (!bytes) return refuse(res, 404, 'NoSuchKey');
     const length = req.method === 'PUT' ? 0 : bytes.length;
-    res.writeHead(200, { ...metadata.get(key), ETag: `"${md5(bytes, 'hex')}"`, 'Content-Length': length });
+    res.writeHead(200, {
+      ...metadata.get(key),
+      ...crcOf(req, bytes),
+      ETag: `"${md5(bytes, 'hex')}"`,
+      'Content-Length': length,
+    });
     res.end(req.method === 'GET' ? bytes : undefined);
+  };
+
+  const crcOf = (req: IncomingMessage, bytes: Buffer): Record<string, string> => {
+    const isAsked = prefix === 'x-cos-' || req.method === 'PUT' || req.headers['x-amz-checksum-mode'] === 'ENABLED';
+    return isAsked && !bucket.hidesCrc ? { [crc.header]: crc.of(bytes) } : {};
   };
 
   const keptOf = ({ headers }: IncomingMessage): Record<string, string> =>
@@ -137,12 +169,27 @@ export async function startBucket(prefix: 'x-amz-' | 'x-cos-'): Promise<Bucket> 
     requests,
     sent,
     fault: () => undefined,
+    damage: (_request, bytes) => bytes,
+    hidesCrc: false,
     async close() {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
     },
   };
   return bucket;
+}
+
+/** CRC-64/XZ in decimal as COS tells it, and CRC-64/NVME in base64 as S3 does. */
+async function startCrc64(prefix: string) {
+  const isCos = prefix === 'x-cos-';
+  const hash = await createCRC64(isCos ? 'c96c5795d7870f42' : '9a6c9329ac4bc9b5');
+  return {
+    header: isCos ? 'x-cos-hash-crc64ecma' : 'x-amz-checksum-crc64nvme',
+    of(bytes: Uint8Array): string {
+      const hex = hash.init().update(bytes).digest('hex');
+      return isCos ? BigInt(`0x${hex}`).toString() : Buffer.from(hex, 'hex').toString('base64');
+    },
+  };
 }
 
 function xml(res: ServerResponse, body: string): void {

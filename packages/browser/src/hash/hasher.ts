@@ -1,4 +1,5 @@
 import type { FileHash, HashCheckpoint, HashContext, Hasher } from '@cos-slice/core';
+import { combineCrc64, crc64Polynomials } from '@cos-slice/core/crc64';
 // Not from the index: this is loaded late, and must not take the whole core into a chunk of its own.
 import { CosSliceError, isCosSliceError } from '@cos-slice/core/errors';
 import { readBlob, unreadable } from '../read-blob.ts';
@@ -177,7 +178,11 @@ export function createWorkerHasher(startWorker: StartHashWorker | undefined = un
       await ask({ message: { type: 'ready' } }, undefined);
     },
     chain: (state, blob, last) => ask<string>({ message: { type: 'chain', state, last }, blob }, undefined),
-    digest: (algorithm, blob, signal) => ask<string>({ message: { type: 'digest', algorithm }, blob }, signal),
+    digest: (name, blob, signal) => {
+      const algorithm = name === 'md5' || name === 'sha1' ? name : crc64Polynomials[name];
+      return ask<string>({ message: { type: 'digest', algorithm }, blob }, signal);
+    },
+    combine: async (algorithm, parts, sizeBytes) => combineCrc64(algorithm, parts, sizeBytes),
     async uploadParts(source, sliceSizeBytes, context) {
       const { from, signal } = context;
       const blob = await source.slice({ offset: 0, length: source.sizeBytes }, signal);

@@ -1,13 +1,13 @@
 // @ts-check
 // Runs in a worker of its own, bundled into a string by scripts/bundle-worker.js. Bytes are read and hashed here, so that
 // the page's thread sees neither.
-import { createMD5, createSHA1 } from 'hash-wasm';
+import { createCRC64, createMD5, createSHA1 } from 'hash-wasm';
 
 /**
  * @typedef {{ hashedBytes: number, data: string }} Checkpoint
  * @typedef {{ id: number } & (
  *   { type: 'ready' } |
- *   { type: 'digest', algorithm: 'md5' | 'sha1', blob: Blob } |
+ *   { type: 'digest', algorithm: string, blob: Blob } |
  *   { type: 'chain', blob: Blob, state?: string, last: boolean } |
  *   { type: 'parts', blob: Blob, sliceSizeBytes: number, from?: Checkpoint })} Job
  * @typedef {{ id: number, type: 'cancel' } | { id: number, type: 'piece', bytes: ArrayBuffer }} Note
@@ -49,7 +49,10 @@ async function perform(job) {
   if (job.type === 'ready') return Boolean(await createSHA1());
   if (job.type === 'parts') return hashParts(job);
   const isChain = job.type === 'chain';
-  const hash = await (!isChain && job.algorithm === 'md5' ? createMD5() : createSHA1());
+  const algorithm = isChain ? 'sha1' : job.algorithm;
+  // What is neither is the polynomial of a CRC-64.
+  const make = algorithm === 'md5' ? createMD5 : algorithm === 'sha1' ? createSHA1 : () => createCRC64(algorithm);
+  const hash = await make();
   if (isChain && job.state) hash.load(fromHex(job.state));
   else hash.init();
   await readAll(job.blob, 0, job.id, (bytes) => void hash.update(bytes));

@@ -52,7 +52,7 @@ const CASES: [typed: string[], found: string[]][] = [
   ],
   [
     ['upload', '--integrity', ''],
-    ['md5', 'none', 'sha1'],
+    ['crc64', 'md5', 'none', 'sha1'],
   ],
   [['upload', '--no-res'], ['--no-resume']],
   [['upload', '--secret-key', 'x', 'oth'], ['other.bin']],

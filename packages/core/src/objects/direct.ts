@@ -59,7 +59,8 @@ export function createDirect<C>({ config, transport, clock, random, life }: Dire
   });
   const mark = random().toString(36).slice(2);
   const sha1 = wire.traits.integrity.includes('sha1');
-  const isOpen = overwrite === true && retry.attempts > 1;
+  // A CRC-64 is compared with the object that is there, which an upload sees to.
+  const isOpen = overwrite === true && retry.attempts > 1 && integrity !== 'crc64';
 
   return {
     algorithm: integrity === 'none' ? undefined : sha1 ? 'sha1' : 'md5',

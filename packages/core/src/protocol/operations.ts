@@ -13,12 +13,16 @@ interface Questions<C> {
     readonly sliceSizeBytes: number;
     readonly sha?: string | undefined;
     readonly parts?: readonly UploadPart[] | undefined;
+    /** Slices and the whole will come with their CRC-64. */
+    readonly crc64?: boolean | undefined;
   } & Creating;
   /** What is at the path: an unfinished upload and what it holds, an object, or nothing. */
   list: {
     /** The session to look at, and its slice size, where they are known. A wire that finds unfinished uploads by itself needs neither. */
     readonly session?: string | undefined;
     readonly sliceSizeBytes?: number | undefined;
+    /** Of the whole content, where that is known: what the session has made must have it. */
+    readonly crc64?: string | undefined;
   };
   slice: {
     readonly session: string;
@@ -29,6 +33,7 @@ interface Questions<C> {
     readonly sizeBytes?: number | undefined;
     readonly content: C;
     readonly md5?: string | undefined;
+    readonly crc64?: string | undefined;
     /** Of the whole content, when the session was opened with it. */
     readonly sha?: string | undefined;
   };
@@ -39,6 +44,8 @@ interface Questions<C> {
     /** Of every slice, in order, on a wire that tags them. Empty where the tag is not known. */
     readonly tags?: readonly string[] | undefined;
     readonly overwrite: boolean;
+    /** Of the whole content: what is made must have it. */
+    readonly crc64?: string | undefined;
   };
   /** The whole content in one request. */
   single: {
@@ -46,6 +53,7 @@ interface Questions<C> {
     readonly content: C;
     readonly sha?: string | undefined;
     readonly md5?: string | undefined;
+    readonly crc64?: string | undefined;
   } & Creating;
   /** Removes an unfinished upload. */
   discard: {

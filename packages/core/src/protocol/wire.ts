@@ -2,6 +2,7 @@ import type { OptionIssue } from '../errors.ts';
 import type {
   Authorizer,
   Clock,
+  Crc64,
   Credentials,
   CredentialsProvider,
   RequestSigner,
@@ -15,10 +16,11 @@ import type { AnyOperationName, ObjectOperationName, Operation, OperationName, R
  * What is checked, and by whom, on the way:
  * - `none`: the size, by the server.
  * - `md5`: an MD5 of every slice, by the server; one that echoes it is checked in turn.
+ * - `crc64`: a CRC-64 of every slice, and of the whole once it is there, by the server or with what it tells; on wires that have one.
  * - `sha1`: SHA-1 of the whole content and of every slice in its place, by the server; makes instant upload possible.
  *   Costs a pass over the content before the first byte is sent.
  */
-export type Integrity = 'none' | 'md5' | 'sha1';
+export type Integrity = 'none' | 'md5' | 'crc64' | 'sha1';
 /** What becomes of an object that is at the path: it stays and is an error, is replaced, stays and is enough, or the new one gets another name. */
 export type Overwrite = boolean | 'skip' | 'rename';
 
@@ -46,6 +48,8 @@ export interface Traits {
   /** Bytes of an object that goes in one request. */
   readonly maxSingleBytes: number;
   readonly integrity: readonly Integrity[];
+  /** The CRC-64 of `crc64`. */
+  readonly crc64?: Crc64 | undefined;
   /** The server finds an unfinished upload by its path; elsewhere one can only be gone on with when its session is remembered. */
   readonly detectsUnfinished: boolean;
   /** A stored slice is answered with a tag, and finish brings them all. */

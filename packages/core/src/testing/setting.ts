@@ -98,6 +98,7 @@ export function setUp(setting: SettingOptions): Setting {
     ...setting.source,
   };
   const hasher: Hasher<ByteRange> = {
+    combine: async (algorithm) => `${algorithm}-whole`,
     digest: async (algorithm, range) => `${algorithm}-${range.offset}`,
     uploadParts: async (_source, sliceSizeBytes) => ({
       sha: SHA,

@@ -34,7 +34,7 @@ export function readListed(known: Known, listed: readonly StoredRange[]): Found 
     const index = range.offset / known.sliceSizeBytes;
     tags = addTag(tags ?? [], index, tag);
     unproven.delete(index);
-    if (md5 !== undefined && !isProven(known, range)) unproven.set(index, { index, md5 });
+    if (!isProven(known, range)) unproven.set(index, { index, md5 });
   }
   const stored = slicesWithin(known, ranges);
   return unproven.size > 0 ? { stored, tags, unproven: [...unproven.values()] } : { stored, tags };
@@ -51,8 +51,11 @@ function counts(layout: Layout, range: StoredRange): boolean {
 }
 
 function isProven({ integrity, proven, sliceSizeBytes }: Known, { offset, md5, tag }: StoredRange): boolean {
-  if (integrity !== 'md5' || md5 === undefined) return true;
-  return tag !== undefined && tag !== '' && proven?.[offset / sliceSizeBytes] === tag;
+  if (tag === undefined || integrity === 'none') return true;
+  // The CRC-64 of the whole takes that of every slice, which an earlier run's record has not.
+  if (integrity === 'crc64') return false;
+  if (md5 === undefined) return true;
+  return tag !== '' && proven?.[offset / sliceSizeBytes] === tag;
 }
 
 export function removeSlice({ size, count, pages }: SliceSet, index: number): SliceSet {

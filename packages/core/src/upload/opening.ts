@@ -19,8 +19,9 @@ export function onRecalled(state: Recalling, recalled: Recalled): UploadState {
     foreignSession,
     checkpoint,
     proven,
+    crc64,
   } = recalled;
-  const known = { ...state, sha, initCalled, foreignSession };
+  const known = { ...state, sha, initCalled, foreignSession, crc64 };
   if (session === undefined) return create(known, checkpoint);
   return list(known, { for: 'resume', session, sliceSizeBytes, finishing, proven });
 }

@@ -32,7 +32,7 @@ export type Task =
   | (Step<'list'> & { readonly session?: string | undefined; readonly sliceSizeBytes?: number | undefined })
   | (Step<'discard'> & { readonly session: string; readonly exact: boolean })
   | (Step<'finish'> & { readonly session: Session; readonly tags?: readonly string[] | undefined })
-  | (Step<'compare'> & { readonly slice: number; readonly range: ByteRange; readonly md5: string })
+  | (Step<'compare'> & { readonly slice: number; readonly range: ByteRange; readonly md5?: string | undefined })
   | (Step<'send'> & {
       readonly slice: number;
       readonly range: ByteRange;

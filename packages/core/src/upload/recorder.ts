@@ -52,7 +52,10 @@ export interface Recorded {
 }
 
 type Facts = Partial<
-  Pick<ResumeRecord, 'sliceSizeBytes' | 'session' | 'sha' | 'initCalled' | 'finishing' | 'hash' | 'name' | 'proven'>
+  Pick<
+    ResumeRecord,
+    'sliceSizeBytes' | 'session' | 'sha' | 'initCalled' | 'finishing' | 'hash' | 'name' | 'proven' | 'crc64'
+  >
 >;
 
 export function createRecorder(store: ResumeStore, { config, url, clock, guard, source }: Recorded): Recorder {
@@ -74,6 +77,7 @@ export function createRecorder(store: ResumeStore, { config, url, clock, guard, 
   /** The state that the record is of, once slices are sent, and how many of them it knows. */
   let sending: Sending | undefined;
   let savedCount = 0;
+  let savedCrc64: string | undefined;
   /** Writes are carried out in order. */
   let writing: Promise<void> = Promise.resolve();
 
@@ -97,6 +101,7 @@ export function createRecorder(store: ResumeStore, { config, url, clock, guard, 
       savedAtMs: clock.nowMs(),
       overwrite,
       attributes,
+      ...(integrity === 'crc64' && { integrity }),
       ...facts,
     };
     write(() => store.save(key, record));
@@ -136,18 +141,32 @@ export function createRecorder(store: ResumeStore, { config, url, clock, guard, 
     if (!job || record.identity !== identity || record.sizeBytes !== job.sizeBytes) return { foreignSession: session };
     // A session keeps what it was opened with.
     const fits =
-      (record.overwrite ?? false) === overwrite && record.attributes === attributes && (sha || integrity !== 'sha1');
+      (record.overwrite ?? false) === overwrite &&
+      record.attributes === attributes &&
+      (sha || integrity !== 'sha1') &&
+      (record.integrity === 'crc64') === (integrity === 'crc64');
     if (session && !fits) return { foreignSession: session };
     checkpoint = record.sliceSizeBytes === job.sliceSizeBytes ? hash : undefined;
-    return { session, sliceSizeBytes: record.sliceSizeBytes, sha, initCalled, finishing, checkpoint, name, proven };
+    return {
+      session,
+      sliceSizeBytes: record.sliceSizeBytes,
+      sha,
+      initCalled,
+      finishing,
+      checkpoint,
+      name,
+      proven,
+      crc64: record.crc64,
+    };
   };
 
   /** Tags are kept of slices that were compared on their way, as far as the source tells whether it is still the same. */
   const keepsProofs = (): boolean => integrity === 'md5' && source()?.tellsChanges === true;
   const saveSession = (state: Sending | Finishing): void => {
-    const { layout, session, sha, step, name } = state;
+    const { layout, session, sha, step, name, crc64 } = state;
     if (!session) return;
     savedRun = state.run;
+    savedCrc64 = crc64;
     savedCount = countProven(state);
     checkpointSavedAtMs = clock.monotonicMs();
     const facts = {
@@ -156,6 +175,7 @@ export function createRecorder(store: ResumeStore, { config, url, clock, guard, 
       sha,
       finishing: step === 'finish',
       name,
+      crc64,
     };
     save(state.tags && keepsProofs() ? { ...facts, proven: provenTags(state) } : facts);
   };
@@ -194,7 +214,10 @@ export function createRecorder(store: ResumeStore, { config, url, clock, guard, 
       sending = state.step === 'send' && state.tags && keepsProofs() ? state : undefined;
       if (state.run === savedRun) {
         const isDue = clock.monotonicMs() - checkpointSavedAtMs >= CHECKPOINT_EVERY_MS;
-        if (sending && isDue && countProven(sending) > savedCount) saveSession(sending);
+        const isMore = sending && isDue && countProven(sending) > savedCount;
+        if (isMore) saveSession(sending as Sending);
+        // Finish makes an object, and a later run has to know what that must be.
+        else if (state.step === 'finish' && state.crc64 !== savedCrc64) saveSession(state);
         return;
       }
       if ('layout' in state && state.session) {
@@ -207,8 +230,13 @@ export function createRecorder(store: ResumeStore, { config, url, clock, guard, 
     failed(reached, { code }) {
       const isChanged = code === 'source-changed';
       if (isChanged) resumable = false;
+      if (code === 'integrity' && reached.step !== 'send' && identity !== undefined) {
+        // The object is there, and is not what it should be: nobody goes on with it, or takes it for done.
+        identity = NOBODYS;
+        write(() => store.remove(key));
+      }
       const session = sessionOf(reached);
-      if (identity === undefined || session === undefined) return;
+      if (!identity || session === undefined) return;
       const { sha, name } = reached;
       if (isChanged) {
         // The session holds bytes of both: whoever comes next may remove it, and must not go on with it.

@@ -75,6 +75,8 @@ export interface Underway extends Tries, Switches {
   readonly hash?: FileHash | undefined;
   /** SHA-1 of the content, from hashing or from an earlier run's record. */
   readonly sha?: string | undefined;
+  /** CRC-64 of the content in hex, once all slices are stored, with integrity `crc64`. */
+  readonly crc64?: string | undefined;
   /** Bytes that an earlier run had stored, and its slices as they were found. */
   readonly resumedBytes: number;
   readonly resumed?: SliceSet | undefined;
@@ -205,7 +207,8 @@ interface WithSlices extends Underway {
 /** A slice that is listed as stored, and the MD5 of what is there, in hex. */
 export interface Unproven {
   readonly index: number;
-  readonly md5: string;
+  /** Absent: its server does not tell, and only its CRC-64 is wanted, for that of the whole. */
+  readonly md5?: string | undefined;
 }
 
 export interface Sending extends WithSlices {
@@ -264,6 +267,7 @@ export interface Recalled {
   readonly initCalled?: boolean | undefined;
   readonly finishing?: boolean | undefined;
   readonly foreignSession?: string | undefined;
+  readonly crc64?: string | undefined;
   /** Tags of slices in order, of those whose MD5 had been found right. */
   readonly proven?: readonly string[] | undefined;
   /** Which of the names for the object had been taken. */
@@ -284,6 +288,8 @@ export type UploadEvent =
   | { readonly type: 'checkpointed'; readonly run: number; readonly checkpoint: HashCheckpoint }
   /** A slice that is stored is what the source has there, or is not. */
   | { readonly type: 'compared'; readonly run: number; readonly slice: number; readonly same: boolean }
+  /** All slices are stored, and this is the CRC-64 of the whole. */
+  | { readonly type: 'summed'; readonly run: number; readonly crc64: string }
   /** A piece of work has begun. */
   | { readonly type: 'started'; readonly run: number; readonly slice?: number | undefined }
   /** A piece of work was aborted because it was no longer planned. */

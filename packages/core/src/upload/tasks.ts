@@ -3,7 +3,7 @@ import type { Exchange, Outcome } from '../exchange/exchange.ts';
 import { outcomeOf } from '../exchange/outcome.ts';
 import { oneLine } from '../one-line.ts';
 import type { Config } from '../options/options.ts';
-import type { AttemptReport, ByteRange, Clock, Hasher, Source } from '../ports.ts';
+import type { AttemptReport, ByteRange, Checksum, Clock, Crc64, Hasher, Source } from '../ports.ts';
 import { sliceSizeFor } from '../protocol/wire.ts';
 import type { Detours } from './detours.ts';
 import { type Guard, READING, type WorkName } from './guard.ts';
@@ -61,6 +61,7 @@ export function createTasks<C>(options: TasksOptions<C>): Tasks<C> {
   const { integrity, attributes, limiter, wire } = config;
   const overwrite = config.overwrite === true;
   const mark = options.random().toString(36).slice(2);
+  const crc64Name = integrity === 'crc64' ? wire.traits.crc64 : undefined;
   let source: Source<C> | undefined;
 
   /** Nothing but opening it is planned before it is open. */
@@ -124,7 +125,7 @@ export function createTasks<C>(options: TasksOptions<C>): Tasks<C> {
     await guard(READING, controller, { run: async () => content.verify?.(controller.signal), extraMs });
   };
 
-  const digest = (algorithm: 'md5' | 'sha1', slice: C, controller: AbortController): Promise<string> =>
+  const digest = (algorithm: 'md5' | 'sha1' | Crc64, slice: C, controller: AbortController): Promise<string> =>
     guard(HASHING, controller, { run: () => hasher.digest(algorithm, slice, controller.signal) });
 
   const read = (range: ByteRange, controller: AbortController): Promise<C> => {
@@ -134,6 +135,21 @@ export function createTasks<C>(options: TasksOptions<C>): Tasks<C> {
       late: (unwanted) => content.release?.(unwanted),
       extraMs: content.unhurried ? Number.POSITIVE_INFINITY : 0,
     });
+  };
+
+  /** Of slices, by offset. */
+  const crc64s = new Map<number, Checksum>();
+  /** What is sent along with content, or compared with what is there. */
+  const sum = async (
+    range: ByteRange,
+    content: C,
+    controller: AbortController,
+  ): Promise<{ readonly md5?: string; readonly crc64?: string }> => {
+    if (integrity === 'md5') return { md5: await digest('md5', content, controller) };
+    if (!crc64Name) return {};
+    const crc64 = await digest(crc64Name, content, controller);
+    crc64s.set(range.offset, { sizeBytes: range.length, digest: crc64 });
+    return { crc64 };
   };
 
   const send = async (task: Send, controller: AbortController): Promise<Outcome> => {
@@ -149,20 +165,19 @@ export function createTasks<C>(options: TasksOptions<C>): Tasks<C> {
     try {
       if (session) {
         const { id, sha } = session;
-        const md5 = integrity === 'md5' ? await digest('md5', slice, controller) : undefined;
+        const sums = await sum(range, slice, controller);
         const { sizeBytes } = content;
-        const operation = { op: 'slice', session: id, index, range, sizeBytes, content: slice, md5, sha } as const;
+        const operation = { op: 'slice', session: id, index, range, sizeBytes, content: slice, ...sums, sha } as const;
         return await exchange.run(operation, { attempt, controller, onSent });
       }
       // Where one request has no field for an MD5, its SHA-1 costs little and proves as much.
-      const algorithm = wire.traits.integrity.includes('sha1') ? 'sha1' : 'md5';
-      const hash = integrity === 'none' ? undefined : await digest(algorithm, slice, controller);
-      const sha = algorithm === 'sha1' ? hash : undefined;
-      const md5 = sha === undefined ? hash : undefined;
+      const takesSha = wire.traits.integrity.includes('sha1');
+      const sha = takesSha && integrity !== 'none' ? await digest('sha1', slice, controller) : undefined;
+      const sums = sha ? {} : await sum(range, slice, controller);
       if (sha) note({ type: 'hashed', run, hash: { sha, parts: [] } });
       await verify(controller);
       const { length: sizeBytes } = range;
-      const operation = { op: 'single', sizeBytes, content: slice, overwrite, attributes, mark, sha, md5 } as const;
+      const operation = { op: 'single', sizeBytes, content: slice, overwrite, attributes, mark, sha, ...sums } as const;
       return await exchange.run(operation, { attempt, controller, onSent });
     } finally {
       content.release?.(slice);
@@ -171,7 +186,9 @@ export function createTasks<C>(options: TasksOptions<C>): Tasks<C> {
   };
 
   const ask = (task: Request, controller: AbortController): Promise<Outcome> => {
-    const { sizeBytes, sliceSizeBytes } = options.state().job;
+    const state = options.state();
+    const { sizeBytes, sliceSizeBytes } = state.job;
+    const crc64 = 'crc64' in state ? state.crc64 : undefined;
     const context = { attempt: task.attempt, controller };
     switch (task.type) {
       case 'send':
@@ -184,14 +201,23 @@ export function createTasks<C>(options: TasksOptions<C>): Tasks<C> {
           );
       case 'init':
         return exchange.run(
-          { op: 'init', sizeBytes, sliceSizeBytes, overwrite, attributes, mark, ...task.hash },
+          {
+            op: 'init',
+            sizeBytes,
+            sliceSizeBytes,
+            overwrite,
+            attributes,
+            mark,
+            crc64: crc64Name && true,
+            ...task.hash,
+          },
           context,
         );
       case 'list':
-        return exchange.run({ op: 'list', session: task.session, sliceSizeBytes: task.sliceSizeBytes }, context);
+        return exchange.run({ op: 'list', session: task.session, sliceSizeBytes: task.sliceSizeBytes, crc64 }, context);
       case 'finish': {
         const { id, sha } = task.session;
-        return exchange.run({ op: 'finish', session: id, sizeBytes, sha, tags: task.tags, overwrite }, context);
+        return exchange.run({ op: 'finish', session: id, sizeBytes, sha, tags: task.tags, overwrite, crc64 }, context);
       }
     }
   };
@@ -211,7 +237,13 @@ export function createTasks<C>(options: TasksOptions<C>): Tasks<C> {
     const { signal } = controller;
     const { run } = task;
     const slice = sliceOf(task);
-    if (task.type === 'finish') await verify(controller);
+    if (task.type === 'finish') {
+      await verify(controller);
+      if (crc64Name) {
+        const { sizeBytes } = options.state().job;
+        note({ type: 'summed', run, crc64: await hasher.combine(crc64Name, crc64s, sizeBytes) });
+      }
+    }
     // What makes an object is on record before it is sent: a later run would take the object for somebody else's.
     if (task.type === 'finish' || task.type === 'init') await options.recorder()?.saved();
     // Before anything of the slice is read, and until its request has ended.
@@ -255,7 +287,7 @@ export function createTasks<C>(options: TasksOptions<C>): Tasks<C> {
         case 'compare':
           return options
             .loadDetours()
-            .then(({ compare }) => compare(command, controller, { ...options, source: opened(), read, digest }));
+            .then(({ compare }) => compare(command, controller, { ...options, source: opened(), read, digest, sum }));
         default:
           return request(command, controller);
       }

@@ -46,6 +46,8 @@ function onOutcome(state: ActiveState, event: Outcome, detours: Detours | undefi
       // An upload of one request is hashed on its way out.
       if (state.step === 'send') return { ...state, sha: event.hash.sha };
       return state.step === 'hash' ? onHashed(state, event.hash) : state;
+    case 'summed':
+      return { ...state, crc64: event.crc64 };
     case 'compared':
       return detours && state.step === 'send' ? detours.onCompared(state, event.slice, event.same) : state;
     case 'started':

@@ -1,3 +1,5 @@
+import type { Crc64 } from '../../ports.ts';
+
 /** What tells one server of the XML APIs from another, as data. */
 export interface Profile {
   /** How headers of the API's own begin. */
@@ -12,6 +14,8 @@ export interface Profile {
   readonly md5Etag: boolean;
   /** Whether the ETag of an object in parts is the MD5 of its parts' MD5s. */
   readonly multipartEtag: boolean;
+  /** The CRC-64 that the server tells of parts and objects; `sent`: it also takes it with them, and refuses what has another one. */
+  readonly crc64?: { readonly algorithm: Crc64; readonly header: string; readonly sent: boolean } | undefined;
   /** Whether the result of finish names the ETag of the object: where it should and does not, it is none. */
   readonly finishEtag: boolean;
   /**
@@ -45,6 +49,7 @@ const aws: Profile = {
   contiguousParts: false,
   md5Etag: true,
   multipartEtag: true,
+  crc64: { algorithm: 'crc64-nvme', header: 'x-amz-checksum-crc64nvme', sent: true },
   finishEtag: true,
   keep: { header: IF_NONE_MATCH, sentOn: ['single', 'finish'], honouredOn: ['single', 'finish'] },
   listVersion: 2,
@@ -52,26 +57,29 @@ const aws: Profile = {
   maxKeyBytes: 1024,
 };
 
+/** What only some releases of other servers have, or none. */
+const plain: Profile = { ...aws, crc64: undefined };
+
 /** Servers that speak S3. `s3` is for any other: it takes for granted what all of them have in common. */
 export const profiles: Readonly<Record<'aws' | 'ceph' | 'minio' | 'r2' | 'oss' | 's3', Profile>> = {
   aws,
   // Finish ignores the condition in most releases that are in use, and the ETag of its result is empty in some.
-  ceph: { ...aws, finishEtag: false, keep: { ...aws.keep, honouredOn: ['single'] }, listVersion: 1, pathStyle: true },
-  minio: { ...aws, pathStyle: true },
+  ceph: { ...plain, finishEtag: false, keep: { ...aws.keep, honouredOn: ['single'] }, listVersion: 1, pathStyle: true },
+  minio: { ...plain, pathStyle: true },
   r2: {
-    ...aws,
+    ...plain,
     equalParts: true,
     keep: { header: IF_NONE_MATCH, sentOn: ['single'], honouredOn: ['single'] },
     pathStyle: true,
   },
   oss: {
-    ...aws,
+    ...plain,
     minPartBytes: 100 * 1024,
     multipartEtag: false,
     keep: { header: ['x-oss-forbid-overwrite', 'true'], sentOn: EVERYWHERE, honouredOn: EVERYWHERE },
   },
   s3: {
-    ...aws,
+    ...plain,
     keep: { ...aws.keep, honouredOn: [] },
     multipartEtag: false,
     finishEtag: false,
@@ -88,6 +96,7 @@ export const cosProfile: Profile = {
   contiguousParts: true,
   md5Etag: true,
   multipartEtag: false,
+  crc64: { algorithm: 'crc64-xz', header: 'x-cos-hash-crc64ecma', sent: false },
   finishEtag: true,
   keep: { header: ['x-cos-forbid-overwrite', 'true'], sentOn: EVERYWHERE, honouredOn: EVERYWHERE },
   listVersion: 1,

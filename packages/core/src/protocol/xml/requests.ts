@@ -88,6 +88,28 @@ export function toBase64(hex: string): string {
   return btoa(hex.replace(/../g, (byte) => String.fromCharCode(Number.parseInt(byte, 16))));
 }
 
+/** The CRC-64 that a response tells of what is stored, in hex. */
+export function crc64Of({ crc64 }: Profile, told: string | undefined): string | undefined {
+  if (!told) return undefined;
+  if (crc64?.algorithm === 'crc64-xz') return /^\d{1,20}$/.test(told) ? toHex64(BigInt(told)) : undefined;
+  return /^[\w+/]{11}=$/.test(told)
+    ? Array.from(atob(told), (byte) => byte.charCodeAt(0).toString(16).padStart(2, '0')).join('')
+    : undefined;
+}
+
+function toHex64(value: bigint): string {
+  return value.toString(16).padStart(16, '0');
+}
+
+/** What sends a CRC-64 along with content, or says so for the parts of an upload; nothing where the server takes none. */
+export function crc64Headers({ crc64 }: Profile, given: string | boolean | undefined): Record<string, string> {
+  if (!crc64?.sent || !given) return {};
+  if (given === true) {
+    return { 'x-amz-checksum-algorithm': 'CRC64NVME', 'x-amz-checksum-type': 'FULL_OBJECT' };
+  }
+  return { [crc64.header]: toBase64(given) };
+}
+
 /** The MD5 that the ETag of a response is, in hex; undefined where it is something else. */
 export function md5Of(profile: Profile, response: WireResponse): string | undefined {
   return isSealed(profile, response) ? undefined : md5In(profile, response.header('etag') ?? '');

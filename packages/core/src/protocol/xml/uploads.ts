@@ -4,6 +4,8 @@ import { failed } from '../responses.ts';
 import { childrenOf, readXml, textOf, type XmlElement } from './reader.ts';
 import { type Refusal, refusalOf } from './refusals.ts';
 import {
+  crc64Headers,
+  crc64Of,
   creatingHeaders,
   type Dialect,
   type Handler,
@@ -40,7 +42,7 @@ interface Pages {
 /** What a list has come to: pages, or the end of an upload whose object is looked for. */
 type Listing = Pages | 'look' | undefined;
 /** What finish has come to: pages of parts whose tags are not known here, or all of them. */
-type Finishing = Pages | { readonly tags: readonly string[] } | undefined;
+type Finishing = Pages | { readonly tags: readonly string[] } | 'look' | undefined;
 
 /** Of a session whose parts are encrypted so that their ETags are no MD5s: a list of them does not say so. */
 const SEALED = 'sealed';
@@ -55,7 +57,7 @@ export function uploadHandlers(dialect: Dialect): { readonly [Op in OperationNam
     init: {
       encode(operation, at) {
         if (operation.more === undefined && looksFirst(dialect, 'init', operation)) return look(at);
-        const headers = creatingHeaders(dialect, 'init', operation);
+        const headers = { ...creatingHeaders(dialect, 'init', operation), ...crc64Headers(profile, operation.crc64) };
         return { method: 'POST', url: withQuery(at, { uploads: '' }), headers };
       },
       decode(operation, response, at): Reply<'init'> {
@@ -79,16 +81,16 @@ export function uploadHandlers(dialect: Dialect): { readonly [Op in OperationNam
     },
 
     list: {
-      encode({ session, more }, at) {
+      encode({ session, more, crc64 }, at) {
         const listing = more as Listing;
-        return session === undefined || listing === 'look' ? look(at) : pageOf(session, listing, at);
+        return session === undefined || listing === 'look' ? lookAt(at, crc64) : pageOf(session, listing, at);
       },
-      decode({ session, sliceSizeBytes, more }, response, at): Reply<'list'> {
+      decode({ session, sliceSizeBytes, more, crc64 }, response, at): Reply<'list'> {
         const listing = more as Listing;
         if (session === undefined || listing === 'look') {
           if (response.status === 404) return { kind: 'absent' };
           const refusal = refusalOf(response);
-          return refusal ?? { ...found(response, at), madeBy: makerOf(session, response) };
+          return refusal ?? madeIn(session, crc64, response, at);
         }
         const pages = readPage(response, listing);
         if (pages.kind === 'more') return pages;
@@ -107,25 +109,30 @@ export function uploadHandlers(dialect: Dialect): { readonly [Op in OperationNam
     },
 
     slice: {
-      encode({ session, index, range, sizeBytes = 0, content, md5 }, at) {
+      encode({ session, index, range, sizeBytes = 0, content, md5, crc64 }, at) {
+        const headers = {
+          ...(md5 !== undefined && { 'Content-MD5': toBase64(md5) }),
+          ...crc64Headers(profile, crc64),
+        };
         const bytesAfter = Math.max(0, sizeBytes - range.offset - range.length);
         return {
           method: 'PUT',
           url: withQuery(at, { partNumber: index + 1, uploadId: idOf(session) }),
-          ...(md5 !== undefined && { headers: { 'Content-MD5': toBase64(md5) } }),
+          headers,
           content: { name: '', body: content, sizeBytes: range.length, bytesAfter },
         };
       },
-      decode({ md5 }, response) {
+      decode(operation, response) {
         const error = refusalOf(response);
         if (error) return isGone(error) ? { kind: 'session-gone', error: error.error } : error;
-        return spoilt(md5, response) ?? { kind: 'stored', tag: response.header('etag') ?? '' };
+        return spoilt(operation, response) ?? { kind: 'stored', tag: response.header('etag') ?? '' };
       },
     },
 
     finish: {
       encode(operation, at) {
-        const { session } = operation;
+        const { session, crc64, sizeBytes } = operation;
+        if (operation.more === 'look') return lookAt(at, crc64);
         const tags = tagsOf(operation);
         if (!tags) return pageOf(session, operation.more as Pages | undefined, at);
         const parts = tags.map((tag, index) =>
@@ -134,11 +141,20 @@ export function uploadHandlers(dialect: Dialect): { readonly [Op in OperationNam
         return {
           method: 'POST',
           url: withQuery(at, { uploadId: idOf(session) }),
-          headers: { 'Content-Type': 'application/xml', ...creatingHeaders(dialect, 'finish', operation) },
+          headers: {
+            'Content-Type': 'application/xml',
+            ...creatingHeaders(dialect, 'finish', operation),
+            ...wholeHeaders(crc64, sizeBytes),
+          },
           text: xmlElement('CompleteMultipartUpload', parts),
         };
       },
       decode(operation, response, at): Reply<'finish'> {
+        const { crc64 } = operation;
+        if (operation.more === 'look') {
+          const { location } = found(response, at);
+          return refusalOf(response) ?? damaged(crc64, response) ?? { kind: 'present', location };
+        }
         const root = readXml(response.body);
         if (!tagsOf(operation)) {
           const pages = readPage(response, operation.more as Pages | undefined);
@@ -150,38 +166,49 @@ export function uploadHandlers(dialect: Dialect): { readonly [Op in OperationNam
           return { kind: 'incomplete', error: failed(response, 'bad-reply', what).error };
         }
         const refusal = refusalOf(response, root);
+        // What was stored differs from what was sent, and the server has noticed: that does not pass.
+        if (refusal?.wireCode === 'BadDigest') return isDamaged(response);
         if (refusal) return ended(refusal) ?? refusal;
         // A 200 is sent before the parts have been put together: only the result at its end says that they are.
         const isResult = root?.name === 'CompleteMultipartUploadResult';
         if (!isResult || (profile.finishEtag && textOf(root, 'ETag') === '')) {
           return unusable('result of putting the parts together', response);
         }
-        return { kind: 'present', location: locationAt(at) };
+        // Not every server tells it before the parts have been put together, which is when it answers.
+        const told = textOf(root, 'ChecksumCRC64NVME') || tellsOf(response);
+        if (crc64 !== undefined && !told) return { kind: 'more', more: 'look' };
+        return damaged(crc64, response, told) ?? { kind: 'present', location: locationAt(at) };
       },
     },
 
     single: {
       encode<C>(operation: Operation<C, 'single'>, at: string): WireRequest<C> {
-        if (operation.more === 'look') return look<C>(at);
+        if (operation.more === 'look') return lookAt<C>(at, operation.crc64);
         if (operation.more === undefined && looksFirst(dialect, 'single', operation)) return look<C>(at);
-        const { content, sizeBytes, md5 } = operation;
+        const { content, sizeBytes, md5, crc64 } = operation;
         const headers = {
           ...(md5 !== undefined && { 'Content-MD5': toBase64(md5) }),
+          ...crc64Headers(profile, crc64),
           ...creatingHeaders(dialect, 'single', operation),
         };
         return { method: 'PUT', url: at, headers, content: { name: '', body: content, sizeBytes } };
       },
       decode(operation, response, at): Reply<'single'> {
-        const { more, md5 } = operation;
+        const { more, crc64 } = operation;
         if (more === 'look' || (more === undefined && looksFirst(dialect, 'single', operation))) {
-          if (response.status === 200) return existing(operation, response, at);
+          if (response.status === 200) {
+            const there = existing(operation, response, at);
+            return (there.kind === 'present' ? damaged(crc64, response) : undefined) ?? there;
+          }
           if (more !== 'look') return { kind: 'more', more: 'put' };
           return (response.status >= 500 ? refusalOf(response) : undefined) ?? exists(response);
         }
         const refusal = refusalOf(response);
         // An attempt before this one may have made it.
         if (refusal?.error.code === 'exists') return { kind: 'more', more: 'look' };
-        return refusal ?? spoilt(md5, response) ?? { kind: 'present', location: locationAt(at) };
+        const wrong = refusal ?? spoilt(operation, response);
+        if (!wrong && crc64 !== undefined && !tellsOf(response)) return { kind: 'more', more: 'look' };
+        return wrong ?? { kind: 'present', location: locationAt(at) };
       },
     },
 
@@ -207,14 +234,68 @@ export function uploadHandlers(dialect: Dialect): { readonly [Op in OperationNam
     return mark === own ? session : '';
   }
 
+  /** What a look finds where a session may have made something, which must have this CRC-64 if it is known. */
+  function madeIn(
+    session: string | undefined,
+    crc64: string | undefined,
+    response: WireResponse,
+    at: string,
+  ): Reply<'list'> {
+    const madeBy = makerOf(session, response);
+    const there = { ...found(response, at), madeBy };
+    if (session === undefined || crc64 === undefined || madeBy === '') return there;
+    const wrong = damaged(crc64, response);
+    if (!wrong) return { ...there, madeBy: session };
+    // Where nobody tells who has made it, another content is somebody else's.
+    return madeBy === undefined && wrong.error.code === 'integrity' ? { ...there, madeBy: '' } : wrong;
+  }
+
+  /** Looks at an object, and asks for its CRC-64 where that has to be right. */
+  function lookAt<C>(at: string, crc64: string | undefined): WireRequest<C> {
+    const asks = crc64 !== undefined && profile.crc64?.sent;
+    return asks ? { ...look(at), headers: { 'x-amz-checksum-mode': 'ENABLED' } } : look(at);
+  }
+
+  function wholeHeaders(crc64: string | undefined, sizeBytes: number): Record<string, string> {
+    if (!crc64 || !profile.crc64?.sent) return {};
+    return {
+      ...crc64Headers(profile, crc64),
+      'x-amz-checksum-type': 'FULL_OBJECT',
+      'x-amz-mp-object-size': String(sizeBytes),
+    };
+  }
+
+  function tellsOf(response: WireResponse): string | undefined {
+    return profile.crc64 && response.header(profile.crc64.header);
+  }
+
+  /** What is wrong with the CRC-64 of an object that should have this one. */
+  function damaged(crc64: string | undefined, response: WireResponse, told = tellsOf(response)): Failure | undefined {
+    const stored = crc64Of(profile, told);
+    if (crc64 === undefined || stored === crc64) return undefined;
+    if (stored !== undefined) return isDamaged(response);
+    const what = `the server does not tell the CRC-64 of the object: let pages see ${profile.crc64?.header} (CORS), or use integrity 'md5'`;
+    return failed(response, 'bad-reply', what, { remedy: 'none' });
+  }
+
+  function isDamaged(response: WireResponse): Failure {
+    const what = 'the object is not what was sent, by its CRC-64: look for what damages bytes, and upload it again';
+    return failed(response, 'integrity', what, { remedy: 'none' });
+  }
+
   function markOf(response: WireResponse): string | undefined {
     return response.header(markHeader(profile));
   }
 
-  /** Bytes that have an MD5 are stored with another one. */
-  function spoilt(md5: string | undefined, response: WireResponse) {
-    const stored = md5Of(profile, response);
-    if (md5 === undefined || stored === undefined || stored === md5) return undefined;
+  /** Bytes that have an MD5 or a CRC-64 are stored with another one. */
+  function spoilt(
+    { md5, crc64 }: { readonly md5?: string | undefined; readonly crc64?: string | undefined },
+    response: WireResponse,
+  ) {
+    const differs = (sent: string | undefined, stored: string | undefined): boolean =>
+      sent !== undefined && stored !== undefined && stored !== sent;
+    if (!differs(md5, md5Of(profile, response)) && !differs(crc64, crc64Of(profile, tellsOf(response))))
+      return undefined;
     return failed(response, 'integrity', 'the bytes are stored differently from how they were sent');
   }
 }
@@ -284,7 +365,7 @@ function readPart(element: XmlElement): Part | undefined {
 /** The tags that finish brings, once all are known. Pages do not get to see those that CORS hides. */
 function tagsOf<C>({ tags, more }: Operation<C, 'finish'>): readonly string[] | undefined {
   const listed = more as Finishing;
-  if (listed && 'tags' in listed) return listed.tags;
+  if (typeof listed === 'object' && 'tags' in listed) return listed.tags;
   return tags?.every((tag) => tag !== '') ? tags : undefined;
 }
 

@@ -1,4 +1,4 @@
-import type { FileHash, HashCheckpoint, Hasher, Source } from '../../ports.ts';
+import type { Checksum, FileHash, HashCheckpoint, Hasher, Source } from '../../ports.ts';
 import { type ContractCase, check, checkBytes, checkEqual, patternBytes, pause, rejection } from './contract.ts';
 
 export interface HasherSubject<C> {
@@ -17,6 +17,9 @@ const DIGESTS = [
   { sizeBytes: 1000, md5: '55888890a0dece65181009de63eca458', sha1: '0e7e4d323b5c056796693159d1928e4cc97a5a7b' },
   { sizeBytes: 131_085, md5: 'cb71c7f2eeb89d3aeec4a95ac95eb3e9', sha1: '357b5d4a1d17f064a726cc76b695a6ac3782c7be' },
 ] as const;
+
+/** Of `123456789`, as catalogues of CRCs have them. */
+const CRC64_CHECKS = { 'crc64-xz': '995dc9bbdf1939fa', 'crc64-nvme': 'ae8b14860a799888' };
 
 const SLICE = 524_288;
 /** Of `patternBytes(sizeBytes)` in slices of 512 KiB: chaining states, then the digest. */
@@ -65,6 +68,27 @@ async function pass<C>(
 /** For hashers of content `C`: `hasherContract<Blob>()`. */
 export function hasherContract<C>(): readonly ContractCase<MakeHasher<C>>[] {
   return [
+    ...(['crc64-xz', 'crc64-nvme'] as const).map(
+      (algorithm): ContractCase<MakeHasher<C>> => ({
+        name: `digests slices with ${algorithm}, and puts together that of the whole`,
+        async run(make) {
+          const { hasher, content } = await make();
+          const { signal } = new AbortController();
+          const digest = (bytes: Uint8Array): Promise<string> => hasher.digest(algorithm, content(bytes), signal);
+          checkEqual(await digest(new TextEncoder().encode('123456789')), CRC64_CHECKS[algorithm], 'its check value');
+          const bytes = patternBytes(131_085);
+          const parts = new Map<number, Checksum>();
+          for (const [start, end] of [
+            [0, 65_536],
+            [65_536, 131_072],
+            [131_072, 131_085],
+          ] as const) {
+            parts.set(start, { sizeBytes: end - start, digest: await digest(bytes.subarray(start, end)) });
+          }
+          checkEqual(await hasher.combine(algorithm, parts, bytes.length), await digest(bytes), 'of the whole');
+        },
+      }),
+    ),
     ...(['md5', 'sha1'] as const).map(
       (algorithm): ContractCase<MakeHasher<C>> => ({
         name: `digests slices with ${algorithm}, several at once, and leaves them as they are`,
