@@ -46,7 +46,11 @@ describe.concurrent('a command that is wrong', () => {
     ['a bad sign URL', ['a', 'demo/b', ...settings.slice(0, 4), '--sign-url', 'sign'], /--sign-url .* must be a URL/],
     ['standard input without a name', ['-', 'demo/dir/', ...settings], /standard input has no name: give BUCKET\/PATH/],
     ['a destination without a path', ['a', 'demo', ...settings], /must be BUCKET\/PATH.*got 'demo'/],
-    ['an unknown integrity', [...good, '--integrity', 'crc'], /--integrity must be none, md5, sha1 or crc64, got 'crc'/],
+    [
+      'an unknown integrity',
+      [...good, '--integrity', 'crc'],
+      /--integrity must be none, md5, sha1 or crc64, got 'crc'/,
+    ],
     ['an unknown conflict', [...good, '--on-conflict', 'ask'], /--on-conflict must be error or restart, got 'ask'/],
     ['a slice size that is none', [...good, '--slice-size', 'big'], /--slice-size must be a size such as .*got 'big'/],
     ['a slice size too small', [...good, '--slice-size', '1k'], /--slice-size must be from 64k to 16m.*got '1k'/],

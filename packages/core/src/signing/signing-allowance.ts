@@ -43,7 +43,8 @@ const LIST =
   /^(continuation-token|delimiter|encoding-type|key-marker|list-type|marker|max-keys|max-uploads|prefix|upload-id-marker|uploads)$/;
 
 /** Headers that may be signed whatever they say: what is checked, what is kept from being replaced, metadata. */
-const HARMLESS = /^(content-length|content-md5|if-none-match|x-amz-(checksum-(crc64nvme|algorithm|type|mode)|mp-object-size)|x-(cos|oss)-forbid-overwrite|x-(amz|cos)-meta-[\w-]+)$/;
+const HARMLESS =
+  /^(content-length|content-md5|if-none-match|x-amz-(checksum-(crc64nvme|algorithm|type|mode)|mp-object-size)|x-(cos|oss)-forbid-overwrite|x-(amz|cos)-meta-[\w-]+)$/;
 
 /** Of the names in queries, what they may say: an id that is missing would make an abort a deletion. */
 const VALUES: Readonly<Record<string, RegExp>> = {
