@@ -41,7 +41,8 @@ export async function readForm(req: IncomingMessage, query: Fields, reader: Form
 
   function add(name: string, value: string): void {
     const known = fields.get(name);
-    if (known !== undefined && known !== value) throw new ProtocolError('badParameter', `${name} is given twice`);
+    if (known !== undefined && known !== value)
+      throw new ProtocolError('badParameter', `${shown(name)} is given twice`);
     fields.set(name, value);
   }
 
@@ -122,6 +123,11 @@ function wellFormed(text: string): string {
   return /\p{Cs}/u.test(text) ? Buffer.from(text).toString() : text;
 }
 
+/** A name that came with a request, for a message: in one line, and not all of a long one. */
+function shown(name: string): string {
+  return name.slice(0, 100).replace(/[\s\p{Cc}]+/gu, ' ');
+}
+
 function tooManyFields(): ProtocolError {
   return new ProtocolError('badParameter', `more than ${MAX_FIELDS} fields`);
 }
@@ -161,7 +167,7 @@ function collect(name: string, done: (name: string, value: string) => void): Par
   const chunks: Buffer[] = [];
   return limited(
     MAX_FIELD_BYTES,
-    name.slice(0, 100),
+    shown(name),
     (bytes) => chunks.push(bytes),
     () => done(name, (chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks)).toString('utf8')),
   );
