@@ -150,9 +150,9 @@ describe('bodies', () => {
 
 test('a name that is told in a refusal is told in one line, and not all of a long one', async () => {
   const server = await startServer();
-  const names = new URLSearchParams([0, 1].map((value) => [`a\r\nb${'c'.repeat(5000)}`, String(value)]));
+  const name = encodeURIComponent(`a\r\nb${'c'.repeat(5000)}`);
   const headers = { Authorization: sign(), 'Content-Type': 'application/x-www-form-urlencoded' };
-  const { message } = (await send(server.urlOf('a'), { headers, body: names.toString() })).json();
+  const { message } = (await send(server.urlOf('a'), { headers, body: `${name}=0&${name}=1` })).json();
   expect(message).toMatch(/^ERROR_BAD_PARAMETER: a bc{90,} is given twice$/);
   expect(message.length).toBeLessThan(200);
 });
