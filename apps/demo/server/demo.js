@@ -9,6 +9,7 @@ import { readBody, sendJson } from './json.js';
 import { readKey } from './key.js';
 import { createPage } from './page.js';
 import { createSigningEndpoint } from './signing.js';
+import { createStore } from './store.js';
 
 export const APP_ID = '1250000000';
 export const BUCKET = 'demo';
@@ -26,10 +27,12 @@ export const PREFIX = '/files/v2';
 /**
  * Starts the demo: one HTTP server with the page, the slice server below `/files/v2`, and the signing endpoint.
  *
- * @param {{ dir: string, pageDir: string, port: number }} options `dir`: of the file store
+ * @param {{ dir: string, pageDir: string, port: number, s3?: import('./store.js').StoreOptions | undefined }} options `dir`: of
+ *   the file store; `s3`: an object store that files may go to instead
  * @returns {Promise<Demo>}
  */
-export async function startDemo({ dir, pageDir, port }) {
+export async function startDemo({ dir, pageDir, port, s3 }) {
+  const objects = s3 && createStore(s3);
   const root = resolve(dir);
   const filesDir = join(root, APP_ID, BUCKET);
   const secretKey = await readKey(root);
@@ -56,7 +59,7 @@ export async function startDemo({ dir, pageDir, port }) {
     },
   });
   const faults = createFaults({ store, prefix: PREFIX, account, bucket: BUCKET, onChange: () => tell() });
-  const sign = createSigningEndpoint({ account, bucket: BUCKET, onSigned: faults.signed });
+  const sign = createSigningEndpoint({ account, bucket: BUCKET, objects, onSigned: faults.signed });
 
   /** @type {import('node:http').RequestListener} */
   async function answer(req, res) {
@@ -68,7 +71,11 @@ export async function startDemo({ dir, pageDir, port }) {
       faults.set(await readBody(req));
       return sendJson(res, 200, state());
     }
-    if (pathname === '/demo/digest') return sendDigest(res, filesDir, searchParams.get('path') ?? '');
+    const path = searchParams.get('path') ?? '';
+    if (pathname === '/demo/digest') return sendDigest(res, filesDir, path);
+    if (objects && pathname === '/demo/store-digest') return sendJson(res, 200, await objects.digest(path));
+    if (objects && pathname === '/demo/open')
+      return void res.writeHead(302, { Location: await objects.urlOf(path) }).end();
     page.send(req, res, pathname);
   }
   /** @type {import('node:http').RequestListener} */
@@ -88,12 +95,14 @@ export async function startDemo({ dir, pageDir, port }) {
     () => true,
     (error) => error.code !== 'EADDRINUSE',
   );
-  const page = await createPage(pageDir, {
+  const config = {
     appId: APP_ID,
     bucket: BUCKET,
     prefix: PREFIX,
     otherNames: bothNames ? { '127.0.0.1': 'localhost', localhost: '127.0.0.1' } : {},
-  });
+    ...(objects && { s3: objects.config }),
+  };
+  const page = await createPage(pageDir, config, objects ? [objects.origin] : []);
 
   return {
     url: `http://127.0.0.1:${boundPort}`,

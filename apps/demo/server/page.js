@@ -13,8 +13,9 @@ const TYPES = {
  *
  * @param {string} dir
  * @param {object} config what the page has to know
+ * @param {readonly string[]} origins other places than the demo's that it may send to
  */
-export async function createPage(dir, config) {
+export async function createPage(dir, config, origins) {
   /** @type {Map<string, { type: string, content: Buffer | string }>} */
   const files = new Map();
   for (const name of await readdir(dir)) {
@@ -44,7 +45,7 @@ export async function createPage(dir, config) {
         'X-Content-Type-Options': 'nosniff',
         'Content-Security-Policy': [
           "default-src 'self'",
-          `connect-src 'self' http://localhost:${port} http://127.0.0.1:${port}`,
+          [`connect-src 'self' http://localhost:${port} http://127.0.0.1:${port}`, ...origins].join(' '),
           "img-src 'self' blob: data:",
           // The hash worker is WebAssembly, started from a Blob URL.
           "script-src 'self' 'wasm-unsafe-eval'",

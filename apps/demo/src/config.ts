@@ -1,3 +1,5 @@
+import type { S3Options } from '@cos-slice/browser';
+
 /** What the demo server tells the page. */
 export interface DemoConfig {
   readonly appId: string;
@@ -5,6 +7,8 @@ export interface DemoConfig {
   readonly prefix: string;
   /** Other names of this machine under which the same server answers. */
   readonly otherNames: Readonly<Record<string, string>>;
+  /** An object store that files may go to instead, and the folder in it. */
+  readonly s3?: Omit<S3Options, 'headers' | 'pathStyle'> & { readonly folder: string };
 }
 
 export function readConfig(): DemoConfig {

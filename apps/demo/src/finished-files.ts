@@ -2,6 +2,7 @@ import type { UploadResult } from '@cos-slice/browser';
 import { byId, element, setText } from './element.ts';
 import { formatBytes } from './format.ts';
 import type { Languages } from './language.ts';
+import type { WireName } from './wire-choice.ts';
 
 interface Finished {
   /** In the bucket: what the file is called there. */
@@ -12,6 +13,8 @@ interface Finished {
   readonly instant: boolean;
   readonly resumedBytes: number;
   /** How the file on disk compares; absent until known. */
+  /** In the object store; absent: on the disk of the slice server. */
+  readonly store?: 's3' | undefined;
   readonly disk?: 'same' | 'differs' | 'unknown';
 }
 
@@ -19,7 +22,7 @@ const KEPT_AS = 'cos-slice-demo-finished';
 const MOST = 50;
 
 export interface FinishedFiles {
-  add(sizeBytes: number, result: UploadResult): void;
+  add(wire: WireName, sizeBytes: number, result: UploadResult): void;
 }
 
 /** The list of finished files, the latest last so that nothing moves for it; it survives a reload. */
@@ -51,7 +54,7 @@ export function createFinishedFiles(languages: Languages): FinishedFiles {
   };
 
   async function compare(file: Finished): Promise<void> {
-    const answer = await fetch(`/demo/digest?path=${encodeURIComponent(file.path)}`)
+    const answer = await fetch(`/demo/${file.store ? 'store-' : ''}digest?path=${encodeURIComponent(file.path)}`)
       .then((response) => (response.ok ? response.json() : undefined))
       .catch(() => undefined);
     const sha1: string | undefined = answer?.sha1;
@@ -79,9 +82,11 @@ export function createFinishedFiles(languages: Languages): FinishedFiles {
   });
   for (const file of files) if (!file.disk) void compare(file);
   return {
-    add(sizeBytes, { accessUrl, url, resourcePath, instant, resumedBytes, sha1 }) {
-      const path = resourcePath.split('/').slice(3).join('/');
-      const file: Finished = { path, url: accessUrl || url, sizeBytes, sha1, instant, resumedBytes };
+    add(wire, sizeBytes, { path, accessUrl, url, instant, resumedBytes, sha1 }) {
+      const store = wire === 's3' ? wire : undefined;
+      // Nobody may read in the store without a signature.
+      const at = store ? `/demo/open?path=${encodeURIComponent(path)}` : accessUrl || url;
+      const file: Finished = { path, url: at, sizeBytes, sha1, instant, resumedBytes, store };
       // Whoever looks at older ones is left alone.
       const isAtEnd = list.scrollTop + list.clientHeight > list.scrollHeight - 2;
       files = [...files, file].slice(-MOST);
@@ -119,13 +124,8 @@ function row(file: Finished, { text }: Languages): HTMLElement {
     element('code', {}, file.sha1 ?? '…'),
   );
   const disk = element('p', { class: `disk ${file.disk ?? ''}` });
-  const key = {
-    same: 'digestSame',
-    differs: 'digestDiffers',
-    unknown: 'digestUnknown',
-    checking: 'digestChecking',
-  } as const;
-  setText(disk, text(key[file.disk ?? 'checking']));
+  const keys = { same: 'Same', differs: 'Differs', unknown: 'Unknown', checking: 'Checking' } as const;
+  setText(disk, text(`${file.store ? 'object' : 'digest'}${keys[file.disk ?? 'checking']}`));
   return element('li', { 'data-disk': file.disk ?? 'checking' }, head, digest, disk);
 }
 

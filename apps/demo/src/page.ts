@@ -10,9 +10,14 @@ import { createMapView } from './map-view.ts';
 import { claimTab } from './tab.ts';
 import { followUploads } from './uploads.ts';
 import { createUppy } from './uppy.ts';
+import { chosenWire, startWireChoice } from './wire-choice.ts';
 
 const languages = createLanguages();
-const uppy = createUppy(await claimTab(), readConfig(), languages);
+const config = readConfig();
+const tab = await claimTab();
+const wire = chosenWire(tab, config);
+const uppy = createUppy(tab, wire, config, languages);
+const choice = startWireChoice(tab, config, languages);
 const maps = createMapView(languages, (error) => uppy.getPlugin('CosSlice')?.explain(error) ?? error.message);
 const counters = createCounters(languages);
 const finished = createFinishedFiles(languages);
@@ -31,6 +36,7 @@ const redraw = (): void => {
     document.body.dataset.ready = '';
     maps.show(uploads.entries());
     counters.show(uploads.totals(), faults.preflights());
+    choice.show(uploads.isBusy());
   };
   const waitMs = drawnAtMs + REDRAW_EVERY_MS - performance.now();
   setTimeout(() => requestAnimationFrame(draw), Math.max(0, waitMs));
@@ -46,5 +52,5 @@ byId('reload').addEventListener('click', () => location.reload());
 
 startAnnouncer(uppy, languages);
 uppy.on('upload-success', (file, { body }) => {
-  if (file && body) finished.add(file.size ?? 0, body);
+  if (file && body) finished.add(wire, file.size ?? 0, body);
 });

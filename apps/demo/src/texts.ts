@@ -5,6 +5,10 @@ const en = {
   language: 'Language',
   addTitle: 'Add files',
   note: 'Any size. Files stay on this machine.',
+  noteS3: 'Any size. Files go to the bucket {bucket}.',
+  wire: 'Where files go',
+  wireJson: 'Slice server',
+  wireS3: 'S3: {bucket}',
 
   mapTitle: 'Slice map',
   mapEmpty: 'Add a file, and every slice of it is a cell here.',
@@ -49,6 +53,8 @@ const en = {
 
   breakTitle: 'Break it',
   breakHint: 'Each switch makes the demo server misbehave. The upload goes on; the map shows how.',
+  breakHintS3:
+    'The switches are in front of the slice server. Files go to an object store now: pause, reload, or take the network away.',
   drop: 'Drop connections',
   dropHint: 'Every third request is cut off, on its way or before its answer.',
   busy: 'Answer 503',
@@ -77,6 +83,10 @@ const en = {
   digestSame: 'The file on disk is identical',
   digestDiffers: 'The file on disk differs',
   digestUnknown: 'The file on disk could not be compared',
+  objectChecking: 'comparing with the object in the store …',
+  objectSame: 'The object in the store is identical',
+  objectDiffers: 'The object in the store differs',
+  objectUnknown: 'The object in the store could not be compared',
 
   saidStarted: 'The upload of {name} has started.',
   saidStartedMany: 'The upload of {count} files has started.',
@@ -102,6 +112,10 @@ const zh: Record<TextKey, string> = {
   language: '语言',
   addTitle: '添加文件',
   note: '大小不限，文件只保存在本机。',
+  noteS3: '大小不限，文件存入存储桶 {bucket}。',
+  wire: '文件去向',
+  wireJson: '分片服务器',
+  wireS3: 'S3：{bucket}',
 
   mapTitle: '分片图',
   mapEmpty: '添加文件后，每个分片在这里显示为一格。',
@@ -146,6 +160,7 @@ const zh: Record<TextKey, string> = {
 
   breakTitle: '捣乱',
   breakHint: '每个开关都会让演示服务器出一种故障。上传会继续，过程见分片图。',
+  breakHintS3: '这些开关位于分片服务器之前。现在文件直接发往对象存储：可以暂停、刷新页面或断开网络。',
   drop: '断开连接',
   dropHint: '每三个请求断开一个：有的断在途中，有的断在应答之前。',
   busy: '返回 503',
@@ -174,6 +189,10 @@ const zh: Record<TextKey, string> = {
   digestSame: '与磁盘上的文件一致',
   digestDiffers: '与磁盘上的文件不一致',
   digestUnknown: '无法与磁盘上的文件比对',
+  objectChecking: '正在与存储中的对象比对……',
+  objectSame: '与存储中的对象一致',
+  objectDiffers: '与存储中的对象不一致',
+  objectUnknown: '无法与存储中的对象比对',
 
   saidStarted: '开始上传 {name}。',
   saidStartedMany: '开始上传 {count} 个文件。',

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
-import { demo, dir, useDemo } from './setting.ts';
+import { demo, dir, page, useDemo } from './setting.ts';
 
 useDemo();
 
@@ -24,6 +24,20 @@ test('signatures are for the demo bucket and the path asked for only', async () 
   const form = new FormData();
   form.append('op', 'upload_slice_list');
   expect((await fetch(elsewhere, { method: 'POST', body: form })).status).toBe(403);
+});
+
+test('without an object store there is no choice', async () => {
+  await page.locator('body[data-ready]').waitFor({ state: 'attached' });
+  expect(await page.locator('#wire').isVisible()).toBe(false);
+  expect(await page.locator('#faults').isVisible()).toBe(true);
+  const body = JSON.stringify({ requests: [] });
+  const asked = await fetch(`${demo.url}/sign`, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json' },
+    body,
+  });
+  expect(asked.status).toBe(403);
+  expect((await fetch(`${demo.url}/demo/open?path=demo/a`)).status).toBe(404);
 });
 
 test('the command says where it is and where uploads land, and ends when interrupted', async () => {

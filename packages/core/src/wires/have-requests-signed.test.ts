@@ -195,6 +195,18 @@ describe('signatures', () => {
     expect((await send(authorizer, part(COS, 2, 500), { refused: url })).url).toBe('https://h/k?s=2&partNumber=2');
   });
 
+  test('that have failed twice without a reason are not used a third time', async () => {
+    const { make, send, questions } = setUp(S3);
+    const authorizer = make();
+    const values: (string | undefined)[] = [];
+    for (const number of [1, 1, 2, 1, 1, 1]) {
+      values.push((await send(authorizer, part(S3, number, 500))).authorization?.value);
+    }
+    expect(values).toEqual(['q1', 'q1', 'q1', 'q2', 'q2', 'q3']);
+    for (let range = 0; range < 5; range += 1) await send(authorizer, { method: 'GET', url: at(S3) });
+    expect(questions).toHaveLength(4);
+  });
+
   test('that nobody waits for any more are given up', async () => {
     let told: AbortSignal | undefined;
     const { make, clock } = setUp(S3, (_requests, signal) => {

@@ -30,6 +30,10 @@ const shared = new WeakMap<RequestSigner, Shared>();
 const AHEAD = 32;
 /** More than can be under way. */
 const MAX_REMEMBERED = 1000;
+/** Pages do not get to see why some servers refuse a signature: what has failed so often with one is tried with another. */
+const MAX_TRIES = 2;
+/** Is repeated for good reasons. */
+const READING = /^(GET|HEAD) /;
 
 /**
  * Lets requests through with what somebody else has signed, who is asked for what a signature has to cover and nothing more:
@@ -45,6 +49,8 @@ export function haveRequestsSigned(
   let asked = 0;
   /** What has been used, and the question that brought it. */
   const used = new Map<string, number>();
+  /** Requests that change something, and how often each was made with the same signature. */
+  const tried = new Map<string, { readonly question: number; readonly times: number }>();
   /** What came of this question and of those before it may have ended like what a server has refused. */
   let refusedUpTo = 0;
 
@@ -83,10 +89,14 @@ export function haveRequestsSigned(
     },
     async authorize(request, claim, signal) {
       const covered = cover(request);
+      const name = `${request.method} ${request.url}`;
+      const last = tried.get(name);
+      if (last && last.times >= MAX_TRIES) refusedUpTo = Math.max(refusedUpTo, last.question);
       const permit = await permitFor(request, covered, claim, signal);
+      const { question } = permit;
+      if (!READING.test(name)) put(tried, name, { question, times: last?.question === question ? last.times + 1 : 1 });
       const url = permit.url === undefined ? request.url : withRest(permit.url, covered.rest);
-      for (const oldest of used.keys()) if (used.size >= MAX_REMEMBERED) used.delete(oldest);
-      used.set(permit.authorization ?? url, permit.question);
+      put(used, permit.authorization ?? url, question);
       return {
         ...request,
         url,
@@ -100,6 +110,12 @@ export function haveRequestsSigned(
       throw new CosSliceError('signing-failed', 'the signer must answer with a url: a header cannot be handed on');
     },
   };
+}
+
+/** Keeps no more than can be of use. */
+function put<V>(map: Map<string, V>, name: string, value: V): void {
+  for (const oldest of map.keys()) if (map.size >= MAX_REMEMBERED) map.delete(oldest);
+  map.set(name, value);
 }
 
 function sharedBy(signer: RequestSigner, options: AuthorizerOptions): Shared {
