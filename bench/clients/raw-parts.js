@@ -1,8 +1,8 @@
 // @ts-check
 // The limit of an object store: node:http and nothing else, sending parts at once, without looking at them.
-import { Agent, request } from 'node:http';
-import { AwsV4Signer } from 'aws4fetch';
+import { Agent } from 'node:http';
 import { runAsJob } from '../lib/job.js';
+import { signedS3 } from '../lib/signed-s3.js';
 import { measure } from '../lib/usage.js';
 
 /**
@@ -17,32 +17,12 @@ import { measure } from '../lib/usage.js';
 await runAsJob(async (/** @type {PartsJob} */ { endpoint, bucket, sizeBytes, partBytes, connections }) => {
   const agent = new Agent({ keepAlive: true, maxSockets: connections });
 
-  /** @param {string} method @param {string} path @param {Buffer | string} [body] @returns {Promise<{ etag: string, text: string }>} */
-  const send = async (method, path, body = '') => {
-    const keys = { accessKeyId: 'AK', secretAccessKey: 'SK', service: 's3', region: 'us-east-1' };
-    const signed = await new AwsV4Signer({ method, url: endpoint + path, ...keys }).sign();
-    const headers = { ...Object.fromEntries(signed.headers), 'content-length': String(Buffer.byteLength(body)) };
-    return new Promise((resolve, reject) => {
-      const req = request(signed.url, { method, headers, agent }, (res) => {
-        let text = '';
-        res.on('data', (chunk) => {
-          text += chunk;
-        });
-        res.on('end', () => {
-          if (res.statusCode === 200) resolve({ etag: res.headers.etag ?? '', text });
-          else reject(new Error(`${method} ${path}: ${res.statusCode} ${text}`));
-        });
-      });
-      req.on('error', reject);
-      req.end(body);
-    });
-  };
-
+  const send = signedS3(agent, endpoint);
   const path = `/${bucket}/raw-${process.pid}.bin`;
   const content = Buffer.alloc(partBytes, 1);
   const count = Math.ceil(sizeBytes / partBytes);
   return measure(async () => {
-    const { text } = await send('POST', `${path}?uploads`);
+    const { text } = await send('POST', `${path}?uploads=`);
     const id = /<UploadId>(.*?)</.exec(text)?.[1];
     /** @type {string[]} */
     const parts = [];

@@ -11,7 +11,9 @@ import { Samples } from '../lib/samples.js';
 
 const CONNECTIONS = 4;
 const PART_BYTES = 8 * MIB;
+const WARM_UP_BYTES = 256 * MIB;
 const RAW = 'UploadPart calls to Ceph';
+const PIPE = 'a pipe from node:http to node:http to Ceph';
 
 /** @param {Context} context @returns {Promise<Findings>} */
 export async function s3(context) {
@@ -37,11 +39,13 @@ export async function s3(context) {
     const round = async (/** @type {number} */ run) => {
       if (ceph) {
         samples.add(RAW, await rawParts(ceph.endpoint), sizeBytes);
+        samples.add(PIPE, await throughServers(ceph.endpoint, 1, 'plain', `ceph-pipe-${run}`, sizeBytes), sizeBytes);
         for (const kind of ['none', 'md5', 'sha1']) {
           const measured = await throughServers(ceph.endpoint, 1, kind, `ceph-${kind}-${run}`, sizeBytes);
           samples.add(`@cos-slice/server ${kind} to Ceph`, measured, sizeBytes);
         }
       }
+      await ceph?.empty();
       const endpoint = `http://127.0.0.1:${sink.ready.ports.s3}`;
       for (const count of [1, 2]) {
         const measured = await throughServers(endpoint, count, 'sha1', `sink-${count}-${run}`, 2 * sizeBytes);
@@ -62,6 +66,9 @@ export async function s3(context) {
     rows: samples.rows(),
     ratios: {
       s3NoneVsRawParts: versus('none'),
+      s3NoneVsPipe: samples.speedRatio('@cos-slice/server none to Ceph', PIPE),
+      s3NoneCpuVsPipe: samples.cpuRatio('@cos-slice/server none to Ceph', PIPE),
+      s3PipeVsRawParts: samples.speedRatio(PIPE, RAW),
       s3Md5VsRawParts: versus('md5'),
       s3Sha1VsRawParts: versus('sha1'),
       s3TwoProcessesVsOne: samples.speedRatio(nameOf(2, true), nameOf(1, true)),
@@ -85,20 +92,22 @@ function nameOf(count, isBound = false) {
  *
  * @param {string} endpoint
  * @param {number} count
- * @param {string} kind
+ * @param {string} kind `plain`: through a pipe
  * @param {string} name
  * @param {number} sizeBytes
  * @param {boolean} [isBound]
  */
 async function throughServers(endpoint, count, kind, name, sizeBytes, isBound = false) {
   const store = { endpoint, bucket: CEPH_BUCKET, prefix: name };
+  const serverKind = kind === 'plain' ? 'pipe' : 's3';
   const servers = await Promise.all(
-    Array.from({ length: count }, () => startService('servers/main.js', { kind: 's3', store })),
+    Array.from({ length: count }, () => startService('servers/main.js', { kind: serverKind, store })),
   );
   try {
     const ports = servers.map(({ ready }) => ready.port);
     const job = { port: ports[0], ports, kind, sliceSizeBytes: PART_BYTES, connections: CONNECTIONS };
-    await runJob('servers/load.js', { ...job, name: `${name}-warm-up.bin`, sizeBytes: sizeBytes / 4 });
+    // Servers run for long. One that has seen a few slices only is still compiled in the middle of the next ones.
+    await runJob('servers/load.js', { ...job, name: `${name}-warm-up.bin`, sizeBytes: WARM_UP_BYTES });
     await Promise.all(servers.map((server) => server.ask({ type: 'start' })));
     if (isBound) for (const [index, { pid }] of servers.entries()) bindTo(index, pid);
     const { wallMs } = await runJob('servers/load.js', { ...job, name: `${name}.bin`, sizeBytes });

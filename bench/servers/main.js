@@ -3,17 +3,22 @@
 import { open } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
-import { createSliceServer, fileStore, s3Store } from '@cos-slice/server';
+import { createSliceServer, fileStore, paceGarbageCollection, s3Store } from '@cos-slice/server';
 import { FileStore } from '@tus/file-store';
 import { Server as TusServer } from '@tus/server';
 import { ACCOUNT } from '../lib/account.js';
 import { readJob } from '../lib/job.js';
 import { startMeter } from '../lib/usage.js';
+import { listen } from './listen.js';
+import { startPipe } from './pipe.js';
 
-/** @type {{ kind: 'cos-slice' | 'tus' | 'plain' | 's3', dir: string, store: import('@cos-slice/server').S3StoreOptions }} */
+/** @type {{ kind: 'cos-slice' | 'tus' | 'plain' | 's3' | 'pipe', dir: string, store: import('@cos-slice/server').S3StoreOptions }} */
 const { kind, dir, store: place } = readJob();
 
-const port = await { 'cos-slice': startOurs, tus: startTus, plain: startPlain, s3: startS3 }[kind]();
+// As `cos-slice serve` does; what servers are held against gets it, too.
+if (kind !== 'tus') paceGarbageCollection();
+const start = { 'cos-slice': startOurs, tus: startTus, plain: startPlain, s3: startS3, pipe: () => startPipe(place) };
+const port = await start[kind]();
 let meter = startMeter();
 process.on('message', (/** @type {{ type: 'start' | 'stop' }} */ { type }) => {
   if (type === 'start') meter = startMeter();
@@ -71,15 +76,4 @@ async function startPlain() {
       });
     }),
   );
-}
-
-/** @param {import('node:http').Server} server @returns {Promise<number>} */
-function listen(server) {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      resolve(typeof address === 'object' && address ? address.port : 0);
-    });
-  });
 }

@@ -1,3 +1,4 @@
+export { paceGarbageCollection } from './garbage-collection.ts';
 export type { Locker } from './locker.ts';
 export { createMetrics, type Metrics } from './metrics/metrics.ts';
 export type { Account, RequestInfo, SliceServerOptions, SliceSizeOptions } from './options.ts';

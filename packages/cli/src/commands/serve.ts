@@ -3,6 +3,7 @@ import {
   createMetrics,
   createSliceServer,
   type Metrics,
+  paceGarbageCollection,
   type RequestInfo,
   type SliceServer,
   type Store,
@@ -116,6 +117,7 @@ export const serve: Command = {
 };
 
 async function serveUntilTold(flags: ServeFlags): Promise<number> {
+  paceGarbageCollection();
   const { appId = '10000000', secretId = 'demo', port, graceSec } = flags;
   const madeUpKey = flags.secretKey === undefined ? randomBytes(18).toString('base64url') : undefined;
   const secretKey = flags.secretKey ?? madeUpKey ?? '';

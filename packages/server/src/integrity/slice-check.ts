@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { createSHA1, createXXHash64 } from 'hash-wasm';
+import { createSHA1, createXXHash64, type IHasher } from 'hash-wasm';
 import type { Checkpoints, SessionFacts } from '../store/store.ts';
 import { planSlice } from './chain-plan.ts';
 import { followChain } from './follow-chain.js';
@@ -22,9 +22,22 @@ export interface Checked {
   readonly isGenuine: boolean;
 }
 
+/** What has ended and can be used again: each has a memory of its own, which costs more to make than a slice costs to hash. */
+const rested: IHasher[] = [];
+const MAX_RESTED = 64;
+
 export async function createFingerprint(): Promise<{ update(bytes: Uint8Array): void; end(): string }> {
-  const hash = (await createXXHash64()).init();
-  return { update: (bytes) => void hash.update(bytes), end: () => hash.digest('hex') };
+  const hash = (rested.pop() ?? (await createXXHash64())).init();
+  let ended: string | undefined;
+  return {
+    update: (bytes) => void hash.update(bytes),
+    end() {
+      if (ended !== undefined) return ended;
+      ended = hash.digest('hex');
+      if (rested.length < MAX_RESTED) rested.push(hash);
+      return ended;
+    },
+  };
 }
 
 export async function createSliceCheck(

@@ -6,6 +6,8 @@ import { createCredentials, type S3CredentialsSource } from './credentials.ts';
 /** Before the other side closes a connection that nobody uses, most of the time. */
 const KEEP_ALIVE_MS = 10_000;
 const MAX_FREE_SOCKETS = 256;
+/** How much may wait in a connection before its writer is held up: with Node's 16 KiB that would be at every piece that comes. */
+const MAX_WAITING_BYTES = 128 * 1024;
 
 export interface S3Endpoint {
   /** Such as `https://s3.eu-central-1.amazonaws.com` or `http://127.0.0.1:7480`. */
@@ -44,7 +46,14 @@ export function encodeKey(key: string): string {
 export function createTransport({ endpoint, region, credentials, pathStyle }: S3Endpoint): Transport {
   const base = new URL(endpoint);
   const { request, Agent } = base.protocol === 'https:' ? https : http;
-  const agent = new Agent({ keepAlive: true, maxFreeSockets: MAX_FREE_SOCKETS, scheduling: 'lifo' });
+  // An agent hands all its options on to its sockets, though the types do not say so of this one.
+  const options = {
+    keepAlive: true,
+    maxFreeSockets: MAX_FREE_SOCKETS,
+    scheduling: 'lifo',
+    writableHighWaterMark: MAX_WAITING_BYTES,
+  } as const;
+  const agent = new Agent(options);
   agent.on('free', (socket) => socket.setTimeout(KEEP_ALIVE_MS));
   const askCredentials = createCredentials(credentials);
   const signingKeys = new Map<string, ArrayBuffer>();
