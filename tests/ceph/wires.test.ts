@@ -70,6 +70,19 @@ describe.skipIf(!ceph).each(KINDS)('over %s, on Ceph', (_name, start) => {
     expect(await client.stat('film.bin')).toMatchObject({ attributes: 'für alle', sizeBytes: content.length });
   });
 
+  test('the CRC-64 of what is stored is held against what was sent, in one request and in parts', async () => {
+    // Ceph has none of its own.
+    if (!place.facade) return;
+    for (const sizeBytes of [0, 1000, 12 * PART_BYTES + 17]) {
+      const content = randomBytes(sizeBytes);
+      const path = `crc64/${sizeBytes}`;
+      await uploadFile(content, { ...to(path), integrity: 'crc64' }).done;
+      expect(await holds(path, content)).toBe(true);
+    }
+    const asked = place.facade.seen.filter(({ method, path }) => method === 'HEAD' && path.startsWith('/crc64/'));
+    expect(asked).toHaveLength(1);
+  });
+
   test('what is there stays, unless it may be replaced', async () => {
     const [small, large] = [randomBytes(10), randomBytes(3 * PART_BYTES)];
     for (const content of [small, large]) {

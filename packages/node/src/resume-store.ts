@@ -134,6 +134,10 @@ function parseRecord(text: string): ResumeRecord | undefined {
     optional(value.finishing, 'boolean') &&
     optional(value.overwrite, 'boolean') &&
     optional(value.attributes, 'string') &&
+    optional(value.crc64, 'string') &&
+    (value.integrity === undefined || value.integrity === 'crc64') &&
+    (value.proven === undefined ||
+      (Array.isArray(value.proven) && value.proven.every((tag) => typeof tag === 'string'))) &&
     (hash === undefined || (isCount(hash?.hashedBytes) && typeof hash?.data === 'string'));
   return fits ? (value as unknown as ResumeRecord) : undefined;
 }

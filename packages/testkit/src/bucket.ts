@@ -180,7 +180,7 @@ export async function startBucket(prefix: 'x-amz-' | 'x-cos-'): Promise<Bucket> 
 }
 
 /** CRC-64/XZ in decimal as COS tells it, and CRC-64/NVME in base64 as S3 does. */
-async function startCrc64(prefix: string) {
+export async function startCrc64(prefix: string): Promise<{ readonly header: string; of(bytes: Uint8Array): string }> {
   const isCos = prefix === 'x-cos-';
   const hash = await createCRC64(isCos ? 'c96c5795d7870f42' : '9a6c9329ac4bc9b5');
   return {

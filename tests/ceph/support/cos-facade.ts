@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
+import { startCrc64 } from '@cos-slice/testkit/bucket';
 import Cos from 'cos-nodejs-sdk-v5';
 import { s3 } from './bucket.ts';
 
@@ -30,17 +31,21 @@ export const COS_CREDENTIALS = { secretId: SECRET.SecretId, secretKey: SECRET.Se
 /**
  * A bucket of COS, as far as a bucket of Ceph can be one: signatures are checked by the vendor's own code, `x-cos-` stands for
  * `x-amz-`, numbers of parts follow each other, what is there is kept by COS's own header, finish is answered at once and
- * blanks are sent while parts are merged, and the ETag of an object in parts tells nothing.
+ * blanks are sent while parts are merged, the ETag of an object in parts tells nothing, and the CRC-64 of what is stored is told.
  */
 export async function startCosFacade(ceph: string, bucket: string): Promise<CosFacade> {
   const seen: Seen[] = [];
+  const crc = await startCrc64('x-cos-');
   const facade = { fault: (_seen: Seen): Fault => undefined };
 
   const answer = async (req: IncomingMessage, res: ServerResponse): Promise<void> => {
     const { pathname, search, searchParams: query } = new URL(req.url ?? '/', 'http://h');
     const { method = 'GET' } = req;
     res.setHeader('Access-Control-Allow-Origin', '*');
-    res.setHeader('Access-Control-Expose-Headers', 'ETag, Date, x-cos-request-id, x-cos-meta-cos-slice-upload');
+    res.setHeader(
+      'Access-Control-Expose-Headers',
+      `ETag, Date, x-cos-request-id, x-cos-meta-cos-slice-upload, ${crc.header}`,
+    );
     if (method === 'OPTIONS') {
       const allowed = {
         'Access-Control-Allow-Methods': 'GET, HEAD, PUT, POST, DELETE',
@@ -99,6 +104,8 @@ export async function startCosFacade(ceph: string, bucket: string): Promise<CosF
       if (name.startsWith('x-amz-')) told[name.replace('x-amz-', 'x-cos-')] = value;
     });
     if (told.etag?.includes('-')) told.etag = '"0123456789abcdef0123456789abcdef-1"';
+    if (method === 'PUT' && reply.status === 200) told[crc.header] = crc.of(body);
+    if (method === 'HEAD' && reply.status === 200) told[crc.header] = crc.of((await s3(ceph, 'GET', path)).bytes);
     const length = method === 'HEAD' ? reply.headers.get('content-length') : String(reply.bytes.length);
     res.writeHead(reply.status, { ...told, ...(length !== null && { 'content-length': length }) });
     res.end(reply.bytes);

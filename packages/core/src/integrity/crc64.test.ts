@@ -1,5 +1,4 @@
 import fc from 'fast-check';
-import { createCRC64 } from 'hash-wasm';
 import { expect, test } from 'vitest';
 import type { Checksum, Crc64 } from '../ports.ts';
 import { combineCrc64, crc64Polynomials } from './crc64.ts';
@@ -31,11 +30,9 @@ const split = (algorithm: Crc64, bytes: Uint8Array, lengths: readonly number[]):
 test.each([
   ['crc64-xz', '995dc9bbdf1939fa'],
   ['crc64-nvme', 'ae8b14860a799888'],
-] as const)('%s has the check value of its catalogue', async (algorithm, check) => {
+] as const)('%s has the check value of its catalogue', (algorithm, check) => {
   const bytes = new TextEncoder().encode('123456789');
   expect(crcOf(algorithm, bytes)).toBe(check);
-  const hash = await createCRC64(crc64Polynomials[algorithm]);
-  expect(hash.init().update(bytes).digest('hex')).toBe(check);
   for (let cut = 0; cut <= 9; cut += 1) expect(combineCrc64(algorithm, split(algorithm, bytes, [cut]), 9)).toBe(check);
 });
 
