@@ -73,7 +73,10 @@ export interface ErrorDetails {
   readonly unreachable?: boolean | undefined;
   /** Network: the platform does not tell why, and the request may as well have been forbidden as lost (pages). */
   readonly opaque?: boolean | undefined;
-  /** Network: the other side had closed a kept connection; nothing of a reply came. Not the network's fault: again at once. */
+  /**
+   * Network: the other side had closed a kept connection; nothing of a reply came. Timeouts: the connection hangs while others
+   * move. Again at once, on another one.
+   */
   readonly stale?: boolean | undefined;
   readonly issues?: readonly OptionIssue[] | undefined;
 }

@@ -1,6 +1,7 @@
 import { CosSliceError } from '../errors.ts';
 import type { TimeoutOptions } from '../options/options.ts';
 import type { Bandwidth, Clock, SendContext } from '../ports.ts';
+import type { Shipment } from './traffic.ts';
 import type { Watched } from './watchdog.ts';
 
 export interface AttemptOptions {
@@ -17,6 +18,10 @@ export interface AttemptOptions {
   readonly clock: Clock;
   /** How long the line may take for all that is under way on it. */
   lineMs(): number;
+  /** What is sent, among what others send. */
+  readonly shipment: Shipment;
+  /** It may be sent again at once, whether it has arrived or not: a slice. */
+  readonly repeatable: boolean;
   /** Aborted, with the timeout as its reason, when the attempt takes too long. */
   readonly controller: AbortController;
   readonly bandwidth?: Bandwidth | undefined;
@@ -32,6 +37,12 @@ export interface Attempt extends SendContext, Watched {
 /** Each retry doubles the time that is allowed, so that a slow link gets through in the end. */
 const MAX_DOUBLINGS = 4;
 const MAX_PATIENCE = 2 ** MAX_DOUBLINGS;
+/** Stands out: silent for that many times as long as its slowest fellow took in all, or under way for that many times. */
+const SILENT = 3;
+const UNDER_WAY = 10;
+/** With less than this nothing stands out: disks, garbage and lost packets need their time. */
+export const LEAST_SILENCE_MS = 1000;
+const LEAST_UNDER_WAY_MS = 5000;
 
 /**
  * One request that connects, makes progress and is answered in time, or ends with `timeout`, once it is watched.
@@ -39,20 +50,34 @@ const MAX_PATIENCE = 2 ** MAX_DOUBLINGS;
  * Of what gives no sign, nobody knows whether it moves: it waits in a browser's queue, behind a service worker, in a proxy that
  * takes everything at once. So it gets all three times and what the line may take; and once it has been broken off for that
  * reason, the next attempt gets so much more that it is not broken off again before it can have arrived.
+ *
+ * What stands out among its fellows while those arrive is on a connection that hangs: long before any of these times is over it
+ * is sent again on another one, which costs no attempt. Few may; the others wait, though no longer than fellows justify.
  */
 export function createAttempt(options: AttemptOptions): Attempt {
   const { clock, controller, sizeBytes, onSent } = options;
   const { connectMs, noProgressMs, responseMs } = options.timeouts;
   const patience = 2 ** Math.min(options.attempt, MAX_DOUBLINGS);
   const patienceInTheDark = options.attempt > 0 ? MAX_PATIENCE : 1;
+  const { shipment } = options;
+  const startedAtMs = clock.monotonicMs();
   let phase: Phase = 'connect';
+  let allowedUntilMs = 0;
 
   const answerMs = (): number =>
     responseMs * (options.long ? MAX_PATIENCE : patience) + options.lineMs() * patienceInTheDark;
   const enter = (next: Phase, allowedMs: number): void => {
     phase = next;
     attempt.sentAtMs = clock.monotonicMs();
-    attempt.deadlineMs = attempt.sentAtMs + allowedMs;
+    allowedUntilMs = attempt.sentAtMs + allowedMs;
+  };
+  const standsOutAtMs = (): number => {
+    if (!options.repeatable) return Number.POSITIVE_INFINITY;
+    const { sentAtMs } = attempt;
+    const usualMs = shipment.usualMs(sentAtMs);
+    if (!shipment.mayRepeat) return sentAtMs + Math.max(responseMs, usualMs * MAX_PATIENCE);
+    const silentMs = Math.max(LEAST_SILENCE_MS, usualMs * SILENT);
+    return Math.min(sentAtMs + silentMs, startedAtMs + Math.max(LEAST_UNDER_WAY_MS, usualMs * UNDER_WAY));
   };
   /** Bytes of the content that have left tell what is waited for next. */
   const reach = (sentBytes: number): void =>
@@ -61,9 +86,15 @@ export function createAttempt(options: AttemptOptions): Attempt {
     signal: controller.signal,
     bandwidth: options.bandwidth,
     connectMs: connectMs * patience,
-    deadlineMs: 0,
+    get deadlineMs() {
+      return Math.min(allowedUntilMs, standsOutAtMs());
+    },
     sentAtMs: 0,
-    onLate: () => controller.abort(timeoutError(phase, options.url)),
+    onLate() {
+      const isEarly = options.repeatable && shipment.mayRepeat && clock.monotonicMs() < allowedUntilMs;
+      if (isEarly) shipment.repeat();
+      controller.abort(timeoutError(phase, options.url, isEarly));
+    },
     onConnected: () => reach(0),
     onSent(totalBytes: number) {
       reach(totalBytes);
@@ -79,7 +110,7 @@ type Phase = 'connect' | 'no-progress' | 'response';
 
 const LATE = { connect: 'was not reached', 'no-progress': 'took no bytes', response: 'did not answer' };
 
-function timeoutError(phase: Phase, url: string): CosSliceError {
+function timeoutError(phase: Phase, url: string, stale: boolean): CosSliceError {
   const what = `${new URL(url).hostname} ${LATE[phase]} in time: check the network, or raise the timeouts`;
-  return new CosSliceError('timeout', what, { remedy: 'backoff', phase });
+  return new CosSliceError('timeout', what, { remedy: 'backoff', phase, stale });
 }

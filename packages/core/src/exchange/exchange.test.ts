@@ -167,6 +167,102 @@ describe('how long an attempt may take', () => {
   });
 });
 
+describe('a slice that stands out among its fellows', () => {
+  const BYTES = 64 * 1024;
+
+  /** Slices that are answered after so many ms; `undefined`: never, though all of it has left. */
+  function line(answers: readonly (number | undefined)[]) {
+    const { clock, run } = setUp(async (context, index, time) => {
+      context.onConnected();
+      context.onSent(BYTES);
+      const answerMs = answers[index];
+      return answerMs === undefined ? never : inMs(time, answerMs);
+    });
+    const send = async (attempt = 0): Promise<{ afterMs: number; came: unknown }> => {
+      const startedAtMs = clock.monotonicMs();
+      const came = await run(slice(BYTES), attempt);
+      return { afterMs: clock.monotonicMs() - startedAtMs, came };
+    };
+    const arrive = async (count: number): Promise<void> => {
+      for (let sent = 0; sent < count; sent += 1) expect((await clock.runUntil(send())).came).toBe('stored');
+    };
+    return { clock, send, arrive };
+  }
+  const early = { code: 'timeout', stale: true };
+  const inTime = { code: 'timeout', stale: false };
+
+  test('is given up long before its time, to be sent again at once', async () => {
+    const { clock, send, arrive } = line([500, 500, 500, 500, undefined]);
+    await arrive(4);
+    expect(await clock.runUntil(send())).toMatchObject({ afterMs: 1500, came: early });
+  });
+
+  test('has a second at least', async () => {
+    const { clock, send, arrive } = line([5, 5, 5, 5, undefined]);
+    await arrive(4);
+    expect(await clock.runUntil(send())).toMatchObject({ afterMs: 1000, came: early });
+  });
+
+  test('is compared with enough fellows, the slowest of them, for as much as is under way', async () => {
+    const few = line([500, 500, 500, undefined]);
+    await few.arrive(3);
+    expect(await few.clock.runUntil(few.send())).toMatchObject({ came: inTime });
+    const uneven = line([500, 2000, 500, 500, undefined]);
+    await uneven.arrive(4);
+    expect(await uneven.clock.runUntil(uneven.send())).toMatchObject({ afterMs: 6000, came: early });
+    // Behind three others on a line that may carry one after another; the last of them arrives when it is silent already.
+    const behind = line([500, 500, 500, 500, 400, 800, 1200, undefined]);
+    await behind.arrive(4);
+    const others = [behind.send(), behind.send(), behind.send()];
+    const last = behind.send();
+    await behind.clock.runUntil(Promise.all(others));
+    expect(await behind.clock.runUntil(last)).toMatchObject({ afterMs: 4 * 1500, came: early });
+  });
+
+  test('does not, where nothing moves', async () => {
+    const { clock, send, arrive } = line([500, 500, 500, 500, undefined, undefined]);
+    await arrive(4);
+    const both = [send(), send()];
+    expect(await clock.runUntil(both[0] as Promise<unknown>)).toMatchObject({ came: inTime });
+    // The other one is alone now, and nobody can say that it stands out.
+    expect(await clock.runUntil(both[1] as Promise<unknown>)).toMatchObject({ came: { code: 'timeout' } });
+  });
+
+  test('comes seldom: the others wait, though no longer than their fellows justify', async () => {
+    const { clock, send, arrive } = line([...Array(12).fill(500), ...Array(5).fill(undefined), 500, undefined]);
+    await arrive(12);
+    expect((await clock.runUntil(send())).came).toMatchObject(early);
+    // Failed attempts would give it 16 times what the line may take.
+    expect(await clock.runUntil(send(1))).toMatchObject({ afterMs: 30_000, came: inTime });
+  });
+
+  test('is not what goes whole in one request: it might be there already', async () => {
+    const upload: Operation<null> = { op: 'single', sizeBytes: BYTES, content: null, overwrite: false };
+    const { clock, run } = setUp(async (context, index, time) => {
+      context.onConnected();
+      context.onSent(BYTES);
+      return index < 4 ? inMs(time, 500) : never;
+    });
+    for (let sent = 0; sent < 4; sent += 1) await clock.runUntil(run(slice(BYTES)));
+    expect(await clock.runUntil(run(upload))).toMatchObject(inTime);
+  });
+
+  test('may move, and yet be far behind', async () => {
+    const { clock, run } = setUp(async (context, index, time) => {
+      context.onConnected();
+      if (index < 4) return inMs(time, 500);
+      for (let sent = 1; ; sent += 1) {
+        context.onSent(sent);
+        await inMs(time, 400);
+      }
+    });
+    for (let sent = 0; sent < 4; sent += 1) await clock.runUntil(run(slice(BYTES)));
+    const startedAtMs = clock.monotonicMs();
+    expect(await clock.runUntil(run(slice(BYTES)))).toMatchObject(early);
+    expect(clock.monotonicMs() - startedAtMs).toBeGreaterThanOrEqual(5000);
+  });
+});
+
 describe('clocks that differ', () => {
   const at = (clock: ManualClock, aheadMs: number): string => new Date(clock.nowMs() - aheadMs).toUTCString();
   const refusing = (code: number, aheadMs: number) =>

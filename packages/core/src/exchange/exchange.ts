@@ -10,7 +10,7 @@ import {
 } from '../protocol/operations.ts';
 import type { Target, Wire } from '../protocol/wire.ts';
 import { createAuthorizer, type GivenSigner } from '../signing/authorizer.ts';
-import { createAttempt } from './attempt.ts';
+import { createAttempt, LEAST_SILENCE_MS } from './attempt.ts';
 import { createServerTime, type ServerTime } from './server-time.ts';
 import type { Traffic } from './traffic.ts';
 import { createWatchdog } from './watchdog.ts';
@@ -93,7 +93,7 @@ export function createExchange<C, Name extends AnyOperationName = OperationName>
     return located.url;
   };
   const authorizer = createAuthorizer(wire, options.signer, { clock, timeoutMs: connectMs + responseMs });
-  const watchdog = createWatchdog(clock, Math.min(connectMs, noProgressMs, responseMs), life);
+  const watchdog = createWatchdog(clock, Math.min(connectMs, noProgressMs, responseMs, LEAST_SILENCE_MS), life);
   let requests = 0;
   let answered = false;
   let refused: string | undefined;
@@ -124,7 +124,7 @@ export function createExchange<C, Name extends AnyOperationName = OperationName>
       controller.signal.throwIfAborted();
       const sizeBytes = request.content?.sizeBytes ?? 0;
       if (!transport.paces) await bandwidth?.take(sizeBytes, controller.signal);
-      const endShipment = traffic.enter(sizeBytes, clock.monotonicMs());
+      const shipment = traffic.enter(sizeBytes, clock.monotonicMs());
       const watched = createAttempt({
         url: at,
         sizeBytes,
@@ -135,6 +135,8 @@ export function createExchange<C, Name extends AnyOperationName = OperationName>
         tellsConnection: transport.reportsProgress && !transport.queues,
         clock,
         lineMs: traffic.lineMs,
+        shipment,
+        repeatable: operation.op === 'slice',
         controller,
         bandwidth,
         onSent,
@@ -148,8 +150,9 @@ export function createExchange<C, Name extends AnyOperationName = OperationName>
         watchdog.forget(watched);
         requests += 1;
         nowMs = clock.monotonicMs();
-        const late = isCosSliceError(controller.signal.reason, 'timeout');
-        endShipment(response ? 'arrived' : late ? 'late' : 'broken-off', nowMs);
+        const { reason } = controller.signal;
+        const late = isCosSliceError(reason, 'timeout') && !reason.stale;
+        shipment.end(response ? 'arrived' : late ? 'late' : 'broken-off', nowMs);
       }
       answered = true;
       if (sizeBytes > 0) onSent?.(sizeBytes);

@@ -2,8 +2,8 @@ import type { Clock } from '../ports.ts';
 
 /** Something under watch; `onLate` is called once its deadline has passed, unless it is forgotten before. */
 export interface Watched {
-  /** On the monotonic clock; may be moved while it is watched, to no earlier than the watchdog's nap from now. */
-  deadlineMs: number;
+  /** On the monotonic clock; may move while it is watched, to no earlier than the watchdog's nap from now. */
+  readonly deadlineMs: number;
   readonly onLate: () => void;
 }
 
