@@ -1,6 +1,9 @@
 import { relative } from 'node:path';
 import { TASK } from './task.js';
 
+/** Mistakes after which it is said how far it has come. */
+const EVERY = 50;
+
 /** Says at once what no test has found, and at the end how much was found. */
 class Report {
   found = 0;
@@ -11,10 +14,13 @@ class Report {
   onMutantTested({ fileName, location, status, statusReason, mutatorName, replacement = '' }) {
     const isHanging = status === 'Timeout' && !isLoop(statusReason);
     const isMissed = status === 'Survived' || status === 'NoCoverage';
+    // The others were left out.
+    if (!isMissed && status !== 'Killed' && status !== 'Timeout') return;
     if (isMissed) this.missed += 1;
-    else if (status === 'Killed' || status === 'Timeout') this.found += 1;
+    else this.found += 1;
     if (isHanging) this.hanging += 1;
     else if (status === 'Timeout') this.looping += 1;
+    if ((this.found + this.missed) % EVERY === 0) this.tell();
     if (!isMissed && !isHanging) return;
     const place = `${relative(process.cwd(), fileName)}:${location.start.line}:${location.start.column}`;
     const what = replacement.replace(/\s+/g, ' ').slice(0, 120);
@@ -22,6 +28,10 @@ class Report {
   }
 
   onMutationTestReportReady() {
+    this.tell();
+  }
+
+  tell() {
     const { found, missed, looping, hanging } = this;
     const score = ((100 * found) / (found + missed)).toFixed(1);
     const stopped = `${looping} went round without end, ${hanging} waited without end`;

@@ -15,7 +15,7 @@ export default {
   reporters: ['report'],
   concurrency: TASK.concurrency,
   // What goes round without end is counted. Only what waits without end is left to these, and a slow machine must not look so.
-  timeoutMS: 20_000,
+  timeoutMS: 10_000,
   timeoutFactor: 2,
   // What is copied is code and what its tests read.
   ignorePatterns: [

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { CosSliceError } from '../errors.ts';
+import { jsonApi } from '../protocol/json-api/index.ts';
 import type { Answer } from '../protocol/operations.ts';
 import { detours } from './detours.ts';
 import { type ActiveState, initialState, isOver, type Job, type UploadState } from './state.ts';
@@ -56,6 +57,90 @@ test.each(STEPS)('an answer to another question leads nowhere: $step', (state, a
     const { run, step, phase } = state;
     expect(next, reply.kind).toMatchObject({ run, step, phase });
   }
+});
+
+test.each(STEPS.filter(([, asked]) => asked.includes('conflict')))(
+  'an upload in the way ends what may not restart: $step',
+  (state) => {
+    const reply: Answer = { kind: 'conflict', error };
+    expect(transition(state, answer(state, reply), detours)).toMatchObject({ phase: 'failed', error });
+    expect(transition(state, answer(state, reply))).toMatchObject({ phase: 'failed', error });
+  },
+);
+
+test('what fails for good is told as it is', () => {
+  const tooLarge = new CosSliceError('bad-request', 'too large', { httpStatus: 413 });
+  const refused = new CosSliceError('unauthorized', 'no');
+  const failure = (state: ActiveState, cause: CosSliceError) => {
+    const slice = state.step === 'send' ? 0 : undefined;
+    const event = { type: 'failed', run: state.run, slice, error: cause, nowMs: 0, random: 0, online: true } as const;
+    return transition({ ...state, job: { ...JOB, sizes: jsonApi.traits } }, event, detours);
+  };
+  for (const [state] of STEPS) {
+    expect(failure(state, refused)).toMatchObject({ phase: 'failed', error: refused });
+    if (state.step !== 'send') expect(failure(state, tooLarge)).toMatchObject({ phase: 'failed', error: tooLarge });
+    // Where slices have been made smaller, what was said then explains only why the session with the larger ones must go.
+    const expected = state.step === 'discard' ? tooLarge : refused;
+    expect(failure({ ...state, tooLarge }, refused)).toMatchObject({ phase: 'failed', error: expected });
+  }
+});
+
+test('bodies that are too large take a session away that the server is asked about before', () => {
+  const tooLarge = new CosSliceError('bad-request', 'too large', { httpStatus: 413 });
+  const [sizeBytes, sliceSizeBytes] = [4 * 1024 * 1024, 1024 * 1024];
+  const job = { ...JOB, sliceSizeBytes, sizeBytes, sizes: jsonApi.traits };
+  const state = active({ ...started, job, layout: { sizeBytes, sliceSizeBytes } } as UploadState);
+  const event = {
+    type: 'failed',
+    run: state.run,
+    slice: 0,
+    error: tooLarge,
+    nowMs: 0,
+    random: 0,
+    online: true,
+  } as const;
+  expect(transition(state, event, detours)).toMatchObject({ step: 'discard', session: 's', exact: false, tooLarge });
+});
+
+test('an object in the way of an init is looked at where an earlier one may have made it', () => {
+  const exists = new CosSliceError('exists', 'no');
+  const initiating = active(initiate(first));
+  const next = (state: ActiveState) =>
+    transition(
+      state,
+      { type: 'failed', run: state.run, slice: undefined, error: exists, nowMs: 0, random: 0, online: true },
+      detours,
+    );
+  const sha = 'a'.repeat(40);
+  expect(next({ ...initiating, sha })).toMatchObject({ phase: 'failed', error: exists });
+  expect(next({ ...initiating, attempt: 1 })).toMatchObject({ phase: 'failed', error: exists });
+  for (const before of [{ attempt: 1 }, { brokenOff: true }, { initCalled: true }]) {
+    expect(next({ ...initiating, sha, ...before })).toMatchObject({ step: 'list', why: { for: 'claim' } });
+  }
+});
+
+test('an unfinished upload where an object was in the way is not ours', () => {
+  const state = active(list(first, { for: 'claim', error }));
+  const reply: Answer = { kind: 'listed', ...session, stored: [] };
+  expect(transition(state, answer(state, reply), detours)).toMatchObject({ phase: 'failed', error });
+});
+
+test('the sum of the whole content is kept', () => {
+  const summed = { type: 'summed', run: started.run, crc64: '7' } as const;
+  expect(transition(started, summed, detours)).toEqual({ ...started, crc64: '7' });
+});
+
+test('a comparison counts while slices are sent, and where detours are there', () => {
+  for (const [state] of STEPS.filter(([{ step }]) => step !== 'send')) {
+    const compared = { type: 'compared', run: state.run, slice: 0, same: false } as const;
+    expect(transition(state, compared, detours)).toBe(state);
+  }
+  const one = { size: 2, count: 1, pages: [[1]] };
+  const listed: ActiveState = { ...sending, stored: one, cursor: 1, unproven: [{ index: 0, md5: 'm' }] };
+  const compared = (same: boolean) => ({ type: 'compared', run: listed.run, slice: 0, same }) as const;
+  expect(transition(listed, compared(true))).toBe(listed);
+  expect(transition(listed, compared(true), detours)).toMatchObject({ step: 'send', stored: { count: 1 } });
+  expect(transition(listed, compared(false), detours)).toMatchObject({ step: 'send', stored: { count: 0 } });
 });
 
 function answer(state: ActiveState, reply: Answer) {

@@ -33,10 +33,12 @@ describe('parts with tags', () => {
   test('are to be compared with MD5s, unless they are known by the same tag', () => {
     const md5 = 'm';
     const parts = [part(1, 10), part(2, 10), part(3, 9), part(4, 5)].map((one) => ({ ...one, md5 }));
-    const unproven = (integrity: 'md5' | 'none', proven?: string[]) =>
+    const unproven = (integrity: 'md5' | 'none' | 'crc64', proven?: string[]) =>
       readListed({ ...LAYOUT, integrity, proven }, parts).unproven?.map(({ index }) => index);
     expect(unproven('none')).toBeUndefined();
     expect(unproven('md5')).toEqual([0, 1, 3]);
+    // The CRC-64 of the whole needs that of each slice.
+    expect(unproven('crc64', ['t1', 't2', '', 't4'])).toEqual([0, 1, 3]);
     expect(unproven('md5', ['t1', 'another', 't3'])).toEqual([1, 3]);
     expect(unproven('md5', ['t1', 't2', '', 't4'])).toBeUndefined();
     // What the source may give up is what is proven.

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { CosSliceError } from '../errors.ts';
 import { FOUND, happy, KEY, listed, memoryStore, ok, record, refuse, SLICE, setUp } from '../testing/setting.ts';
-import type { UploadSnapshot } from './upload.ts';
+import { SLICE_IN_FLIGHT, SLICE_RETRYING, SLICE_WAITING, type UploadSnapshot } from './upload.ts';
 
 describe('progress', () => {
   test('never falls, stays within the size, and is whole only when finish has succeeded', async () => {
@@ -67,6 +67,23 @@ describe('progress', () => {
     expect(progress).toMatchObject({ confirmedBytes: 3 * SLICE, resumedBytes: 2 * SLICE });
     expect(progress.slices).toEqual({ total: 10, stored: 3, inFlight: 0, retrying: 0 });
   });
+});
+
+test('the slice map tells what is tried again', async () => {
+  const { start, clock } = setUp({
+    answer: ({ fields }) => {
+      if (fields.op !== 'upload_slice_data') return undefined;
+      return Number(fields.offset) === 0 ? refuse(-71, 503, { 'retry-after': '60' }) : 'hang';
+    },
+  });
+  const controller = new AbortController();
+  const upload = start({ signal: controller.signal });
+  await clock.settle();
+  const map = [...upload.state.sliceMap()];
+  expect(map[0]).toBe(SLICE_RETRYING);
+  expect(new Set(map.slice(1))).toEqual(new Set([SLICE_WAITING, SLICE_IN_FLIGHT]));
+  controller.abort();
+  await clock.runUntil(upload.done.catch(() => {}));
 });
 
 describe('numbers beside each other', () => {
