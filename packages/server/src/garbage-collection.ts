@@ -8,8 +8,8 @@ const GROWTH_PERCENT = 400;
  * has grown to five times what lived the last time.
  *
  * Bytes that pass through count as part of the heap until the next small collection, which comes every 32 MiB or so. Beside the
- * 10 MiB or so that live in a server V8 takes that for growth, and looks through everything some 50 times for each GiB: half of
- * what is left of the CPU time goes there.
+ * 10 MiB or so that live in a server V8 takes that for growth, and looks through everything some 50 times for each GiB, which is a
+ * third of the CPU time.
  *
  * It holds for the whole process and for its threads. Nothing happens where there is no V8 to tell, as in Bun.
  */
