@@ -21,9 +21,10 @@ parentPort?.on('message', async (/** @type {HashJob} */ job) => {
   try {
     if (job.kind === 'digest') {
       const { algorithm, polynomial } = job;
-      const hash = polynomial ? (await createCRC64(polynomial)).init() : createHash(algorithm);
-      hash.update(job.bytes);
-      post({ kind: 'done', digest: hash.digest('hex') });
+      const digest = polynomial
+        ? (await createCRC64(polynomial)).init().update(job.bytes).digest('hex')
+        : createHash(algorithm).update(job.bytes).digest('hex');
+      post({ kind: 'done', digest });
     } else if (job.kind === 'files') {
       const { algorithm, paths, memory, roomBytes, rooms } = job;
       const roomOf = (/** @type {number} */ at) => new Uint8Array(memory, (rooms[at] ?? 0) * roomBytes, roomBytes);

@@ -69,7 +69,7 @@ describe('what may be done', () => {
     expect(await mayEach([ask(asked)], { ...MINE, to: [] })).toEqual([false]);
   });
 
-  const QUERIES: readonly [method: string, query: Record<string, string>][] = [
+  const QUERIES: readonly (readonly [method: string, query: Record<string, string>])[] = [
     ...[
       'acl',
       'policy',

@@ -219,7 +219,7 @@ function setUp(
       },
       {
         transport,
-        hasher: { digest: never, uploadParts: never },
+        hasher: { digest: never, combine: never, uploadParts: never },
         clock,
         random: () => 0.5,
       },
