@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
 
-const BUDGETS_KIB = { 'uploadBlob, at once': 18.5, 'hash worker': 8.9 };
+const BUDGETS_KIB = { 'uploadBlob, at once': 19, 'hash worker': 8.9 };
 
 const dist = fileURLToPath(new URL('../dist', import.meta.url));
 const kibOf = ({ text }) => gzipSync(text, { level: 9 }).length / 1024;
