@@ -3,7 +3,16 @@ import { CosSliceError } from '../errors.ts';
 import { jsonApi } from '../protocol/json-api/index.ts';
 import type { Answer } from '../protocol/operations.ts';
 import { detours } from './detours.ts';
-import { type ActiveState, initialState, isOver, type Job, type UploadState } from './state.ts';
+import {
+  type ActiveState,
+  initialState,
+  isOver,
+  type Job,
+  type Tries,
+  UNTRIED,
+  type UploadState,
+  type Why,
+} from './state.ts';
 import { discard, finishIfComplete, hash, initiate, list, recall, sendFrom } from './steps.ts';
 import { transition } from './transition.ts';
 
@@ -123,6 +132,76 @@ test('an unfinished upload where an object was in the way is not ours', () => {
   const state = active(list(first, { for: 'claim', error }));
   const reply: Answer = { kind: 'listed', ...session, stored: [] };
   expect(transition(state, answer(state, reply), detours)).toMatchObject({ phase: 'failed', error });
+});
+
+test('what a list finds counts as resumed, unless this run has stored it itself', () => {
+  const found: Answer = { kind: 'listed', ...session, stored: [{ offset: 0, length: 64 }] };
+  const ours = { session: 's', sliceSizeBytes: 64, storedBytes: 64, error };
+  const resumedBytes = (state: UploadState): unknown => {
+    const next = active(transition(state, answer(active(state), found), detours));
+    expect(next).toMatchObject({ step: 'send', stored: { count: 1 } });
+    return next.resumedBytes;
+  };
+  expect(resumedBytes(list(first, { for: 'resume', session: 's', finishing: false }))).toBe(64);
+  expect(resumedBytes(list(first, { for: 'adopt' }))).toBe(64);
+  expect(resumedBytes(list({ ...first, lostAtBytes: 0 }, { for: 'adopt' }))).toBe(0);
+  for (const why of ['finish', 'loss'] as const) expect(resumedBytes(list(first, { for: why, ...ours }))).toBe(0);
+});
+
+test('where nothing is at the path, a session is lost, or what was in the way has left', () => {
+  const ours = { session: 's', sliceSizeBytes: 64, storedBytes: 64, error };
+  const next = (why: Why) => {
+    const state = active(list(first, why));
+    return transition(state, answer(state, { kind: 'absent' }), detours);
+  };
+  for (const why of ['finish', 'loss'] as const) {
+    expect(next({ for: why, ...ours })).toMatchObject({ step: 'init', lostAtBytes: 64, cleared: false });
+  }
+  const kept = { step: 'init', lostAtBytes: -1, cleared: false };
+  expect(next({ for: 'resume', session: 's', finishing: false })).toMatchObject(kept);
+  expect(next({ for: 'adopt' })).toMatchObject(kept);
+  expect(next({ for: 'conflict', error })).toMatchObject({ step: 'init', cleared: true });
+  expect(next({ for: 'claim', error })).toMatchObject({ phase: 'failed', error });
+});
+
+test('a session that is gone is looked for only where all slices may have arrived', () => {
+  const gone: Answer = { kind: 'session-gone', error };
+  const next = (tries: Partial<Tries>[]) => {
+    const slices = tries.map((one, index) => ({ ...UNTRIED, index, ...one }));
+    const state: ActiveState = { ...sending, active: slices, cursor: slices.length };
+    return transition(state, answer(state, gone), detours);
+  };
+  const lost = { step: 'init', lostAtBytes: 0 };
+  expect(next([{ running: true }])).toMatchObject(lost);
+  expect(next([{ attempt: 1 }, { running: true }])).toMatchObject(lost);
+  expect(next([{ attempt: 1 }, { brokenOff: true }])).toMatchObject({
+    step: 'list',
+    why: { for: 'loss', session: 's', storedBytes: 0, error },
+  });
+});
+
+test('an object in the way is hashed for only where its SHA-1 is told and ours is not known', () => {
+  const next = (why: Why, object: { readonly sha?: string }, sha?: string) => {
+    const state = active(list({ ...first, sha }, why));
+    return transition(state, answer(state, { kind: 'present', location, ...object }), detours);
+  };
+  const claim: Why = { for: 'claim', error };
+  const [ours, other] = ['a'.repeat(40), 'b'.repeat(40)];
+  expect(next(claim, { sha: ours })).toMatchObject({ step: 'hash', inTheWay: error });
+  expect(next(claim, {})).toMatchObject({ phase: 'failed', error });
+  expect(next(claim, { sha: ours }, ours)).toMatchObject({ phase: 'done' });
+  expect(next(claim, { sha: other }, ours)).toMatchObject({ phase: 'failed', error });
+  expect(next({ ...claim, session: 's' }, { sha: ours })).toMatchObject({ phase: 'failed', error });
+  expect(next({ for: 'adopt' }, { sha: ours })).toMatchObject({ step: 'init' });
+});
+
+test('without detours, what is refused is told as it was', () => {
+  const end = transition(started, answer(started, { kind: 'session-gone', error }));
+  expect('error' in end && end.error).toBe(error);
+  expect(transition(active(initiate(first)), answer(active(initiate(first)), { kind: 'unfinished' }))).toMatchObject({
+    phase: 'failed',
+    error: { code: 'conflict' },
+  });
 });
 
 test('the sum of the whole content is kept', () => {

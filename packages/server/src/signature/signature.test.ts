@@ -43,6 +43,10 @@ describe('a signature', () => {
       [at({ b: 'other' }), -61],
       [at({ e: NOW_SEC }), -59],
       [at({ e: NOW_SEC + 91 * 24 * 3600 }), -97],
+      [at({ e: 0, t: NOW_SEC - ONCE_WINDOW_SEC }), 0],
+      [at({ e: 0, t: NOW_SEC + ONCE_WINDOW_SEC }), 0],
+      [signText(`a=${ACCOUNT.appId}&b=demobucket&k=${ACCOUNT.secretId}&e=1x&t=1&f=`), -48],
+      [signText(`a=${ACCOUNT.appId}&b=demobucket&k=${ACCOUNT.secretId}&e=9&t=x1&f=`), -48],
       [at({ e: 0, t: NOW_SEC - ONCE_WINDOW_SEC - 1 }), -59],
       [at({ e: 0, t: NOW_SEC + ONCE_WINDOW_SEC + 1 }), -59],
     ];

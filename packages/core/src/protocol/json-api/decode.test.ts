@@ -219,6 +219,16 @@ describe('replies', () => {
         sha: 'ab',
       });
     }
+    const listparts = [
+      { offset: 64, datalen: 36 },
+      { offset: 0, datalen: 64 },
+    ];
+    expect(reply(LIST, { code: 0, data: { ...session, listparts } })).toMatchObject({
+      stored: [
+        { offset: 64, length: 36 },
+        { offset: 0, length: 64 },
+      ],
+    });
     expect(reply(LIST, { code: 0, data: { ...session, listparts: 'x' } })).toMatchObject({
       error: { message: expect.stringContaining('no usable listparts') },
     });
