@@ -40,9 +40,9 @@ const MAX_PATIENCE = 2 ** MAX_DOUBLINGS;
 /** Stands out: silent for that many times as long as its slowest fellow took in all, or under way for that many times. */
 const SILENT = 3;
 const UNDER_WAY = 10;
-/** With less than this nothing stands out: disks, garbage and lost packets need their time. */
-export const LEAST_SILENCE_MS = 1000;
-const LEAST_UNDER_WAY_MS = 5000;
+/** With less than this nothing stands out: lost packets, disks and machines that are busy need their time. */
+export const LEAST_SILENCE_MS = 5000;
+const LEAST_UNDER_WAY_MS = 20_000;
 
 /**
  * One request that connects, makes progress and is answered in time, or ends with `timeout`, once it is watched.
