@@ -90,7 +90,7 @@ insist() {
 make_keys() {
   ceph-authtool --create-keyring "$1" --gen-key -n mon. --cap mon 'allow *' >/dev/null
   local name
-  for name in client.admin mgr.x osd.0 client.usual client.small client.cos client.crash client.faults client.processes; do
+  for name in client.admin mgr.x osd.0 client.usual client.small client.cos client.crash; do
     ceph-authtool "$1" --gen-key -n "$name" --cap mon 'allow *' --cap osd 'allow *' --cap mgr 'allow *' >/dev/null
   done
 }

@@ -85,15 +85,13 @@ export async function serve(
   return Object.assign(running, { endpoint, port: Number(new URL(endpoint).port) });
 }
 
-/** `cos-slice upload ... --json` to a server on that port. */
+/** `cos-slice upload ... --json` to that server. */
 export function upload(
   file: string,
-  path: string,
-  port: number,
+  target: string,
+  endpoint: string,
   folder: string,
   more: readonly string[] = [],
 ): Running {
-  const endpoint = `http://127.0.0.1:${port}/files/v2`;
-  const args = ['upload', file, `demobucket/${path}`, '--endpoint', endpoint, ...ACCOUNT_FLAGS, '--json', ...more];
-  return command(args, folder);
+  return command(['upload', file, target, '--endpoint', endpoint, ...ACCOUNT_FLAGS, '--json', ...more], folder);
 }

@@ -4,7 +4,7 @@ import { buffer } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
 import { startCrc64 } from '@cos-slice/testkit/bucket';
 import Cos from 'cos-nodejs-sdk-v5';
-import { s3 } from './s3.ts';
+import { s3 } from './bucket.ts';
 
 /** A request as it came, and the signature that let it in. */
 export interface Seen {
@@ -17,15 +17,7 @@ export interface Seen {
 /** What happens to a request: it never arrives, it is carried out and its answer lost, or it is answered with this. */
 export type Fault = 'lost' | 'answer-lost' | { readonly status: number; readonly body: string } | undefined;
 
-export interface FacadeOptions {
-  /** Default: any. */
-  readonly port?: number;
-  /** By how much its clock is ahead. */
-  readonly aheadMs?: number;
-}
-
 export interface CosFacade {
-  readonly port: number;
   /** Of one bucket. */
   readonly endpoint: string;
   readonly seen: readonly Seen[];
@@ -41,19 +33,7 @@ export const COS_CREDENTIALS = { secretId: SECRET.SecretId, secretKey: SECRET.Se
  * `x-amz-`, numbers of parts follow each other, what is there is kept by COS's own header, finish is answered at once and
  * blanks are sent while parts are merged, the ETag of an object in parts tells nothing, and the CRC-64 of what is stored is told.
  */
-export async function startCosFacade(
-  ceph: string,
-  bucket: string,
-  { port = 0, aheadMs = 0 }: FacadeOptions = {},
-): Promise<CosFacade> {
-  const nowMs = (): number => Date.now() + aheadMs;
-  /** What keeps what is there, by path: one after the other, so that what was looked at stays so until it is made. */
-  const turns = new Map<string, Promise<void>>();
-  const inTurn = (path: string, act: () => Promise<void>): Promise<void> => {
-    const mine = (turns.get(path) ?? Promise.resolve()).catch(() => {}).then(act);
-    turns.set(path, mine);
-    return mine;
-  };
+export async function startCosFacade(ceph: string, bucket: string): Promise<CosFacade> {
   const seen: Seen[] = [];
   const crc = await startCrc64('x-cos-');
   const facade = { fault: (_seen: Seen): Fault => undefined };
@@ -79,22 +59,10 @@ export async function startCosFacade(
     seen.push(one);
     const fault = facade.fault(one);
     if (fault === 'lost') return void req.socket.destroy();
-    res.setHeader('Date', new Date(nowMs()).toUTCString());
-    const wrong = refusalOf(req, decodeURIComponent(pathname), query, signature, nowMs());
+    const wrong = refusalOf(req, decodeURIComponent(pathname), query, signature);
     if (wrong) return refuse(res, 403, ...wrong);
     if (typeof fault === 'object') return void res.writeHead(fault.status).end(fault.body);
 
-    const act = (): Promise<void> => carryOut(req, res, one, body, fault);
-    return req.headers['x-cos-forbid-overwrite'] === 'true' ? inTurn(pathname, act) : act();
-  };
-
-  const carryOut = async (
-    req: IncomingMessage,
-    res: ServerResponse,
-    { method, path: pathname, query }: Seen,
-    body: Buffer,
-    fault: Fault,
-  ): Promise<void> => {
     const path = `/${bucket}${pathname}`;
     const finishes = method === 'POST' && query.has('uploadId');
     if (req.headers['x-cos-forbid-overwrite'] === 'true') {
@@ -132,7 +100,7 @@ export async function startCosFacade(
     if (res.headersSent) return void res.end(result);
     const told: Record<string, string> = { 'x-cos-request-id': 'facade' };
     reply.headers.forEach((value, name) => {
-      if (/^(etag|content-type|content-range|last-modified)$/.test(name)) told[name] = value;
+      if (/^(etag|content-type|content-range|last-modified|date)$/.test(name)) told[name] = value;
       if (name.startsWith('x-amz-')) told[name.replace('x-amz-', 'x-cos-')] = value;
     });
     if (told.etag?.includes('-')) told.etag = '"0123456789abcdef0123456789abcdef-1"';
@@ -146,11 +114,9 @@ export async function startCosFacade(
   const server = createServer(
     (req, res) => void answer(req, res).catch((error) => refuse(res, 500, 'InternalError', String(error))),
   );
-  await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
-  const bound = (server.address() as AddressInfo).port;
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return Object.assign(facade, {
-    port: bound,
-    endpoint: `http://127.0.0.1:${bound}`,
+    endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     seen,
     async close() {
       server.closeAllConnections();
@@ -171,11 +137,10 @@ export function refusalOf(
   path: string,
   query: URLSearchParams,
   signature: string,
-  nowMs: number = Date.now(),
 ): [code: string, message: string] | undefined {
   const fields = new URLSearchParams(signature.replace(/\+/g, '%2B'));
   const [start = 0, end = 0] = (fields.get('q-sign-time') ?? '').split(';').map(Number);
-  const nowSec = nowMs / 1000;
+  const nowSec = Date.now() / 1000;
   if (fields.get('q-ak') !== SECRET.SecretId) return ['InvalidAccessKeyId', 'unknown'];
   if (nowSec < start - 900) return ['RequestTimeTooSkewed', 'too early'];
   if (nowSec > end) return ['AccessDenied', 'Request has expired'];
