@@ -1,4 +1,5 @@
-import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { createReadStream } from 'node:fs';
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough, Readable } from 'node:stream';
@@ -46,7 +47,10 @@ test.each([0, 1, MIB, MIB + 1, 5 * MIB + 77])(
   async (sizeBytes) => {
     const bytes = Buffer.alloc(sizeBytes);
     for (let at = 0; at < sizeBytes; at += 97) bytes[at] = at % 251;
+    const file = join(folder, 'file');
+    await writeFile(file, bytes);
     const sources: UploadSource[] = [
+      createReadStream(file),
       Readable.from(chunksOf(bytes)),
       chunksOf(bytes),
       new Blob([bytes]).stream(),

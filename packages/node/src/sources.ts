@@ -70,6 +70,8 @@ function isFile(source: UploadSource): source is string | URL {
 }
 
 function isObjectSource(source: UploadSource): source is ObjectSource {
+  // A stream of a file has both, too.
+  if (isByteStream(source)) return false;
   return typeof (source as ObjectSource)?.open === 'function' && 'path' in (source as ObjectSource);
 }
 

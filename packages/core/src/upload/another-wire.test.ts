@@ -98,6 +98,7 @@ function decodeToy<C>(operation: Operation<C>, response: Parameters<Wire['decode
     if (operation.op === 'list') return { kind: 'absent' };
     if (operation.op === 'slice' || operation.op === 'finish') return { kind: 'session-gone', error };
   }
+  if (body === 'Exists') return failed(response, 'exists', 'it is there', { wireCode: body, remedy: 'none' });
   if (body === 'NoSuchObject' && operation.op === 'list') return { kind: 'absent' };
   if (body === 'InvalidPart' && operation.op === 'finish') return { kind: 'incomplete', error };
   return { kind: 'failed', error };
@@ -299,6 +300,44 @@ describe('a wire with raw bodies, tags, parts of the client’s size and signed 
       expect(server.objects.get(PATH)).toEqual(Buffer.from(CONTENT));
     }
   });
+
+  test.each([
+    ['is removed: nobody else would find it', 200],
+    ['stays where it may not be removed', 403],
+  ])('a session that it has left with other content %s', async (_what, status) => {
+    server.uploads.set('u0', new Map([[1, CONTENT.subarray(0, 1000)]]));
+    const remembered = { version: 1, wire: 'toy', identity: 'content-0', session: 'u0', savedAtMs: 0 } as const;
+    const key = 'http://toy.test/demo/dir/name.bin';
+    records.set(key, { ...remembered, sizeBytes: CONTENT.length, sliceSizeBytes: 1000 });
+    const { start, clock, transport } = setUp({}, (request) =>
+      request.method === 'DELETE' && status !== 200 ? { status, text: 'AccessDenied' } : server.answer(request),
+    );
+    const result = await clock.runUntil(start().done);
+    expect(transport.transcript.slice(0, 2)).toEqual(['DELETE ?upload=u0', 'POST ?uploads']);
+    expect(result).toMatchObject({ resumedBytes: 0, sentBytes: CONTENT.length });
+    expect([...server.uploads.keys()]).toEqual(status === 200 ? [] : ['u0']);
+    expect(server.objects.get(PATH)).toEqual(Buffer.from(CONTENT));
+  });
+
+  test.each(['skip', 'rename'] as const)(
+    'with overwrite %s, the session of a name that somebody else has taken is removed',
+    async (overwrite) => {
+      const { start, clock, transport } = setUp({ overwrite }, (request) => {
+        const isFinish = request.method === 'POST' && request.url.includes('/name.bin?upload=');
+        if (!isFinish) return server.answer(request);
+        server.objects.set(PATH, new Uint8Array(7));
+        return { status: 409, text: 'Exists' };
+      });
+      const result = await clock.runUntil(start().done);
+      const path = overwrite === 'skip' ? 'dir/name.bin' : 'dir/name (1).bin';
+      expect(result).toMatchObject({ path, skipped: overwrite === 'skip' });
+      expect(transport.requests.filter(({ method }) => method === 'DELETE').map(({ url }) => url)).toEqual([
+        `http://toy.test${PATH}?upload=u1`,
+      ]);
+      expect([...server.uploads.keys()]).toEqual([]);
+      expect(server.objects.get(PATH)).toEqual(new Uint8Array(7));
+    },
+  );
 
   test('survives lost requests, lost answers, a server that is busy and one that forgets the session', async () => {
     const seen = new Map<string, number>();

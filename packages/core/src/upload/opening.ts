@@ -1,6 +1,6 @@
 import type { FileHash } from '../ports.ts';
 import type { Hashing, Job, Recalled, Recalling, UploadState, Waiting } from './state.ts';
-import { create, initiate, list, recall } from './steps.ts';
+import { create, discard, initiate, list, recall } from './steps.ts';
 
 export function onSourceOpened(
   state: Waiting,
@@ -22,8 +22,10 @@ export function onRecalled(state: Recalling, recalled: Recalled): UploadState {
     crc64,
   } = recalled;
   const known = { ...state, sha, initCalled, foreignSession, crc64 };
-  if (session === undefined) return create(known, checkpoint);
-  return list(known, { for: 'resume', session, sliceSizeBytes, finishing, proven });
+  if (session !== undefined) return list(known, { for: 'resume', session, sliceSizeBytes, finishing, proven });
+  // Whoever finds its session in the way removes it; where nobody will, it goes now.
+  if (foreignSession !== undefined && state.job.hidesSessions) return discard(known, foreignSession, true);
+  return create(known, checkpoint);
 }
 
 export function onHashed(before: Hashing, content: FileHash): UploadState {

@@ -11,7 +11,7 @@ import { type Command, plan } from './plan.ts';
 import { createReconciler } from './reconciler.ts';
 import type { Recorded, Recorder } from './recorder.ts';
 import { initialState, isOver, type Over, type UploadEvent, type UploadState } from './state.ts';
-import { create, fail, list, succeed } from './steps.ts';
+import { create, discard, fail, list, succeed } from './steps.ts';
 import { createTally } from './tally.ts';
 import { createTasks, type Tasks } from './tasks.ts';
 import { transition } from './transition.ts';
@@ -90,6 +90,7 @@ export function startUpload<C>(
     sliceSizeBytes,
     singleMaxBytes: singleRequestMaxBytes,
     sizes: config.wire.traits,
+    hidesSessions: !config.wire.traits.detectsUnfinished,
     integrity,
     overwrite,
     onConflict,
@@ -113,7 +114,7 @@ export function startUpload<C>(
   };
 
   const decide = (before: UploadState, event: UploadEvent): UploadState => transition(before, event, detours);
-  const plain = { transition: decide, list, create, succeed, fail };
+  const plain = { transition: decide, list, create, discard, succeed, fail };
   const note = (event: UploadEvent): void => {
     const before = state;
     state = whenTaken()?.transition(plain, before, event) ?? decide(before, event);

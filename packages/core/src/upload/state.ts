@@ -16,6 +16,8 @@ export interface Job {
   readonly singleMaxBytes: number;
   /** What slices the wire can have. Absent: their size is never changed on the way. */
   readonly sizes?: Pick<Traits, 'sliceSize' | 'maxParts'>;
+  /** A session is known to nobody but who has opened it: one that is left behind is in no way, and stays until it is removed. */
+  readonly hidesSessions?: boolean;
   readonly integrity: Integrity;
   readonly overwrite: Overwrite;
   readonly onConflict: 'error' | 'restart';
@@ -182,6 +184,8 @@ export interface Discarding extends Underway {
   readonly session: string;
   /** The server removes exactly that session. Others remove what is at the path, so it is looked at right before. */
   readonly exact: boolean;
+  /** Its object's name is taken, which is no reason to fail: what to go on with when the session is gone, or cannot be removed. */
+  readonly ousted?: CosSliceError | undefined;
 }
 
 /** A slice that has been started and is not stored: in flight, or waiting for its next attempt. */

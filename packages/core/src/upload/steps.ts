@@ -30,6 +30,7 @@ function enter<Step extends Pick<ActiveState, 'phase' | 'step'>>(state: ActiveSt
     inTheWay,
     why,
     exact,
+    ousted,
     layout,
     stored,
     tags,
@@ -69,8 +70,8 @@ export function list(state: ActiveState, why: Why): UploadState {
   return nextRound(state, { phase: 'opening', step: 'list', why });
 }
 
-export function discard(state: ActiveState, session: string, exact: boolean): UploadState {
-  return nextRound(state, { phase: 'opening', step: 'discard', session, exact });
+export function discard(state: ActiveState, session: string, exact: boolean, ousted?: CosSliceError): UploadState {
+  return nextRound(state, { phase: 'opening', step: 'discard', session, exact, ousted });
 }
 
 function nextRound<Step extends Pick<ActiveState, 'phase' | 'step'>>(state: ActiveState, step: Step) {

@@ -6,12 +6,12 @@ import { jsonApi } from '../protocol/json-api/index.ts';
 import type { Answer } from '../protocol/operations.ts';
 import { detours } from './detours.ts';
 import { initialState, isOver, isSingle, type Job, type UploadEvent, type UploadState } from './state.ts';
-import { create, fail, list, succeed } from './steps.ts';
+import { create, discard, fail, list, succeed } from './steps.ts';
 import { transition as transitionWith } from './transition.ts';
 import { whenTaken } from './when-taken.ts';
 
 const transition = (state: UploadState, event: UploadEvent): UploadState => transitionWith(state, event, detours);
-const PLAIN = { transition, list, create, succeed, fail };
+const PLAIN = { transition, list, create, discard, succeed, fail };
 
 /**
  * Walks through every state that can be reached in a small upload, with every kind of event that can come there, and holds what it
@@ -141,22 +141,34 @@ function walk(job: Job): Edge[] {
   return edges;
 }
 
-const JOBS: Job[] = (['none', 'sha1'] as const).flatMap((integrity) =>
-  [-1, SIZE].flatMap((singleMaxBytes) =>
-    ([false, true, 'skip', 'rename'] as const).flatMap((overwrite) =>
-      (['error', 'restart'] as const).map((onConflict) => ({
-        sizeBytes: 0,
-        sliceSizeBytes: SIZE,
-        singleMaxBytes,
-        sizes: jsonApi.traits,
-        integrity,
-        overwrite,
-        onConflict,
-        retry: { attempts: 2, attemptsPerUpload: 9, baseDelayMs: 0, maxDelayMs: 0 },
-      })),
+const BASE: Job = {
+  sizeBytes: 0,
+  sliceSizeBytes: SIZE,
+  singleMaxBytes: -1,
+  sizes: jsonApi.traits,
+  integrity: 'none',
+  overwrite: false,
+  onConflict: 'error',
+  retry: { attempts: 2, attemptsPerUpload: 9, baseDelayMs: 0, maxDelayMs: 0 },
+};
+const OVERWRITES = [false, true, 'skip', 'rename'] as const;
+
+const JOBS: Job[] = [
+  ...(['none', 'sha1'] as const).flatMap((integrity) =>
+    [-1, SIZE].flatMap((singleMaxBytes) =>
+      OVERWRITES.flatMap((overwrite) =>
+        (['error', 'restart'] as const).map((onConflict) => ({
+          ...BASE,
+          singleMaxBytes,
+          integrity,
+          overwrite,
+          onConflict,
+        })),
+      ),
     ),
   ),
-);
+  ...OVERWRITES.map((overwrite) => ({ ...BASE, overwrite, hidesSessions: true })),
+];
 
 const STEPS = [
   'source',

@@ -3,14 +3,21 @@ import { CosSliceError } from '../errors.ts';
 import { type Answer, code, FOUND, listed, memoryStore, ok, refuse, SLICE, sends, setUp } from '../testing/setting.ts';
 import { detours } from './detours.ts';
 import { initialState } from './state.ts';
-import { create, fail, list, succeed } from './steps.ts';
+import { create, discard, fail, list, succeed } from './steps.ts';
 import { transition } from './transition.ts';
 import { type Plain, whenTaken } from './when-taken.ts';
 
 const [INIT, LIST, FINISH] = ['upload_slice_init', 'upload_slice_list', 'upload_slice_finish'];
 const BASE = 'http://cos.test/files/v2/10055004/demobucket/';
 const lost = new CosSliceError('network', 'lost', { remedy: 'backoff' });
-const PLAIN: Plain = { transition: (state, event) => transition(state, event, detours), list, create, succeed, fail };
+const PLAIN: Plain = {
+  transition: (state, event) => transition(state, event, detours),
+  list,
+  create,
+  discard,
+  succeed,
+  fail,
+};
 
 /** A server that has objects at these paths, and makes more of them where none is. */
 function objectsAt(...paths: readonly string[]): { objects: Set<string>; answer: Answer } {

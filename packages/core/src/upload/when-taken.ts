@@ -8,6 +8,7 @@ export interface Plain {
   transition(state: UploadState, event: UploadEvent): UploadState;
   list(state: ActiveState, why: Why): UploadState;
   create(state: ActiveState, checkpoint?: HashCheckpoint): UploadState;
+  discard(state: ActiveState, session: string, exact: boolean, ousted: CosSliceError): UploadState;
   succeed(state: ActiveState, reply: Extract<Answer, { readonly kind: 'present' }>): UploadState;
   fail(state: ActiveState, error: CosSliceError): UploadState;
 }
@@ -31,6 +32,11 @@ export const whenTaken: WhenTaken = {
     if ('step' in state && state.step === 'list' && isAnswer(state, event)) return onLook(plain, state, event.reply);
     const next = plain.transition(state, event);
     const { overwrite } = next.job;
+    if ('step' in state && state.step === 'discard' && state.ousted) {
+      // Gone, or not to be removed: either way there is an end of it.
+      const isOver = next.phase !== 'cancelled' && !('step' in next && next.step === 'discard');
+      return isOver ? onTaken(plain, state, state.ousted) : next;
+    }
     if (next.phase === 'failed' && before.phase !== 'failed') return onFailed(plain, next.reached, next.error);
     const begins = 'step' in state && (state.step === 'source' || state.step === 'recall');
     if (overwrite !== 'skip' || !begins || !('step' in next) || !BEGINNINGS.includes(next.step)) return next;
@@ -77,17 +83,26 @@ function onLook(plain: Plain, before: Listing, reply: Answer): UploadState {
 }
 
 function onFailed(plain: Plain, state: ActiveState, error: CosSliceError): UploadState {
-  const { overwrite } = state.job;
-  const taken = error.code === 'exists';
+  const { overwrite, hidesSessions } = state.job;
+  // Another upload that is under way there will have the name; one of the same length shows by taking our session away.
+  const isTaken = error.code === 'exists' || (overwrite === 'rename' && OTHERS.includes(error.code));
+  if (typeof overwrite !== 'string' || !isTaken || isLooking(state)) return plain.fail(state, error);
+  const session = hidesSessions ? sessionOf(state) : undefined;
+  return session === undefined ? onTaken(plain, state, error) : plain.discard(state, session, true, error);
+}
+
+/** The session of an upload whose name is found to be taken: it is of no use under another one. */
+function sessionOf(state: ActiveState): string | undefined {
+  if ('layout' in state) return state.session?.id;
+  return state.step === 'list' && state.why.for === 'claim' ? state.why.session : undefined;
+}
+
+function onTaken(plain: Plain, state: ActiveState, error: CosSliceError): UploadState {
   // It may have come there while this upload was under way; what it is, the list tells.
-  if (overwrite === 'skip' && taken && !isLooking(state)) return plain.list(state, { for: 'look', error });
-  // An upload that is under way there will have the name; one of the same length shows by taking our session away.
-  if (overwrite === 'rename' && (taken || OTHERS.includes(error.code)) && !isLooking(state)) {
-    const namesRefused = (state.namesRefused ?? 0) + 1;
-    if (namesRefused > MAX_REFUSED) return plain.fail(state, error);
-    return tryNext(plain, { ...state, namesRefused }, { for: 'name', taken: state.name, error });
-  }
-  return plain.fail(state, error);
+  if (state.job.overwrite === 'skip') return plain.list(state, { for: 'look', error });
+  const namesRefused = (state.namesRefused ?? 0) + 1;
+  if (namesRefused > MAX_REFUSED) return plain.fail(state, error);
+  return tryNext(plain, { ...state, namesRefused }, { for: 'name', taken: state.name, error });
 }
 
 /**
