@@ -3,7 +3,7 @@ import type { UploadResult } from '@cos-slice/browser';
 import type { Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { ceph } from './support/bucket.ts';
-import { PAGE_PLACES, type PageSite, startPages } from './support/pages.ts';
+import { contentOf, PAGE_PLACES, PAGE_START, type PageSite, startPages } from './support/pages.ts';
 import { type SigningServer, startSigningServer } from './support/signing-server.ts';
 import { PART_BYTES, type WirePlace } from './support/wires.ts';
 
@@ -32,19 +32,10 @@ declare const window: {
   stored: number;
 };
 
-const PAGE = `
-  import { cosProfile, cosXml, createBandwidth, profiles, remoteSigner, s3, uploadBlob } from '@cos-slice/browser';
+const PAGE = `${PAGE_START}
+  import { remoteSigner, uploadBlob } from '@cos-slice/browser';
   import CosSlice from '@cos-slice/uppy-plugin';
   import Uppy from '@uppy/core';
-  const minPartBytes = ${PART_BYTES};
-  const contentOf = (sizeBytes) => {
-    const bytes = new Uint8Array(sizeBytes);
-    for (let i = 0; i < sizeBytes; i++) bytes[i] = (i * 131 + (i >> 8) * 17) & 255;
-    return new File([bytes], 'file.bin', { lastModified: 1 });
-  };
-  const wireOf = ({ kind, endpoint, bucket }) => kind === 's3'
-    ? s3({ endpoint, bucket, profile: { ...profiles.ceph, minPartBytes } })
-    : cosXml({ region: 'sh', bucket: 'films', appId: 10055004, endpoint, profile: { ...cosProfile, minPartBytes } });
   const retry = { attempts: 6, baseDelayMs: 20, maxDelayMs: 300 };
   window.stored = 0;
   window.run = async ({ signUrl, path, sizeBytes, bytesPerSecond = 1e9, ...place }) => {
@@ -63,10 +54,6 @@ const PAGE = `
     return failed[0] ? { message: failed[0].error } : { result: successful[0].response.body };
   };
 `;
-
-function contentOf(sizeBytes: number): Buffer {
-  return Buffer.from(Uint8Array.from({ length: sizeBytes }, (_, i) => (i * 131 + (i >> 8) * 17) & 255));
-}
 
 describe.skipIf(!ceph)('a page', () => {
   let pages: PageSite;

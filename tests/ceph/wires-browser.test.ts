@@ -3,7 +3,7 @@ import type { UploadResult } from '@cos-slice/browser';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { ceph } from './support/bucket.ts';
-import { PAGE_PLACES, type PageSite, startPages } from './support/pages.ts';
+import { contentOf, PAGE_PLACES, PAGE_START, type PageSite, startPages } from './support/pages.ts';
 import { PART_BYTES, type WirePlace } from './support/wires.ts';
 
 const endpoint = ceph?.smallEndpoint ?? '';
@@ -29,21 +29,12 @@ declare const window: {
   stored: number;
 };
 
-const PAGE = `
-  import { cosProfile, cosXml, createBandwidth, profiles, s3, uploadBlob } from '@cos-slice/browser';
-  const minPartBytes = ${PART_BYTES};
-  const contentOf = (sizeBytes) => {
-    const bytes = new Uint8Array(sizeBytes);
-    for (let i = 0; i < sizeBytes; i++) bytes[i] = (i * 131 + (i >> 8) * 17) & 255;
-    return new File([bytes], 'file.bin', { lastModified: 1 });
-  };
-  window.run = async ({ kind, endpoint, bucket, signer, path, sizeBytes, options: { bytesPerSecond, ...options } = {} }) => {
-    const wire = kind === 's3'
-      ? s3({ endpoint, bucket, profile: { ...profiles.ceph, minPartBytes } })
-      : cosXml({ region: 'sh', bucket: 'films', appId: 10055004, endpoint, profile: { ...cosProfile, minPartBytes } });
+const PAGE = `${PAGE_START}
+  import { uploadBlob } from '@cos-slice/browser';
+  window.run = async ({ signer, path, sizeBytes, options: { bytesPerSecond, ...options } = {}, ...place }) => {
     const bandwidth = bytesPerSecond && createBandwidth(bytesPerSecond);
     const upload = uploadBlob(contentOf(sizeBytes), {
-      wire, signer, path, sliceSize: minPartBytes, ...options, ...(bandwidth && { bandwidth }),
+      wire: wireOf(place), signer, path, sliceSize: minPartBytes, ...options, ...(bandwidth && { bandwidth }),
       retry: { attempts: 20, baseDelayMs: 20, maxDelayMs: 300 },
     });
     upload.subscribe(({ progress }) => { window.stored = progress.slices.stored; });
@@ -54,10 +45,6 @@ const PAGE = `
     }
   };
 `;
-
-function contentOf(sizeBytes: number): Buffer {
-  return Buffer.from(Uint8Array.from({ length: sizeBytes }, (_, i) => (i * 131 + (i >> 8) * 17) & 255));
-}
 
 describe.skipIf(!ceph)('a page', () => {
   let pages: PageSite;

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { ceph } from './support/bucket.ts';
-import { PAGE_PLACES, type PageSite, startPages } from './support/pages.ts';
+import { PAGE_PLACES, PAGE_START, type PageSite, startPages } from './support/pages.ts';
 import { PART_BYTES, type WirePlace } from './support/wires.ts';
 
 const endpoint = ceph?.smallEndpoint ?? '';
@@ -40,25 +40,20 @@ declare const window: {
   stored: number;
 };
 
-const PAGE = `
+const PAGE = `${PAGE_START}
   import Uppy from '@uppy/core';
   import Dashboard from '@uppy/dashboard';
   import CosSlice from '@cos-slice/uppy-plugin';
-  import { cosProfile, cosXml, createBandwidth, profiles, s3 } from '@cos-slice/browser';
-  const minPartBytes = ${PART_BYTES};
   window.told = [];
   window.stored = 0;
-  window.start = ({ kind, endpoint, bucket, signer, overwrite = false, bytesPerSecond = 1e9 }) => {
+  window.start = ({ signer, overwrite = false, bytesPerSecond = 1e9, ...place }) => {
     document.body.append(Object.assign(document.createElement('div'), { id: 'uploads' }));
-    const wire = kind === 's3'
-      ? s3({ endpoint, bucket, profile: { ...profiles.ceph, minPartBytes } })
-      : cosXml({ region: 'sh', bucket: 'films', appId: 10055004, endpoint, profile: { ...cosProfile, minPartBytes } });
     const bandwidth = createBandwidth(bytesPerSecond);
     window.hurry = () => { bandwidth.bytesPerSecond = 1e9; };
     const uppy = new Uppy()
       .use(Dashboard, { inline: true, target: '#uploads' })
       .use(CosSlice, {
-        wire, overwrite, bandwidth, sliceSize: minPartBytes, path: ({ name }) => 'of uppy/' + name,
+        wire: wireOf(place), overwrite, bandwidth, sliceSize: minPartBytes, path: ({ name }) => 'of uppy/' + name,
         signer: { credentials: async () => signer }, retry: { attempts: 20, baseDelayMs: 20, maxDelayMs: 300 },
       });
     uppy.on('upload-progress', (file, { bytesUploaded }) => { window.stored = bytesUploaded; });

@@ -1,11 +1,7 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { withFolder } from '@cos-slice/testkit/files';
 import { createRandom } from '@cos-slice/testkit/simulated/random';
 import { expect, test } from 'vitest';
+import { figuresOf } from '../support/figures.ts';
 import { addBranches, taken } from './engine/coverage.ts';
 import { fuzz } from './engine/fuzz.ts';
 import { growthOf } from './engine/growth.ts';
@@ -15,21 +11,11 @@ import { instrument } from './instrument.js';
 const RUN = fileURLToPath(new URL('./run.js', import.meta.url));
 
 test('whatever reads what strangers send bears some hundred inputs', async () => {
-  await withFolder(async (folder) => {
-    const json = join(folder, 'figures.json');
-    const flags = ['--executions', '45', '--seed', '1', '--untimed', '--json', json];
-    const child = spawn(process.execPath, [RUN, ...flags], { stdio: ['ignore', 'pipe', 'inherit'] });
-    let told = '';
-    child.stdout.on('data', (chunk) => {
-      told += chunk;
-    });
-    const [exitCode] = await once(child, 'close');
-    expect(exitCode, told).toBe(0);
-    const figures: { branches: number; executions: number; kept: number }[] = JSON.parse(await readFile(json, 'utf8'));
-    expect(figures).toHaveLength(13);
-    // Otherwise nothing has been counted, or nothing been reached.
-    for (const one of figures) expect(one.branches > 30 && one.kept > 3 && one.executions >= 45, told).toBe(true);
-  });
+  const flags = ['--executions', '45', '--seed', '1', '--untimed'];
+  const { figures, told } = await figuresOf<{ branches: number; executions: number; kept: number }[]>(RUN, flags);
+  expect(figures).toHaveLength(13);
+  // Otherwise nothing has been counted, or nothing been reached.
+  for (const one of figures) expect(one.branches > 30 && one.kept > 3 && one.executions >= 45, told).toBe(true);
 });
 
 addBranches('a lock', 0, 4);

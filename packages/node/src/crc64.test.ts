@@ -36,13 +36,7 @@ describe.each(Object.entries(WIRES))('integrity crc64 over %s', (name, wireAt) =
   });
   afterAll(() => bucket.close());
   beforeEach(async () => {
-    bucket.uploads.clear();
-    bucket.objects.clear();
-    bucket.sent.length = 0;
-    bucket.requests.length = 0;
-    bucket.fault = () => undefined;
-    bucket.damage = (_request, bytes) => bytes;
-    bucket.hidesCrc = false;
+    bucket.reset();
     records = new Map();
     content = randomBytes((PARTS - 1) * PART + 1000);
     file = join(folder, `film-${Math.random()}.bin`);

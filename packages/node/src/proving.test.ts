@@ -37,11 +37,8 @@ describe.each(Object.entries(WIRES))('an upload over %s that is gone on with', (
   });
   afterAll(() => bucket.close());
   beforeEach(async () => {
-    bucket.uploads.clear();
-    bucket.objects.clear();
-    bucket.sent.length = 0;
+    bucket.reset();
     records = new Map();
-    bucket.fault = () => undefined;
     content = randomBytes((PARTS - 1) * PART + LAST_BYTES);
     file = join(folder, `film-${Math.random()}.bin`);
     await writeFile(file, content);

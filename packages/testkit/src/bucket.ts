@@ -30,6 +30,8 @@ export interface Bucket {
   damage: (request: string, bytes: Buffer) => Buffer;
   /** Does not tell CRC-64s in headers. */
   hidesCrc: boolean;
+  /** Empty again, and without faults. */
+  reset(): void;
   close(): Promise<void>;
 }
 
@@ -49,18 +51,8 @@ export async function startBucket(prefix: 'x-amz-' | 'x-cos-'): Promise<Bucket> 
   const answer = async (req: IncomingMessage, res: ServerResponse): Promise<void> => {
     const { pathname, searchParams: query } = new URL(req.url ?? '/', 'http://bucket');
     const { method = 'GET' } = req;
-    res.setHeader('Access-Control-Allow-Origin', '*');
-    res.setHeader(
-      'Access-Control-Expose-Headers',
-      `ETag, Date, ${prefix}meta-cos-slice-upload, ${bucket.hidesCrc ? '' : crc.header}`,
-    );
-    if (method === 'OPTIONS') {
-      const allowed = {
-        'Access-Control-Allow-Methods': 'GET, HEAD, PUT, POST, DELETE',
-        'Access-Control-Max-Age': '600',
-      };
-      return void res.writeHead(200, { ...allowed, 'Access-Control-Allow-Headers': '*, Authorization' }).end();
-    }
+    const shown = ['ETag', 'Date', `${prefix}meta-cos-slice-upload`, ...(bucket.hidesCrc ? [] : [crc.header])];
+    if (answerPage(req, res, shown)) return;
     const body = await buffer(req);
     const line = [method, ...query.keys()].join(' ');
     requests.push(line);
@@ -168,15 +160,22 @@ export async function startBucket(prefix: 'x-amz-' | 'x-cos-'): Promise<Bucket> 
     uploads,
     requests,
     sent,
-    fault: () => undefined,
-    damage: (_request, bytes) => bytes,
-    hidesCrc: false,
+    ...unspoilt(),
+    reset() {
+      for (const one of [objects, metadata, uploads]) one.clear();
+      for (const one of [requests, sent]) one.length = 0;
+      Object.assign(bucket, unspoilt());
+    },
     async close() {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
     },
   };
   return bucket;
+}
+
+function unspoilt(): Pick<Bucket, 'fault' | 'damage' | 'hidesCrc'> {
+  return { fault: () => undefined, damage: (_request, bytes) => bytes, hidesCrc: false };
 }
 
 /** CRC-64/XZ in decimal as COS tells it, and CRC-64/NVME in base64 as S3 does. */
@@ -190,6 +189,20 @@ export async function startCrc64(prefix: string): Promise<{ readonly header: str
       return isCos ? BigInt(`0x${hex}`).toString() : Buffer.from(hex, 'hex').toString('base64');
     },
   };
+}
+
+/** Lets pages of all origins do everything and read these headers. @returns whether that was all they asked for */
+export function answerPage({ method }: IncomingMessage, res: ServerResponse, shown: readonly string[]): boolean {
+  res.setHeader('Access-Control-Allow-Origin', '*');
+  res.setHeader('Access-Control-Expose-Headers', shown.join(', '));
+  if (method !== 'OPTIONS') return false;
+  res.writeHead(200, {
+    'Access-Control-Allow-Methods': 'GET, HEAD, PUT, POST, DELETE',
+    'Access-Control-Allow-Headers': '*, Authorization',
+    'Access-Control-Max-Age': '600',
+  });
+  res.end();
+  return true;
 }
 
 function xml(res: ServerResponse, body: string): void {

@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
-import { startCrc64 } from '@cos-slice/testkit/bucket';
+import { answerPage, startCrc64 } from '@cos-slice/testkit/bucket';
 import Cos from 'cos-nodejs-sdk-v5';
 import { s3 } from './bucket.ts';
 
@@ -41,18 +41,8 @@ export async function startCosFacade(ceph: string, bucket: string): Promise<CosF
   const answer = async (req: IncomingMessage, res: ServerResponse): Promise<void> => {
     const { pathname, search, searchParams: query } = new URL(req.url ?? '/', 'http://h');
     const { method = 'GET' } = req;
-    res.setHeader('Access-Control-Allow-Origin', '*');
-    res.setHeader(
-      'Access-Control-Expose-Headers',
-      `ETag, Date, x-cos-request-id, x-cos-meta-cos-slice-upload, ${crc.header}`,
-    );
-    if (method === 'OPTIONS') {
-      const allowed = {
-        'Access-Control-Allow-Methods': 'GET, HEAD, PUT, POST, DELETE',
-        'Access-Control-Max-Age': '600',
-      };
-      return void res.writeHead(200, { ...allowed, 'Access-Control-Allow-Headers': '*, Authorization' }).end();
-    }
+    const shown = ['ETag', 'Date', 'x-cos-request-id', 'x-cos-meta-cos-slice-upload', crc.header];
+    if (answerPage(req, res, shown)) return;
     const body = await buffer(req);
     const signature = req.headers.authorization ?? search.slice(1);
     const one = { method, path: pathname, query, signature };

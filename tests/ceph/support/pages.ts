@@ -5,7 +5,7 @@ import { build } from 'esbuild';
 import type { Browser, Page } from 'playwright-core';
 import { onTestFinished } from 'vitest';
 import { s3 } from './bucket.ts';
-import { startCosPlace, startS3Place, type WirePlace } from './wires.ts';
+import { PART_BYTES, startCosPlace, startS3Place, type WirePlace } from './wires.ts';
 
 const METHODS = ['GET', 'HEAD', 'PUT', 'POST', 'DELETE'].map((method) => `<AllowedMethod>${method}</AllowedMethod>`);
 const EXPOSED = ['ETag', 'x-amz-meta-cos-slice-upload'].map((name) => `<ExposeHeader>${name}</ExposeHeader>`);
@@ -25,6 +25,22 @@ export const PAGE_PLACES = [
   ['S3', 's3', async (endpoint: string) => withPages(endpoint, await startS3Place(endpoint))],
   ['the XML API of COS', 'cos', async (endpoint: string) => withPages(endpoint, await startCosPlace(endpoint))],
 ] as const;
+
+/** What a page begins with: its files, and a wire for where it is told to upload to. */
+export const PAGE_START = `
+  import { cosProfile, cosXml, createBandwidth, profiles, s3 } from '@cos-slice/browser';
+  const minPartBytes = ${PART_BYTES};
+  const contentOf = (sizeBytes) =>
+    new File([Uint8Array.from({ length: sizeBytes }, (_, i) => (i * 131 + (i >> 8) * 17) & 255)], 'file.bin', { lastModified: 1 });
+  const wireOf = ({ kind, endpoint, bucket }) => kind === 's3'
+    ? s3({ endpoint, bucket, profile: { ...profiles.ceph, minPartBytes } })
+    : cosXml({ region: 'sh', bucket: 'films', appId: 10055004, endpoint, profile: { ...cosProfile, minPartBytes } });
+`;
+
+/** The content of a page's file of so many bytes. */
+export function contentOf(sizeBytes: number): Buffer {
+  return Buffer.from(Uint8Array.from({ length: sizeBytes }, (_, i) => (i * 131 + (i >> 8) * 17) & 255));
+}
 
 /** A site whose pages run a script of an application, and a browser that visits it. */
 export interface PageSite {
