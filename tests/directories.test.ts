@@ -205,6 +205,9 @@ test('what cannot have its name on the other side is told and left out, and the 
   ]);
   expect(problems[0]?.message).toMatch(/rename it \(must not contain \? \* : /);
   expect(await tree(store.file('backup'))).toEqual({ 'plain.jpg': 'two', 'z/': '', 'z/last.txt': 'four' });
+  // Of the target itself: nothing could arrive.
+  const nowhere = client.uploadDirectory(local, { to: 'back?up' });
+  await expect(nowhere.done).rejects.toMatchObject({ code: 'invalid-options', issues: [{ option: 'to' }] });
   const strict = client.uploadDirectory(local, { to: 'backup', strict: true });
   await expect(strict.done).rejects.toMatchObject({
     code: 'source-unreadable',

@@ -221,7 +221,7 @@ describe('put of a directory', () => {
     await plant('nowhere');
     const { code, stderr } = await cos('put', 'nowhere', 'demo/a?b/');
     expect(code).toBe(2);
-    expect(stderr).toMatch(/^cos-slice: [^\n]*the path must not contain [^\n]*\n$/);
+    expect(stderr).toMatch(/^cos-slice: [^\n]*the target must not contain [^\n]*\n$/);
   });
 
   test('ends with what fails for all of it, once', async () => {

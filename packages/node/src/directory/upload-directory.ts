@@ -1,7 +1,7 @@
 import { lstat, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type Entry, type FileEntry, isCosSliceError } from '@cos-slice/core';
+import { CosSliceError, type Entry, type FileEntry, isCosSliceError } from '@cos-slice/core';
 import { directoryIssues, refuseDirectoryIssues, toDirectoryPath } from './check.ts';
 import type { SendingClient, UploadSettings } from './file-client.ts';
 import { createFilter } from './filter.ts';
@@ -49,7 +49,8 @@ export function uploadDirectoryWith(
   const prepare = async (path: string, above: Promise<void> | undefined, work: Work): Promise<RemoteNames> => {
     await above;
     const remotePath = target + path;
-    const names = await listNames(client, remotePath, path === '' ? top : `${top}/${path}`, work.signal);
+    const listing = listNames(client, remotePath, path === '' ? top : `${top}/${path}`, work.signal);
+    const names = await (path === '' ? listing.catch((error) => Promise.reject(ofTarget(error))) : listing);
     if (names.exists || remotePath === '') return names;
     if (!dryRun) {
       await client.createDirectory(remotePath, { signal: work.signal }).catch((error) => {
@@ -197,4 +198,11 @@ function nameOf(path: string): string {
 function toRemembered(entry: FileEntry | undefined): Remembered | undefined {
   if (!entry) return undefined;
   return { sizeBytes: entry.sizeBytes, modifiedAtSec: Math.floor((entry.modifiedAt?.getTime() ?? 0) / 1000) };
+}
+
+/** A name that cannot be is left out with what is below it; where it is the target's own, there is nothing that could arrive. */
+function ofTarget(error: unknown): unknown {
+  if (!isCosSliceError(error, 'invalid-options') || !error.issues) return error;
+  const issues = error.issues.map(({ message }) => ({ option: 'to', message }));
+  return new CosSliceError('invalid-options', error.message, { issues, cause: error });
 }
