@@ -12,9 +12,9 @@ interface Finished {
   readonly sha1?: string | undefined;
   readonly instant: boolean;
   readonly resumedBytes: number;
-  /** How the file on disk compares; absent until known. */
   /** In the object store; absent: on the disk of the slice server. */
   readonly store?: 's3' | undefined;
+  /** How the file there compares; absent until known. */
   readonly disk?: 'same' | 'differs' | 'unknown';
 }
 

@@ -1,11 +1,19 @@
+import { createArrived } from './arrived.ts';
 import type { DemoFile, DemoUppy } from './uppy-types.ts';
 
 /**
  * What was under way goes on by itself after a reload, however that came about: with F5, with the button, or as the next tab after
  * one that was closed. Golden Retriever brings the files back, and would wait for a click.
  */
-export function continueAfterReload(uppy: DemoUppy): void {
+export function continueAfterReload(uppy: DemoUppy, tab: string): void {
+  const arrived = createArrived(tab);
+  uppy.on('upload-success', (file) => file && arrived.add(file.id));
+  // Those that come back are not added.
+  uppy.on('file-added', ({ id }) => arrived.remove(id));
+  uppy.on('file-removed', ({ id }) => arrived.remove(id));
   uppy.on('restored', () => {
+    const left = uppy.getFiles().map(({ id }) => id);
+    uppy.removeFiles(left.filter(arrived.has));
     const unfinished = uppy.getFiles().filter(({ progress }) => !progress.uploadComplete);
     const ghosts = unfinished.filter(({ isGhost }) => isGhost);
     setAside(uppy, ghosts);

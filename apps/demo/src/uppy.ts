@@ -70,7 +70,7 @@ export function createUppy(id: string, wire: WireName, config: DemoConfig, langu
       ?.setOptions({ note: languages.text(wire === 's3' ? 'noteS3' : 'note', { bucket: config.s3?.bucket ?? '' }) });
   });
 
-  continueAfterReload(uppy);
+  continueAfterReload(uppy, id);
   uppy.on('complete', ({ successful = [] }) => {
     // What has arrived makes room, so that the same file can be added again.
     const ids = successful.map(({ id }) => id);

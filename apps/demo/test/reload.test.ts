@@ -67,6 +67,30 @@ const untilKept = (name: string): Promise<void> =>
     )
     .toBe(true);
 
+test('a file that has arrived is not asked for after a reload, however soon that comes', async () => {
+  for (const [index, waitMs] of [0, 0, 0, 20, 200, 200, 500].entries()) {
+    const name = `soon-${index}.bin`;
+    await add(await makeFile(name, 3 * MB));
+    // In the page: what comes between must not take longer than it says.
+    await page.evaluate(
+      ([wanted, ms]) =>
+        new Promise((resolve) => {
+          const look = setInterval(() => {
+            const rows = [...document.querySelectorAll('#finished li')];
+            if (!rows.some((row) => row.textContent?.includes(wanted))) return;
+            clearInterval(look);
+            setTimeout(resolve, ms);
+          }, 5);
+        }),
+      [name, waitMs] as const,
+    );
+    await page.reload();
+    // There is room for the next one at once, with no word of this one.
+    await page.locator('.uppy-Dashboard-input').first().waitFor({ state: 'attached' });
+    expect(await page.locator('.uppy-Dashboard-Item').count()).toBe(0);
+  }
+});
+
 for (const [how, again] of [
   ['F5', () => page.reload()],
   ['the button', () => page.locator('#reload').click()],
