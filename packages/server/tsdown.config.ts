@@ -1,7 +1,13 @@
 import { defineConfig } from 'tsdown';
 
 export default defineConfig({
-  entry: ['src/index.ts', 'src/testing/index.ts', 'src/integrity/check-worker.js', 'src/store/files/names-worker.js'],
+  entry: [
+    'src/index.ts',
+    'src/testing/index.ts',
+    'src/integrity/check-worker.js',
+    'src/store/files/names-worker.js',
+    'src/store/files/small-worker.js',
+  ],
   unbundle: true,
   dts: true,
   sourcemap: true,

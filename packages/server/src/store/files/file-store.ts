@@ -17,8 +17,9 @@ import { createReach } from './reach.ts';
 import { type FileSession, openFileSession, type SessionHost } from './session.ts';
 import { FILES, readMeta, type SessionMeta } from './session-files.ts';
 import { createHolderNames } from './slice-ledger.ts';
+import { createSmallFiles, type SmallFiles } from './small-files.ts';
 import { createSpace } from './space.ts';
-import { createFileSpool, type FileSpool } from './spool.ts';
+import { createFileSpool, createSmallSpool, type FileSpool, type ObjectSpool } from './spool.ts';
 import { isOld, removeAside, sweepSpool } from './sweep.ts';
 import { syncDirectories } from './sync.ts';
 
@@ -210,19 +211,22 @@ export function fileStore(dir: string, options: FileStoreOptions = {}): Store {
     },
 
     async createSpool() {
-      await space.check((await ready()).layout.root);
-      return newSpool();
+      const { layout, smallFiles } = await ready();
+      await space.check(layout.root);
+      const room = smallFiles?.enter();
+      return room ? createSmallSpool(room, newSpool) : newSpool();
     },
     async putObject(target, spool, labels, overwrite) {
-      const { objects } = await ready();
-      const { handOver } = spool as FileSpool;
+      const { objects, smallFiles } = await ready();
+      const { room, sizeBytes, handOver } = spool as ObjectSpool;
+      const hash = targetHash(target);
+      const placeSmall = async () => room && smallFiles?.place(room, sizeBytes, target, labels, overwrite);
       try {
-        return await handOver(fsync, (path) =>
-          withLock(targetHash(target), () => objects.place(path, target, labels, overwrite)),
-        );
-      } catch (error) {
+        const placed = await withLock(hash, placeSmall);
+        if (placed) return placed;
+        return await handOver(fsync, (path) => withLock(hash, () => objects.place(path, target, labels, overwrite)));
+      } finally {
         await spool.abort();
-        throw error;
       }
     },
     async copyKnown(target, { sha, sizeBytes }, mayRead, labels, overwrite) {
@@ -307,6 +311,7 @@ export function fileStore(dir: string, options: FileStoreOptions = {}): Store {
     },
     async close() {
       await (await opening)?.copies.close();
+      await (await opening)?.smallFiles?.close();
       for (const loading of loaded.values()) await (await loading.catch(() => undefined))?.closeFiles();
       loaded.clear();
       await checker.close();
@@ -319,6 +324,8 @@ interface Root {
   readonly objects: Objects;
   readonly folders: DirectoryStore;
   readonly copies: KnownCopies;
+  /** None where each has to be forced to the disk: there is nothing to gain beside that. */
+  readonly smallFiles: SmallFiles | undefined;
 }
 
 async function openRoot(dir: string, fsync: boolean): Promise<Root> {
@@ -337,7 +344,13 @@ async function openRoot(dir: string, fsync: boolean): Promise<Root> {
     fsync,
   };
   const objects = createObjects(ground);
-  return { layout, objects, folders: createFolders(ground, objects), copies: createKnownCopies(objects.copyKnown) };
+  return {
+    layout,
+    objects,
+    folders: createFolders(ground, objects),
+    copies: createKnownCopies(objects.copyKnown),
+    smallFiles: fsync ? undefined : createSmallFiles(layout, ground.labels),
+  };
 }
 
 /** A session whose `meta.json` is broken: nothing leads to it any more. */

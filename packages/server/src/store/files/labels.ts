@@ -13,14 +13,8 @@ import {
   writeJson,
 } from './json-file.ts';
 import type { Layout } from './layout.ts';
+import { type FileFacts, revisionOf } from './revision.js';
 import { syncDirectories } from './sync.ts';
-
-/** What tells one content of a file from another without reading it. */
-export interface FileFacts {
-  readonly size: bigint;
-  readonly mtimeNs: bigint;
-  readonly ino: bigint;
-}
 
 /** Labels, the revision of the file they are for, and the path that it was put at. */
 type Entry = ObjectLabels & { readonly revision: string; readonly path?: string };
@@ -142,11 +136,6 @@ export function createLabels(layout: Layout, fsync: boolean): Labels {
       if (fsync) await syncDirectories(dirname(notePath));
     },
   };
-}
-
-/** Changes whenever the content does. */
-export function revisionOf({ size, mtimeNs, ino }: FileFacts): string {
-  return [size, mtimeNs, ino].map((value) => value.toString(36)).join('-');
 }
 
 const SECOND_NS = 1_000_000_000n;

@@ -16,10 +16,11 @@ import type { Directories } from './directories.ts';
 import { hasCode, ifPresent, NO_LINKS } from './fs-errors.ts';
 import { writeJson } from './json-file.ts';
 import type { KnownContent } from './known-copies.ts';
-import { type FileFacts, type Labels, revisionOf } from './labels.ts';
+import type { Labels } from './labels.ts';
 import type { Layout } from './layout.ts';
 import { asConflict, type Reach } from './reach.ts';
 import { readRange } from './read-file.ts';
+import { type FileFacts, revisionOf } from './revision.js';
 
 /** The finished files. The methods that change something expect the caller to hold the target's lock. */
 export interface Objects {
@@ -302,7 +303,7 @@ async function isSameFile(...paths: [string, string]): Promise<boolean> {
   return one !== undefined && one.ino === other?.ino && one.dev === other.dev;
 }
 
-function infoOf(facts: FileFacts, { sha, session, signedBy, origin, ...properties }: ObjectLabels): ObjectInfo {
+export function infoOf(facts: FileFacts, { sha, session, signedBy, origin, ...properties }: ObjectLabels): ObjectInfo {
   const { attributes, authority, headers } = properties;
   return {
     sizeBytes: Number(facts.size),
