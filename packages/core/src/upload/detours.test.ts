@@ -128,6 +128,87 @@ test('an object in the way of an init is looked at where an earlier one may have
   }
 });
 
+test('an earlier init has made an object of the content that it was about, and of no other', () => {
+  const exists = new CosSliceError('exists', 'no');
+  const [ours, other] = ['a'.repeat(40), 'b'.repeat(40)];
+  const after = (recalled: { readonly sha: string; readonly initCalled: boolean }): UploadState => {
+    const recalling = active(recall({ ...first, job: { ...JOB, integrity: 'sha1' } }));
+    const hashing = active(transition(recalling, { type: 'recalled', run: recalling.run, ...recalled }, detours));
+    const hashed = { type: 'hashed', run: hashing.run, hash: { sha: ours, parts: [] } } as const;
+    const { run } = active(transition(hashing, hashed, detours));
+    const failed = { type: 'failed', run, error: exists, nowMs: 0, random: 0, online: true } as const;
+    return transition(transition(hashing, hashed, detours), failed, detours);
+  };
+  expect(after({ sha: ours, initCalled: true })).toMatchObject({ step: 'list', why: { for: 'claim' } });
+  expect(after({ sha: other, initCalled: true })).toMatchObject({ phase: 'failed', error: exists });
+  expect(after({ sha: ours, initCalled: false })).toMatchObject({ phase: 'failed', error: exists });
+});
+
+test('an object where a session was left is ours only after a finish', () => {
+  const recalling = active(recall(first));
+  const next = (finishing?: boolean): UploadState => {
+    const recalled = { type: 'recalled', run: recalling.run, session: 's', finishing } as const;
+    const listing = active(transition(recalling, recalled, detours));
+    return transition(listing, answer(listing, { kind: 'present', location, sizeBytes: 100 }), detours);
+  };
+  expect(next(true)).toMatchObject({ phase: 'done' });
+  expect(next(false)).toMatchObject({ step: 'init' });
+  expect(next()).toMatchObject({ step: 'init' });
+});
+
+test('what makes no object has made none that is in the way', () => {
+  const exists = new CosSliceError('exists', 'no');
+  const slice = { ...UNTRIED, index: 0, attempt: 1 };
+  for (const state of [
+    { ...sending, active: [slice], cursor: 1 },
+    { ...active(list(first, { for: 'adopt' })), attempt: 1 },
+    { ...active(discard(first, 's', true)), attempt: 1 },
+  ] satisfies ActiveState[]) {
+    const of = state.step === 'send' ? 0 : undefined;
+    const event = {
+      type: 'failed',
+      run: state.run,
+      slice: of,
+      error: exists,
+      nowMs: 0,
+      random: 0,
+      online: true,
+    } as const;
+    expect(transition(state, event, detours), state.step).toMatchObject({ phase: 'failed', error: exists });
+  }
+});
+
+test("a session that is listed is ours by its SHA-1, and somebody else's where one was to be told", () => {
+  const [ours, other] = ['a'.repeat(40), 'b'.repeat(40)];
+  const next = (
+    why: Why,
+    before: Partial<ActiveState>,
+    told: { readonly sha?: string; readonly sessionDelete?: true },
+  ) => {
+    const state = active(list({ ...first, ...before } as ActiveState, why));
+    return transition(state, answer(state, { kind: 'listed', ...session, ...told, stored: [] }), detours);
+  };
+  const goesOn = { step: 'send', session: { id: 's' } };
+  const isRefused = { phase: 'failed', error: { code: 'conflict' } };
+  const resume = (id: string): Why => ({ for: 'resume', session: id, finishing: false });
+  // The server has said that ours is unfinished.
+  expect(next({ for: 'adopt' }, { sha: ours }, { sha: ours, sessionDelete: true })).toMatchObject(goesOn);
+  expect(next({ for: 'adopt' }, { sha: ours }, { sessionDelete: true })).toMatchObject(isRefused);
+  expect(next({ for: 'adopt' }, { sha: ours }, { sha: other })).toMatchObject(isRefused);
+  expect(next({ for: 'adopt' }, { sha: ours }, {})).toMatchObject(goesOn);
+  expect(next({ for: 'adopt' }, {}, { sessionDelete: true })).toMatchObject(goesOn);
+  // A record names it.
+  expect(next(resume('s'), { sha: ours }, { sessionDelete: true })).toMatchObject(goesOn);
+  expect(next(resume('left'), { sha: ours }, { sha: ours })).toMatchObject(goesOn);
+  expect(next(resume('left'), { sha: ours }, {})).toMatchObject({ step: 'init' });
+  // One that this upload had left for other content is gone on with where it is told to be about this one.
+  expect(next({ for: 'adopt' }, { sha: ours, foreignSession: 's' }, { sha: ours })).toMatchObject(goesOn);
+  expect(next({ for: 'adopt' }, { sha: ours, foreignSession: 's' }, {})).toMatchObject({
+    step: 'discard',
+    session: 's',
+  });
+});
+
 test('an unfinished upload where an object was in the way is not ours', () => {
   const state = active(list(first, { for: 'claim', error }));
   const reply: Answer = { kind: 'listed', ...session, stored: [] };

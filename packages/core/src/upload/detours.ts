@@ -89,7 +89,7 @@ export const detours: Detours = {
     if (error.code === 'exists') return onExists(state, tries, error);
     if (error.httpStatus === 413 && state.phase === 'sending') return onTooLarge(state, error);
     // What is in no way may stay, where it may not be removed.
-    if (state.step === 'discard' && state.job.hidesSessions) return create({ ...state, cleared: true });
+    if (state.step === 'discard' && state.job.hidesSessions) return create(state);
     // Where the session with the larger slices cannot be removed, its slices are what stands in the way.
     return fail(state, (state.step === 'discard' && state.tooLarge) || error);
   },

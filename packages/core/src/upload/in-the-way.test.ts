@@ -215,7 +215,8 @@ describe('what a lost answer leaves behind', () => {
     const { start, transport, clock } = setUp({
       answer: ({ fields }) => (fields.op === 'upload_slice_finish' ? refuse(-197, 404) : undefined),
     });
-    expect(await clock.runUntil(code(start().done))).toBe('session-lost');
+    const error = await clock.runUntil(start().done.catch((failure) => failure));
+    expect(error).toMatchObject({ code: 'session-lost', cause: { wireCode: -197 } });
     expect(transport.transcript.filter((line) => line === 'upload_slice_init')).toHaveLength(2);
   });
 

@@ -24,6 +24,7 @@ describe('parts with tags', () => {
     ['the last of the size of others', [part(4, 10)], []],
     ['the last too short', [part(3, 10), part(4, 4)], [2]],
     ['behind the end', [part(4, 5), part(5, 10), part(90, 10)], [3]],
+    ['between two slices', [{ offset: 5, length: 10, tag: 't' }], []],
     ['empty', [part(1, 0), part(2, 10)], [1]],
     ['that reach beyond the end', [part(3, 1000)], []],
   ])('%s', (_name, parts, stored) => {
@@ -46,6 +47,22 @@ describe('parts with tags', () => {
     expect(told.map(({ offset }) => offset)).toEqual([0]);
     // Nobody tells what is in it.
     expect(readListed({ ...LAYOUT, integrity: 'md5' }, [part(1, 10)]).unproven).toBeUndefined();
+  });
+
+  test('that are empty, where the content ends, are no parts of it', () => {
+    const { stored, tags } = readListed({ sizeBytes: 20, sliceSizeBytes: 10, integrity: 'none' }, [
+      part(1, 10),
+      part(2, 10),
+      part(3, 0),
+    ]);
+    expect([stored.count, listTags(tags ?? [])]).toEqual([2, ['t1', 't2']]);
+  });
+
+  test('are the only ones to have some', () => {
+    expect(readListed({ ...LAYOUT, integrity: 'md5' }, [{ offset: 0, length: 10 }])).toMatchObject({
+      stored: { count: 1 },
+      tags: undefined,
+    });
   });
 
   test('a slice that is taken out of a set is missing, and no other one is', () => {

@@ -51,7 +51,7 @@ function counts(layout: Layout, range: StoredRange): boolean {
 }
 
 function isProven({ integrity, proven, sliceSizeBytes }: Known, { offset, md5, tag }: StoredRange): boolean {
-  if (tag === undefined || integrity === 'none') return true;
+  if (integrity === 'none') return true;
   // The CRC-64 of the whole takes that of every slice, which an earlier run's record has not.
   if (integrity === 'crc64') return false;
   if (md5 === undefined) return true;

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { CosSliceError } from '../errors.ts';
-import { FOUND, happy, ok, refuse, SHA, SLICE, setUp, switchedNetwork } from '../testing/setting.ts';
+import { FOUND, happy, memoryStore, ok, refuse, SHA, SLICE, setUp, switchedNetwork } from '../testing/setting.ts';
 
 const lost = (): CosSliceError => new CosSliceError('network', 'lost', { remedy: 'backoff' });
 
@@ -28,6 +28,36 @@ describe('a network that is said to be gone', () => {
     const upload = start();
     await clock.runUntil(upload.done);
     expect(transport.mostInFlight).toBe(3);
+  });
+
+  test('keeps no file from being opened, remembered and hashed', async () => {
+    const network = switchedNetwork();
+    const { open, source, transport, clock } = setUp({
+      network,
+      hasher: {
+        async uploadParts(_source, _size, { onProgress, signal }) {
+          onProgress(4 * SLICE);
+          await clock.sleep(1_000, signal);
+          return { sha: SHA, parts: [] };
+        },
+      },
+    });
+    const opens: number[] = [];
+    const looks: string[] = [];
+    const resume = { ...memoryStore(), load: async (key: string) => void looks.push(key) };
+    const openSource = async () => {
+      network.set(false);
+      if (opens.push(clock.nowMs()) === 1) throw lost();
+      return source;
+    };
+    const upload = open(openSource, { integrity: 'sha1', resume });
+    await clock.advance(1_500);
+    expect([opens.length, looks.length]).toEqual([2, 1]);
+    expect(upload.state).toMatchObject({ phase: 'hashing', progress: { hashedBytes: 4 * SLICE } });
+    await clock.advance(1_500);
+    expect(upload.state).toMatchObject({ phase: 'opening', progress: { hashedBytes: 10 * SLICE } });
+    expect(transport.transcript).toEqual([]);
+    await clock.runUntil(upload.done);
   });
 
   test('in the middle leaves what is in flight to tell', async () => {

@@ -43,6 +43,15 @@ describe('slices', () => {
     );
   });
 
+  test('an index that is no slice changes no set', () => {
+    const set = addSlice(createSliceSet(3), 1);
+    for (const index of [-1, 1, 3]) expect(addSlice(set, index)).toBe(set);
+  });
+
+  test('of an empty file nothing is stored where nothing is listed', () => {
+    expect(slicesWithin({ sizeBytes: 0, sliceSizeBytes: 10 }, [])).toMatchObject({ size: 1, count: 0 });
+  });
+
   test('finds the gap behind a million stored slices', () => {
     const layout = { sizeBytes: 1_000_000 * 1024, sliceSizeBytes: 1024 };
     const set = slicesWithin(layout, [

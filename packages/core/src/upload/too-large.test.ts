@@ -108,6 +108,24 @@ describe('a proxy that takes no bodies of the slice size', () => {
     expect(failure).toMatchObject({ httpStatus: 413, message: expect.stringContaining('sliceSize') });
   });
 
+  test.each([
+    ['slices that are small', { size: 8 * MIB, sliceSize: SMALL }, 'upload_slice_data'],
+    [
+      'a file in one slice that is small',
+      { size: SMALL - KIB, sliceSize: MIB, singleRequestMax: 0 },
+      'upload_slice_data',
+    ],
+    ['a file in one request that is small', { size: SMALL - KIB, sliceSize: MIB }, 'upload'],
+  ])('%s gain nothing by smaller ones', async (_name, { size, ...options }, last) => {
+    const { start, clock, transport } = setUp({
+      size,
+      answer: ({ fields }) => (/data|upload$/.test(fields.op ?? '') ? { status: 413, text: 'too large' } : undefined),
+    });
+    expect(await clock.runUntil(code(start(options).done))).toBe('bad-request');
+    expect(transport.transcript.filter((line) => /delete|init/.test(line)).length).toBeLessThanOrEqual(1);
+    expect(transport.transcript.at(-1)).toContain(last);
+  });
+
   test('slices that are as small as they get are not made smaller', async () => {
     const { start, clock, transport } = setUp({
       size: 8 * MIB,

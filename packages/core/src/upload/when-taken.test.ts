@@ -1,9 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { CosSliceError } from '../errors.ts';
+import type { Answer as Reply } from '../protocol/operations.ts';
 import { type Answer, code, FOUND, listed, memoryStore, ok, refuse, SLICE, sends, setUp } from '../testing/setting.ts';
 import { detours } from './detours.ts';
-import { initialState } from './state.ts';
-import { create, discard, fail, list, succeed } from './steps.ts';
+import { type ActiveState, initialState, isOver, type Job, type UploadEvent, type UploadState } from './state.ts';
+import { create, discard, fail, initiate, list, recall, succeed } from './steps.ts';
 import { transition } from './transition.ts';
 import { type Plain, whenTaken } from './when-taken.ts';
 
@@ -216,8 +217,87 @@ test.each([
   expect(whenTaken.pathOf(path, initialState(job))).toBe(path);
 });
 
-test('what is over stays over', () => {
-  const state = initialState({ overwrite: 'rename' } as Parameters<typeof initialState>[0]);
-  const over = whenTaken.transition(PLAIN, state, { type: 'cancelled', reason: 'enough' });
-  expect(whenTaken.transition(PLAIN, over, { type: 'resumed' })).toBe(over);
+describe('the machine', () => {
+  const exists = new CosSliceError('exists', 'taken');
+  const JOB: Job = {
+    sizeBytes: 100,
+    sliceSizeBytes: 64,
+    singleMaxBytes: -1,
+    integrity: 'none',
+    overwrite: 'rename',
+    onConflict: 'error',
+    retry: { attempts: 2, attemptsPerUpload: 9, baseDelayMs: 0, maxDelayMs: 0 },
+  };
+  const first = (more: Partial<Job> = {}): ActiveState => active(initialState({ ...JOB, ...more }));
+  const failure = (state: ActiveState, error: CosSliceError): UploadState => {
+    const event = { type: 'failed', run: state.run, error, nowMs: 0, random: 0, online: true } as const;
+    return whenTaken.transition(PLAIN, state, event);
+  };
+  const replied = (run: number, reply: Reply): UploadEvent => ({ type: 'replied', run, reply });
+
+  test('what is over stays over', () => {
+    const over = whenTaken.transition(PLAIN, first(), { type: 'cancelled', reason: 'enough' });
+    expect(whenTaken.transition(PLAIN, over, { type: 'resumed' })).toBe(over);
+    const failed = fail(first(), exists);
+    expect(whenTaken.transition(PLAIN, failed, { type: 'resumed' })).toBe(failed);
+  });
+
+  test('an answer to an earlier question says nothing of the name that is looked for now', () => {
+    const looking = active(list(first(), { for: 'name', taken: 0, error: exists }));
+    expect(whenTaken.transition(PLAIN, looking, replied(looking.run - 1, { kind: 'absent' }))).toBe(looking);
+    expect(whenTaken.transition(PLAIN, looking, replied(looking.run, { kind: 'absent' }))).not.toBe(looking);
+  });
+
+  test('the last name that is tried is the 16,384th', () => {
+    const taken = (name: number): UploadState => {
+      const looking = active(list({ ...first(), name }, { for: 'name', taken: name / 2, error: exists }));
+      return whenTaken.transition(PLAIN, looking, replied(looking.run, { kind: 'present', location: LOCATION }));
+    };
+    expect(taken(8192)).toMatchObject({ step: 'list', name: 16_384 });
+    expect(taken(16_384)).toMatchObject({ phase: 'failed', error: exists });
+  });
+
+  test('a session is removed when its name is found to be taken, and then another name is looked for', () => {
+    const hides = { hidesSessions: true };
+    const claim = active(list(first(hides), { for: 'claim', error: exists, session: 's', sliceSizeBytes: 64 }));
+    const absent = replied(claim.run, { kind: 'absent' });
+    const discarding = active(whenTaken.transition(PLAIN, claim, absent));
+    expect(discarding).toMatchObject({ step: 'discard', session: 's', exact: true });
+    const next = { step: 'list', name: 1, why: { for: 'name' } };
+    const gone = replied(discarding.run, { kind: 'discarded' });
+    expect(whenTaken.transition(PLAIN, discarding, gone)).toMatchObject(next);
+    // One that may not be removed stays, and is in no way.
+    expect(failure(discarding, new CosSliceError('unauthorized', 'no'))).toMatchObject(next);
+    expect(whenTaken.transition(PLAIN, discarding, { type: 'cancelled', reason: 'enough' })).toMatchObject({
+      phase: 'cancelled',
+      reason: 'enough',
+    });
+    // Before there is a session, none is removed.
+    expect(failure(active(initiate(first(hides))), exists)).toMatchObject(next);
+    expect(failure(active(list(first(hides), { for: 'adopt' })), exists)).toMatchObject(next);
+  });
+
+  test('another upload in the way is no object that is to be left alone', () => {
+    const conflict = new CosSliceError('conflict', 'another upload');
+    const at = (overwrite: 'skip' | 'rename') => failure(active(initiate(first({ overwrite }))), conflict);
+    expect(at('skip')).toMatchObject({ phase: 'failed', error: conflict });
+    expect(at('rename')).toMatchObject({ step: 'list', name: 1 });
+  });
+
+  test('hashing goes on from where an earlier run has left it, after a look', () => {
+    const checkpoint = { hashedBytes: 64, data: 'half' };
+    const recalling = active(recall(first({ overwrite: 'skip', integrity: 'sha1' })));
+    const recalled = { type: 'recalled', run: recalling.run, checkpoint } as const;
+    const looking = active(whenTaken.transition(PLAIN, recalling, recalled));
+    expect(looking).toMatchObject({ step: 'list', why: { for: 'look' } });
+    const absent = replied(looking.run, { kind: 'absent' });
+    expect(whenTaken.transition(PLAIN, looking, absent)).toMatchObject({ step: 'hash', checkpoint });
+  });
 });
+
+const LOCATION = { accessUrl: 'a', sourceUrl: 'b', url: 'c', resourcePath: 'd' };
+
+function active(state: UploadState): ActiveState {
+  if (isOver(state)) throw new Error(`it is over: ${state.phase}`);
+  return state;
+}

@@ -29,10 +29,10 @@ const MAX_REFUSED = 64;
 export const whenTaken: WhenTaken = {
   transition(plain, before, event) {
     const state = event.type === 'recalled' && 'name' in before ? { ...before, name: event.name ?? 0 } : before;
-    if ('step' in state && state.step === 'list' && isAnswer(state, event)) return onLook(plain, state, event.reply);
+    if ('step' in state && isLooking(state) && isAnswer(state, event)) return onLook(plain, state, event.reply);
     const next = plain.transition(state, event);
     const { overwrite } = next.job;
-    if ('step' in state && state.step === 'discard' && state.ousted) {
+    if ('ousted' in state && state.ousted) {
       // Gone, or not to be removed: either way there is an end of it.
       const isOver = next.phase !== 'cancelled' && !('step' in next && next.step === 'discard');
       return isOver ? onTaken(plain, state, state.ousted) : next;
@@ -58,8 +58,8 @@ type Look = Extract<Why, { readonly for: 'look' | 'name' }>;
 type Looking = Listing & { readonly why: Look };
 type Heard = UploadEvent & { readonly type: 'replied' };
 
-function isAnswer(state: Listing, event: UploadEvent): event is Heard {
-  return event.type === 'replied' && event.run === state.run && isLooking(state);
+function isAnswer(state: Looking, event: UploadEvent): event is Heard {
+  return event.type === 'replied' && event.run === state.run;
 }
 
 function isLooking(state: ActiveState): state is Looking {
@@ -67,9 +67,8 @@ function isLooking(state: ActiveState): state is Looking {
 }
 
 /** What is at the path, or at one that is tried, has become known. */
-function onLook(plain: Plain, before: Listing, reply: Answer): UploadState {
+function onLook(plain: Plain, before: Looking, reply: Answer): UploadState {
   const state = { ...before, contacted: true, failures: 0, probeAtMs: undefined };
-  if (!isLooking(state)) return state;
   const { why } = state;
   if (why.for === 'look') {
     if (reply.kind === 'present') {
