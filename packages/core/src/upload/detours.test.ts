@@ -2,29 +2,12 @@ import { expect, test } from 'vitest';
 import { CosSliceError } from '../errors.ts';
 import { jsonApi } from '../protocol/json-api/index.ts';
 import type { Answer } from '../protocol/operations.ts';
+import { active, begun, JOB } from '../testing/states.ts';
 import { detours } from './detours.ts';
-import {
-  type ActiveState,
-  initialState,
-  isOver,
-  type Job,
-  type Tries,
-  UNTRIED,
-  type UploadState,
-  type Why,
-} from './state.ts';
+import { type ActiveState, type Tries, UNTRIED, type UploadState, type Why } from './state.ts';
 import { discard, finishIfComplete, hash, initiate, list, recall, sendFrom } from './steps.ts';
 import { transition } from './transition.ts';
 
-const JOB: Job = {
-  sizeBytes: 100,
-  sliceSizeBytes: 64,
-  singleMaxBytes: -1,
-  integrity: 'none',
-  overwrite: false,
-  onConflict: 'error',
-  retry: { attempts: 2, attemptsPerUpload: 9, baseDelayMs: 0, maxDelayMs: 0 },
-};
 const error = new CosSliceError('bad-request', 'no');
 const location = { accessUrl: 'a', sourceUrl: 'b', url: 'c', resourcePath: 'd' };
 const session = { session: 's', sliceSizeBytes: 64, serial: false };
@@ -42,7 +25,7 @@ const ANSWERS: readonly Answer[] = [
   { kind: 'discarded' },
 ];
 
-const first = active(initialState(JOB));
+const first = begun();
 const sending = sendFrom(first, 64, { id: 's', serial: false });
 const started = active(transition(sending, { type: 'started', run: sending.run, slice: 0 }));
 const whole = { size: 2, count: 2, pages: [[3]] };
@@ -306,9 +289,4 @@ test('a comparison counts while slices are sent, and where detours are there', (
 function answer(state: ActiveState, reply: Answer) {
   const slice = state.step === 'send' ? 0 : undefined;
   return { type: 'replied', run: state.run, slice, reply } as const;
-}
-
-function active(state: UploadState): ActiveState {
-  if (isOver(state)) throw new Error(`it is over: ${state.phase}`);
-  return state;
 }

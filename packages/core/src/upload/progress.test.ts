@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { CosSliceError } from '../errors.ts';
-import { FOUND, happy, KEY, listed, memoryStore, ok, record, refuse, SLICE, setUp } from '../testing/setting.ts';
+import { FOUND, happy, KEY, listed, memoryStore, ok, record, refuse, SHA, SLICE, setUp } from '../testing/setting.ts';
+import { readMeter } from './progress.ts';
 import { SLICE_IN_FLIGHT, SLICE_RETRYING, SLICE_WAITING, type UploadSnapshot } from './upload.ts';
 
 describe('progress', () => {
@@ -166,6 +167,64 @@ describe('numbers beside each other', () => {
     await clock.runUntil(upload.done);
   });
 
+  test('do not count what was under way of an attempt that has failed, and how fast it was', async () => {
+    let attempts = 0;
+    const { start, clock } = setUp({
+      size: 4 * SLICE,
+      options: { concurrency: 1, retry: { baseDelayMs: 1 } },
+      answer: async ({ fields, context }) => {
+        if (fields.op !== 'upload_slice_data') return happy({ fields });
+        attempts += 1;
+        context.onConnected();
+        context.onSent(SLICE / 4);
+        await clock.sleep(1_000, context.signal);
+        if (attempts === 1) {
+          context.onSent((SLICE * 3) / 4);
+          await clock.sleep(1_000, context.signal);
+          return new CosSliceError('network', 'reset', { remedy: 'backoff' });
+        }
+        context.onSent(SLICE / 2);
+        await clock.sleep(10_000, context.signal);
+        return happy({ fields });
+      },
+    });
+    const upload = start();
+    await clock.advance(1_500);
+    // A quarter is in buffers.
+    expect(upload.state.progress.fraction).toBe(0.125);
+    await clock.advance(3_000);
+    expect(attempts).toBe(2);
+    expect(upload.state.progress.fraction).toBe(0.125);
+    await clock.runUntil(upload.done);
+  });
+
+  test('tell how fast each phase is by what that phase is through with', async () => {
+    const { start, clock } = setUp({
+      options: { concurrency: 1, integrity: 'sha1' },
+      hasher: {
+        async uploadParts(_source, _size, { onProgress, signal }) {
+          for (const slices of [0, 4, 8]) {
+            onProgress(slices * SLICE);
+            await clock.sleep(1_000, signal);
+          }
+          return { sha: SHA, parts: [] };
+        },
+      },
+      answer: async ({ fields, context }) => {
+        await clock.sleep(fields.op === 'upload_slice_data' ? 1_000 : 0, context.signal);
+        return happy({ fields });
+      },
+    });
+    const upload = start();
+    await clock.advance(1_100);
+    expect(upload.state).toMatchObject({ phase: 'hashing' });
+    expect(upload.state.progress).toMatchObject({ bytesPerSecond: 4 * SLICE, hashedBytes: 4 * SLICE, etaMs: 1500 });
+    await clock.advance(4_000);
+    expect(upload.state).toMatchObject({ phase: 'sending' });
+    expect(upload.state.progress).toMatchObject({ bytesPerSecond: SLICE, hashedBytes: 10 * SLICE });
+    await clock.runUntil(upload.done);
+  });
+
   test('are true from the first snapshot on: opening, with the size that is known', async () => {
     const { open, source, clock } = setUp({});
     const upload = open(async () => source, {}, 7 * SLICE);
@@ -191,5 +250,29 @@ describe('numbers beside each other', () => {
     }
     expect(looked.state.progress).toEqual(left.state.progress);
     await clock.runUntil(Promise.all([looked.done, left.done]));
+  });
+});
+
+describe('the moving average of the speed', () => {
+  const first = readMeter(undefined, 'sending', 0, 0);
+
+  test('begins with the first quarter of a second, and is not moved by less', () => {
+    expect(first.bytesPerMs).toBe(0);
+    expect(readMeter(first, 'sending', 1000, 249)).toBe(first);
+    expect(readMeter(first, 'sending', 1000, 250)).toEqual({ phase: 'sending', bytes: 1000, atMs: 250, bytesPerMs: 4 });
+  });
+
+  test('moves towards the present speed, the more the longer it lasts', () => {
+    const second = readMeter(first, 'sending', 1000, 250);
+    expect(readMeter(second, 'sending', 3000, 500).bytesPerMs).toBeCloseTo(4.32, 2);
+    expect(readMeter(second, 'sending', 25_000, 3250).bytesPerMs).toBeCloseTo(6.53, 2);
+    expect(readMeter(second, 'sending', 1000, 3250).bytesPerMs).toBeCloseTo(1.47, 2);
+    // What is shown again after a session was lost is no speed backwards.
+    expect(readMeter(second, 'sending', 0, 3250).bytesPerMs).toBeCloseTo(1.47, 2);
+  });
+
+  test('begins anew with each phase', () => {
+    const second = readMeter(first, 'hashing', 1000, 250);
+    expect(second).toEqual({ phase: 'hashing', bytes: 1000, atMs: 250, bytesPerMs: 0 });
   });
 });

@@ -1,24 +1,10 @@
 import { expect, test } from 'vitest';
-import { initialState, type Job, type Sending, UNTRIED, type UploadEvent, type UploadState } from './state.ts';
+import { begun } from '../testing/states.ts';
+import { UNTRIED, type UploadEvent, type UploadState } from './state.ts';
 import { sendFrom } from './steps.ts';
 import { transition } from './transition.ts';
 
-const JOB: Job = {
-  sizeBytes: 40,
-  sliceSizeBytes: 10,
-  singleMaxBytes: -1,
-  integrity: 'none',
-  overwrite: false,
-  onConflict: 'error',
-  retry: { attempts: 2, attemptsPerUpload: 9, baseDelayMs: 0, maxDelayMs: 0 },
-};
-
-function begin(sizeBytes = JOB.sizeBytes): Sending {
-  const state = initialState({ ...JOB, sizeBytes });
-  if (!('seated' in state)) throw new Error('it is over');
-  return sendFrom(state, 10, { id: 's', serial: false });
-}
-
+const begin = (sizeBytes = 40) => sendFrom(begun({ sizeBytes }), 10, { id: 's', serial: false });
 const after = (state: UploadState, ...events: UploadEvent[]): UploadState =>
   events.reduce((one, event) => transition(one, event), state);
 

@@ -2,8 +2,9 @@ import { describe, expect, test } from 'vitest';
 import { CosSliceError } from '../errors.ts';
 import type { Answer as Reply } from '../protocol/operations.ts';
 import { type Answer, code, FOUND, listed, memoryStore, ok, refuse, SLICE, sends, setUp } from '../testing/setting.ts';
+import { active, begun } from '../testing/states.ts';
 import { detours } from './detours.ts';
-import { type ActiveState, initialState, isOver, type Job, type UploadEvent, type UploadState } from './state.ts';
+import { type ActiveState, initialState, type Job, type UploadEvent, type UploadState } from './state.ts';
 import { create, discard, fail, initiate, list, recall, succeed } from './steps.ts';
 import { transition } from './transition.ts';
 import { type Plain, whenTaken } from './when-taken.ts';
@@ -219,16 +220,7 @@ test.each([
 
 describe('the machine', () => {
   const exists = new CosSliceError('exists', 'taken');
-  const JOB: Job = {
-    sizeBytes: 100,
-    sliceSizeBytes: 64,
-    singleMaxBytes: -1,
-    integrity: 'none',
-    overwrite: 'rename',
-    onConflict: 'error',
-    retry: { attempts: 2, attemptsPerUpload: 9, baseDelayMs: 0, maxDelayMs: 0 },
-  };
-  const first = (more: Partial<Job> = {}): ActiveState => active(initialState({ ...JOB, ...more }));
+  const first = (more: Partial<Job> = {}): ActiveState => begun({ overwrite: 'rename', ...more });
   const failure = (state: ActiveState, error: CosSliceError): UploadState => {
     const event = { type: 'failed', run: state.run, error, nowMs: 0, random: 0, online: true } as const;
     return whenTaken.transition(PLAIN, state, event);
@@ -296,8 +288,3 @@ describe('the machine', () => {
 });
 
 const LOCATION = { accessUrl: 'a', sourceUrl: 'b', url: 'c', resourcePath: 'd' };
-
-function active(state: UploadState): ActiveState {
-  if (isOver(state)) throw new Error(`it is over: ${state.phase}`);
-  return state;
-}

@@ -5,7 +5,7 @@ import { xmlElement } from './writer.ts';
 
 test('reads what servers send: declarations, name spaces, entities, CDATA, comments, empty elements', () => {
   const root = readXml(`\uFEFF<?xml version="1.0" encoding="UTF-8"?>
-    <!-- made by hand -->
+    <?made by="a > b"?><!-- made <by> hand -->
     <s3:ListPartsResult xmlns:s3="http://s3.amazonaws.com/doc/2006-03-01/">
       <Key>a&#x20;b &amp; c&#33; &unknown;</Key><Empty/><Also></Also>
       <Part ><PartNumber>1</PartNumber><ETag>&quot;abc&quot;</ETag></Part >
@@ -32,6 +32,10 @@ test.each([
   '<>',
   '<!-- <a/>',
   '<![CDATA[a]]>',
+  '<![CDATA[a]]><a/>',
+  '<!DOCTYPE a><a/>',
+  '<></>',
+  '<a:/>',
   '<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>',
   '<a>'.repeat(100) + '</a>'.repeat(100),
 ])('does not read %j', (text) => {
