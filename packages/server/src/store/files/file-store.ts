@@ -220,9 +220,9 @@ export function fileStore(dir: string, options: FileStoreOptions = {}): Store {
       const { objects, smallFiles } = await ready();
       const { room, sizeBytes, handOver } = spool as ObjectSpool;
       const hash = targetHash(target);
-      const placeSmall = async () => room && smallFiles?.place(room, sizeBytes, target, labels, overwrite);
       try {
-        const placed = await withLock(hash, placeSmall);
+        const placed =
+          room && (await withLock(hash, async () => smallFiles?.place(room, sizeBytes, target, labels, overwrite)));
         if (placed) return placed;
         return await handOver(fsync, (path) => withLock(hash, () => objects.place(path, target, labels, overwrite)));
       } finally {

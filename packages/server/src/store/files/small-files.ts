@@ -63,49 +63,49 @@ export function createSmallFiles(layout: Layout, labels: Labels): SmallFiles {
   const free = Array.from({ length: ROOMS }, (_, index) => index);
   /** Buckets where each attempt would be in vain. */
   const unfit = new Set<string>();
-  let waiting: Asked[] = [];
-  let running: Asked[] = [];
+  /** In the order in which the thread gets to them; those from `posted` on are still to be told to it. */
+  const asked: Asked[] = [];
+  let posted = 0;
   let thread: Worker | undefined;
   let isBroken = false;
 
   function giveUp(): void {
     isBroken = true;
-    for (const { resolve } of [...running.splice(0), ...waiting.splice(0)]) resolve({});
+    posted = 0;
+    for (const { resolve } of asked.splice(0)) resolve({});
   }
 
   function start(): Worker {
     const workerData: SmallMemory = { memory, roomBytes: ROOM_BYTES };
     // Without the parent's flags: a loader or an inspector port is not for the worker.
     const worker = new Worker(new URL('./small-worker.js', import.meta.url), { workerData, execArgv: [] });
-    worker.on('message', (placed: readonly SmallPlaced[]) => {
-      const done = running;
-      running = [];
-      next();
-      for (const [index, { resolve }] of done.entries()) resolve(placed[index] ?? {});
+    worker.on('message', (placed: SmallPlaced) => {
+      posted--;
+      asked.shift()?.resolve(placed);
+      if (asked.length === 0) worker.unref();
     });
     worker.on('error', giveUp);
     worker.on('exit', giveUp);
     return worker;
   }
 
-  function next(): void {
-    if (running.length > 0) return;
-    if (waiting.length === 0) return thread?.unref();
+  function post(): void {
+    const jobs = asked.slice(posted).map(({ job }) => job);
+    posted = asked.length;
     try {
       thread ??= start();
     } catch {
       return giveUp();
     }
-    [running, waiting] = [waiting, []];
     thread.ref();
-    thread.postMessage(running.map(({ job }) => job));
+    thread.postMessage(jobs);
   }
 
   function ask(job: SmallJob): Promise<SmallPlaced> {
     return new Promise((resolve) => {
-      waiting.push({ job, resolve });
+      asked.push({ job, resolve });
       // Once whoever else has one in this turn has said so.
-      if (waiting.length === 1 && running.length === 0) setImmediate(next);
+      if (asked.length === posted + 1) setImmediate(post);
     });
   }
 

@@ -8,8 +8,8 @@ import { placeSmall } from './place-small.js';
 const { memory, roomBytes } = workerData;
 
 parentPort?.on('message', (/** @type {readonly SmallJob[]} */ jobs) => {
-  const placed = jobs.map(({ object, room, sizeBytes }) =>
-    placeSmall(object, new Uint8Array(memory, room * roomBytes, sizeBytes)),
-  );
-  parentPort?.postMessage(placed);
+  // One after another: who has sent the first goes on while the others are put in place.
+  for (const { object, room, sizeBytes } of jobs) {
+    parentPort?.postMessage(placeSmall(object, new Uint8Array(memory, room * roomBytes, sizeBytes)));
+  }
 });
