@@ -14,7 +14,7 @@ const ANY_PAGE = {
 const XML_TYPE = { ...ANY_PAGE, 'Content-Type': 'application/xml' };
 
 /**
- * The COS JSON API: init, data, finish, and the old one-operation form.
+ * The COS JSON API: init, data, finish, the old one-operation form, whole files, and a directory with nothing in it.
  *
  * @returns {SinkHandler}
  */
@@ -24,7 +24,7 @@ export function cosJsonSink() {
   return ({ url, peek }) => {
     const path = url.split('?', 1)[0] ?? '';
     const place = { url: path, access_url: path, source_url: path, resource_path: path };
-    const op = field(peek, 'op');
+    const op = field(peek, 'op') ?? new URLSearchParams(url.slice(path.length)).get('op');
     const offset = field(peek, 'offset');
     if (op === 'upload_slice_data' || (op === 'upload_slice' && offset !== undefined)) {
       const upload = uploads.get(path) ?? { sizeBytes: 0, sliceSizeBytes: 0 };
@@ -38,7 +38,8 @@ export function cosJsonSink() {
       uploads.set(path, { sizeBytes: Number(field(peek, 'filesize')), sliceSizeBytes });
       return success({ session: 'bench-session', slice_size: sliceSizeBytes, offset: 0 });
     }
-    if (op === 'upload_slice_finish') return success(place);
+    if (op === 'upload_slice_finish' || op === 'upload') return success(place);
+    if (op === 'list') return success({ infos: [], listover: true, context: '' });
     return { status: 400, headers: JSON_TYPE, body: JSON.stringify({ code: -5999, message: `no ${op} here` }) };
   };
 }
