@@ -64,8 +64,7 @@ function viewProgress(
   const total = sliceCount(layout);
   const confirmed = state.phase === 'done' ? sizeBytes : 'stored' in reached ? bytesIn(layout, reached.stored) : 0;
   // As many as the bytes beside them stand for, also while a session that was lost is made up for.
-  const counted = 'stored' in reached && confirmed === confirmedBytes;
-  const stored = counted ? reached.stored.count : Math.ceil(confirmedBytes / layout.sliceSizeBytes);
+  const stored = Math.ceil(confirmedBytes / layout.sliceSizeBytes);
   const active = state.phase === 'sending' ? state.active : [];
   const doneBytes = metered(state, counts);
   const { bytesPerMs } = readMeter(counts.meter, state.phase, doneBytes, nowMs);

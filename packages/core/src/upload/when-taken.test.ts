@@ -4,8 +4,8 @@ import type { Answer as Reply } from '../protocol/operations.ts';
 import { type Answer, code, FOUND, listed, memoryStore, ok, refuse, SLICE, sends, setUp } from '../testing/setting.ts';
 import { active, begun } from '../testing/states.ts';
 import { detours } from './detours.ts';
-import { type ActiveState, initialState, type Job, type UploadEvent, type UploadState } from './state.ts';
-import { create, discard, fail, initiate, list, recall, succeed } from './steps.ts';
+import { type ActiveState, initialState, type Job, UNTRIED, type UploadEvent, type UploadState } from './state.ts';
+import { create, discard, fail, initiate, list, recall, sendFrom, sendSingle, succeed } from './steps.ts';
 import { transition } from './transition.ts';
 import { type Plain, whenTaken } from './when-taken.ts';
 
@@ -222,7 +222,8 @@ describe('the machine', () => {
   const exists = new CosSliceError('exists', 'taken');
   const first = (more: Partial<Job> = {}): ActiveState => begun({ overwrite: 'rename', ...more });
   const failure = (state: ActiveState, error: CosSliceError): UploadState => {
-    const event = { type: 'failed', run: state.run, error, nowMs: 0, random: 0, online: true } as const;
+    const slice = state.step === 'send' ? 0 : undefined;
+    const event = { type: 'failed', run: state.run, slice, error, nowMs: 0, random: 0, online: true } as const;
     return whenTaken.transition(PLAIN, state, event);
   };
   const replied = (run: number, reply: Reply): UploadEvent => ({ type: 'replied', run, reply });
@@ -264,7 +265,14 @@ describe('the machine', () => {
       phase: 'cancelled',
       reason: 'enough',
     });
+    const sending = sendFrom(first(hides), 64, { id: 's', serial: false });
+    expect(failure({ ...sending, active: [{ ...UNTRIED, index: 0 }] }, exists)).toMatchObject({
+      step: 'discard',
+      session: 's',
+    });
     // Before there is a session, none is removed.
+    const single = sendSingle(first({ ...hides, singleMaxBytes: 100 }));
+    expect(failure({ ...single, active: [{ ...UNTRIED, index: 0 }] }, exists)).toMatchObject(next);
     expect(failure(active(initiate(first(hides))), exists)).toMatchObject(next);
     expect(failure(active(list(first(hides), { for: 'adopt' })), exists)).toMatchObject(next);
   });
@@ -274,6 +282,8 @@ describe('the machine', () => {
     const at = (overwrite: 'skip' | 'rename') => failure(active(initiate(first({ overwrite }))), conflict);
     expect(at('skip')).toMatchObject({ phase: 'failed', error: conflict });
     expect(at('rename')).toMatchObject({ step: 'list', name: 1 });
+    const lost = new CosSliceError('session-lost', 'to another upload');
+    expect(failure(active(initiate(first())), lost)).toMatchObject({ step: 'list', name: 1 });
   });
 
   test('hashing goes on from where an earlier run has left it, after a look', () => {

@@ -250,7 +250,7 @@ describe('replies', () => {
 
   test('XML, as the real COS answers where the JSON API is not reached, is read', () => {
     const xml = (code: string, message: string): string =>
-      `<?xml version='1.0' encoding='utf-8' ?>\n<Error>\n<Code>${code}</Code><Message>${message}</Message><Resource></Resource>` +
+      `<?xml version='1.0' encoding='utf-8' ?>\n\n<Error>\n<Code>${code}</Code><Message>${message}</Message><Resource></Resource>` +
       '<RequestId>NTk0MWUx</RequestId></Error>';
     expect(reply(INIT, xml('InvalidRequest', 'Missing header:\n Appid &amp; more'), 400)).toMatchObject({
       error: {
@@ -267,6 +267,9 @@ describe('replies', () => {
     });
     expect(reply(SLICE, xml('InternalError', 'x'), 500)).toMatchObject({ error: { remedy: 'backoff' } });
     expect(reply(INIT, xml('NoSuchBucket', 'x'), 404)).toMatchObject({ error: { code: 'bucket-not-found' } });
+    expect(reply(INIT, xml('NoSuchKey', '&lt;a&gt; &quot;b&quot; &apos;c&apos;'), 404)).toMatchObject({
+      error: { code: 'not-found', message: expect.stringContaining(`(server: NoSuchKey <a> "b" 'c')`) },
+    });
     const keys = {
       error: { code: 'unauthorized', message: expect.stringMatching(/application id, bucket, secret id/) },
     };

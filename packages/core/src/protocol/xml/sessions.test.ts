@@ -51,6 +51,9 @@ test('takes nothing else for a list', async () => {
     '<html/>',
     '<ListBucketResult/>',
     '<ListMultipartUploadsResult><Upload/></ListMultipartUploadsResult>',
+    `<ListMultipartUploadsResult>${upload('a', '1')}${upload('b', '')}</ListMultipartUploadsResult>`,
+    `<ListMultipartUploadsResult>${upload('a', '1')}${upload('', '2')}</ListMultipartUploadsResult>`,
+    '<ListMultipartUploadsResult><IsTruncated>true</IsTruncated></ListMultipartUploadsResult>',
   ]) {
     expect(await WIRE.decode(ask, answer(body), AT)).toMatchObject({ kind: 'failed', error: { code: 'bad-reply' } });
   }
