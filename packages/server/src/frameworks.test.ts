@@ -152,7 +152,18 @@ describe('a body that was read before', () => {
     expect((await ask(withContent, rawBody)).json().code).toBe(0);
   });
 
-  const swallow: express.RequestHandler = (req, _res, next) => void req.on('end', () => next()).resume();
+  const leaves =
+    (body?: unknown): express.RequestHandler =>
+    (req, _res, next) =>
+      void req.on('end', () => next(void (body !== undefined && Object.assign(req, { body })))).resume();
+  const swallow = leaves();
+  const UNTYPED = { Authorization: sign() };
+
+  test('as an empty object is one of JSON', async () => {
+    const { status, body } = await ask({ ...asJson, body: '{}' }, express.json());
+    expect([status, JSON.parse(body.toString()).message]).toEqual([400, expect.stringContaining('op')]);
+    expect(body.toString()).not.toContain('was read before');
+  });
 
   test.each([
     [
@@ -170,6 +181,10 @@ describe('a body that was read before', () => {
     ],
     ['by nobody who kept it', asForm, swallow],
     ['by nobody who kept the JSON', asJson, swallow],
+    ['by somebody who left an empty object for a form', asForm, leaves({})],
+    ['by somebody who left an empty object for nobody knows what', { ...asForm, headers: UNTYPED }, leaves({})],
+    ['by somebody who left a list', asJson, leaves([1])],
+    ['by somebody who left a number', asJson, leaves(7)],
   ])('%s is refused at once with the reason', async (_, request, parser) => {
     const reply = await ask(request, parser);
     expect([reply.status, reply.json().code]).toEqual([400, -5999]);

@@ -114,7 +114,7 @@ test('an object in the way of an init is looked at where an earlier one may have
 test('an earlier init has made an object of the content that it was about, and of no other', () => {
   const exists = new CosSliceError('exists', 'no');
   const [ours, other] = ['a'.repeat(40), 'b'.repeat(40)];
-  const after = (recalled: { readonly sha: string; readonly initCalled: boolean }): UploadState => {
+  const after = (recalled: { readonly sha: string; readonly initCalled?: boolean }): UploadState => {
     const recalling = active(recall({ ...first, job: { ...JOB, integrity: 'sha1' } }));
     const hashing = active(transition(recalling, { type: 'recalled', run: recalling.run, ...recalled }, detours));
     const hashed = { type: 'hashed', run: hashing.run, hash: { sha: ours, parts: [] } } as const;
@@ -125,6 +125,7 @@ test('an earlier init has made an object of the content that it was about, and o
   expect(after({ sha: ours, initCalled: true })).toMatchObject({ step: 'list', why: { for: 'claim' } });
   expect(after({ sha: other, initCalled: true })).toMatchObject({ phase: 'failed', error: exists });
   expect(after({ sha: ours, initCalled: false })).toMatchObject({ phase: 'failed', error: exists });
+  expect(after({ sha: ours })).toMatchObject({ phase: 'failed', error: exists });
 });
 
 test('an object where a session was left is ours only after a finish', () => {

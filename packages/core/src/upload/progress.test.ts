@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { CosSliceError } from '../errors.ts';
 import { FOUND, happy, KEY, listed, memoryStore, ok, record, refuse, SHA, SLICE, setUp } from '../testing/setting.ts';
+import { createNotifier } from './notifier.ts';
 import { readMeter } from './progress.ts';
 import { SLICE_IN_FLIGHT, SLICE_RETRYING, SLICE_WAITING, type UploadSnapshot } from './upload.ts';
 
@@ -275,4 +276,26 @@ describe('the moving average of the speed', () => {
     const second = readMeter(first, 'hashing', 1000, 250);
     expect(second).toEqual({ phase: 'hashing', bytes: 1000, atMs: 250, bytesPerMs: 0 });
   });
+});
+
+test('what changes too soon after a notification is told in the next one', async () => {
+  let value = 0;
+  const { notify, subscribe } = createNotifier(
+    () => 0,
+    () => value,
+  );
+  const told: number[] = [];
+  subscribe((one) => told.push(one));
+  for (value = 1; value <= 3; value += 1) notify(false);
+  value = 3;
+  expect(told).toEqual([1]);
+  await expect.poll(() => told).toEqual([1, 3]);
+});
+
+test('whoever asks for nothing but progress is told of it, to the end', async () => {
+  const { start, clock } = setUp({});
+  const fractions: number[] = [];
+  await clock.runUntil(start({ onProgress: ({ fraction }) => void fractions.push(fraction) }).done);
+  expect(fractions.at(-1)).toBe(1);
+  expect(fractions.length).toBeGreaterThan(2);
 });

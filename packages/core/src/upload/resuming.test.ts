@@ -364,3 +364,46 @@ describe('resume', () => {
     expect((await clock.runUntil(start().done)).instant).toBe(false);
   });
 });
+
+test('hashing that was cut off goes on from its last checkpoint, which is kept now and then', async () => {
+  const resume = memoryStore();
+  const from: unknown[] = [];
+  const saved: unknown[] = [];
+  const { start, clock } = setUp({
+    options: { integrity: 'sha1', resume },
+    hasher: {
+      async uploadParts(_source, _size, { from: checkpoint, onCheckpoint, signal }) {
+        from.push(checkpoint);
+        for (let slices = 1; from.length === 1 && slices < 10; slices += 1) {
+          onCheckpoint({ hashedBytes: slices * SLICE, data: `${slices}` });
+          await clock.sleep(1_000, signal);
+          saved.push(resume.records.get(KEY)?.hash?.data);
+        }
+        return { sha: SHA, parts: [] };
+      },
+    },
+  });
+  const controller = new AbortController();
+  const first = start({ signal: controller.signal });
+  await clock.advance(6_500);
+  controller.abort('crash');
+  await clock.runUntil(first.done.catch(() => {}));
+  const last = resume.records.get(KEY)?.hash;
+  expect(last?.hashedBytes).toBeGreaterThan(SLICE);
+  // Not at each of them.
+  expect(new Set(saved).size).toBeLessThan(saved.length);
+  await clock.runUntil(start().done);
+  expect(from).toEqual([undefined, last]);
+});
+
+test('content that was found damaged when it was whole is not gone on with', async () => {
+  const resume = memoryStore();
+  const { start, clock } = setUp({
+    options: { resume, retry: { attempts: 2 } },
+    answer: ({ fields }) => (fields.op === 'upload_slice_finish' ? refuse(-4016, 409) : undefined),
+  });
+  const upload = start();
+  await clock.settle();
+  expect(await clock.runUntil(code(upload.done))).toBe('integrity');
+  expect(resume.records.size).toBe(0);
+});
