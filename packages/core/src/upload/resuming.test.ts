@@ -403,7 +403,36 @@ test('content that was found damaged when it was whole is not gone on with', asy
     answer: ({ fields }) => (fields.op === 'upload_slice_finish' ? refuse(-4016, 409) : undefined),
   });
   const upload = start();
-  await clock.settle();
   expect(await clock.runUntil(code(upload.done))).toBe('integrity');
   expect(resume.records.size).toBe(0);
+});
+
+test('a lock that comes when nobody waits for it any more is given back', async () => {
+  let grant = (): void => {};
+  const granted = new Promise<void>((resolve) => {
+    grant = resolve;
+  });
+  const released: string[] = [];
+  const { start, clock } = setUp({});
+  const lock = async (key: string) => {
+    await granted;
+    return async () => void released.push(key);
+  };
+  const upload = start({ resume: { ...memoryStore(), lock } });
+  await clock.runUntil(upload.done);
+  expect(released).toEqual([]);
+  grant();
+  await clock.settle();
+  expect(released).toEqual([KEY]);
+});
+
+test('a record has proofs of slices only on wires that have some', async () => {
+  const resume = memoryStore();
+  const { start, clock } = setUp({
+    options: { resume, integrity: 'md5' },
+    answer: ({ fields }) => (fields.op === 'upload_slice_finish' ? refuse(-97, 403) : undefined),
+  });
+  expect(await clock.runUntil(code(start().done))).toBe('unauthorized');
+  expect(resume.records.get(KEY)).toMatchObject({ session: 's1' });
+  expect(resume.records.get(KEY)?.proven).toBeUndefined();
 });

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
+import { createLimiter } from '../batch/limiter.ts';
 import { CosSliceError } from '../errors.ts';
-import type { ByteRange, Network } from '../ports.ts';
+import type { AttemptReport, ByteRange, Limiter, Network } from '../ports.ts';
 import type { ScriptedRequest } from '../testing/scripted-transport.ts';
 import { code, FOUND, happy, ok, refuse, SLICE, sends, setUp } from '../testing/setting.ts';
 
@@ -218,4 +219,34 @@ describe('nothing hangs', () => {
     });
     await clock.runUntil(start().done);
   });
+});
+
+test('a limiter is told of each slice how it ended, and how much of it is there', async () => {
+  const inner = createLimiter(1);
+  const reports: AttemptReport[] = [];
+  const limiter: Limiter = {
+    ...inner,
+    get limit() {
+      return inner.limit;
+    },
+    async acquire(...given) {
+      const leave = await inner.acquire(...given);
+      return (report) => {
+        reports.push(report);
+        leave(report);
+      };
+    },
+  };
+  const replies = [refuse(-71, 503), new CosSliceError('network', 'reset', { remedy: 'backoff' }), undefined];
+  const { start, clock } = setUp({
+    size: 2 * SLICE,
+    answer: ({ fields }) => (fields.op === 'upload_slice_data' ? replies.shift() : undefined),
+  });
+  await clock.runUntil(start({ concurrency: limiter }).done);
+  expect(reports.filter(({ outcome }) => outcome !== 'neutral')).toEqual([
+    { outcome: 'busy', bytes: 0 },
+    { outcome: 'failed', bytes: 0 },
+    { outcome: 'ok', bytes: SLICE },
+    { outcome: 'ok', bytes: SLICE },
+  ]);
 });

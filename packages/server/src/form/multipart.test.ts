@@ -153,3 +153,19 @@ describe('multipart parser', () => {
     }
   });
 });
+
+test.each([
+  'Content-Disposition: form-data; name="op"',
+  'content-disposition: FORM-DATA; NAME="op"',
+  'Content-Disposition:form-data;name="op"',
+  'Content-Disposition:  form-data ;  name = op',
+  'Content-Disposition: form-data; name=op; filename="x; name=other"',
+  'Content-Disposition: form-data; filename="\\"; name=other"; name="o\\p"',
+  'Content-Disposition: form-data; filename*=UTF-8\'\'name; name="op"',
+  'Content-Type: text/plain\r\nContent-Disposition: form-data; name="op"',
+  ...['binary', '8bit', '7BIT'].map(
+    (encoding) => `Content-Disposition: form-data; name="op"\r\nContent-Transfer-Encoding: ${encoding}`,
+  ),
+])('a part is named as its header says: %s', async (header) => {
+  expect(await parse(Buffer.from(`--b\r\n${header}\r\n\r\nx\r\n--b--`), [])).toEqual([['op', 'x']]);
+});
