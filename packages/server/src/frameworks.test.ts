@@ -183,6 +183,7 @@ describe('a body that was read before', () => {
     ['by nobody who kept the JSON', asJson, swallow],
     ['by somebody who left an empty object for a form', asForm, leaves({})],
     ['by somebody who left an empty object for nobody knows what', { ...asForm, headers: UNTYPED }, leaves({})],
+    ['by somebody who left nothing', asJson, leaves(null)],
     ['by somebody who left a list', asJson, leaves([1])],
     ['by somebody who left a number', asJson, leaves(7)],
   ])('%s is refused at once with the reason', async (_, request, parser) => {
