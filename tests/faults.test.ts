@@ -1,9 +1,10 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describeFaults, type FaultPlace } from './support/faults.ts';
-import { startStore } from './support/store.ts';
+import { JSON_FACTS } from './support/place.ts';
+import { BRIEF_SEC, signBriefly, startStore } from './support/store.ts';
 
-describeFaults('a server on files', async (folder): Promise<FaultPlace> => {
+describeFaults('a server on files', JSON_FACTS, async (folder): Promise<FaultPlace> => {
   let aheadMs = 0;
   const nowMs = () => Date.now() + aheadMs;
   let store = await startStore(join(folder, 'store'), { nowMs });
@@ -19,8 +20,9 @@ describeFaults('a server on files', async (folder): Promise<FaultPlace> => {
       await rm(join(store.root, '.cos-slice', 'sessions'), { recursive: true });
       store = await startStore(store.root, { nowMs }, store.port);
     },
-    async age(ms) {
-      aheadMs += ms;
+    expiring: signBriefly(),
+    async expire() {
+      aheadMs += 2 * BRIEF_SEC * 1000;
     },
     close: () => store.close(),
   };

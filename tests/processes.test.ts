@@ -1,10 +1,10 @@
-import { existsSync } from 'node:fs';
-import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { sha256 } from '@cos-slice/testkit/files';
 import { expect } from 'vitest';
-import { serve } from './support/command.ts';
+import { serve, upload } from './support/command.ts';
+import { JSON_FACTS } from './support/place.ts';
 import { describeProcesses, type ProcessPlace } from './support/processes.ts';
+import { sessionsIn } from './support/store.ts';
 
 const MIB = 1024 * 1024;
 
@@ -13,19 +13,17 @@ async function start(folder: string): Promise<ProcessPlace> {
   let server = await serve(root, folder);
   let before = '';
   return {
-    endpoint: server.endpoint,
+    port: server.port,
+    upload: (file, path, home, more, port = server.port) => upload(file, path, port, home, more),
     hashOf: (path) => sha256(join(root, '10055004', 'demobucket', path)),
-    answered: (op) => (before + server.stdout).match(new RegExp(`${op} "[^"]*" 200`, 'g'))?.length ?? 0,
+    answered: () => (before + server.stdout).match(/upload_slice_data "[^"]*" 200/g)?.length ?? 0,
     async crash() {
       server.process.kill('SIGKILL');
       await server.ended;
       before += server.stdout;
       server = await serve(root, folder, server.port);
     },
-    async unfinished() {
-      const sessions = join(root, '.cos-slice', 'sessions');
-      return existsSync(sessions) ? await readdir(sessions) : [];
-    },
+    unfinished: () => sessionsIn(root),
     async close() {
       server.process.kill('SIGTERM');
       expect(await server.ended).toBe(0);
@@ -33,11 +31,12 @@ async function start(folder: string): Promise<ProcessPlace> {
   };
 }
 
-describeProcesses('a server on files', start, {
+describeProcesses('a server on files', JSON_FACTS, start, {
+  sliceBytes: MIB,
   large: [
     [1024 * MIB, 'sha1'],
     [300 * MIB, 'md5'],
     [300 * MIB, 'none'],
   ],
-  killedBytes: 512 * MIB,
+  killedSlices: 512,
 });

@@ -71,8 +71,8 @@ gateway() {
   setsid radosgw "${options[@]}" -f >"$dir/log/$name.out" 2>&1 </dev/null &
   echo $! >"$dir/run/$name.pid"
   for _ in $(seq 1200); do
-    (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null && return
     kill -0 "$(cat "$dir/run/$name.pid")" 2>/dev/null || fail "the gateway ended: $(tail -3 "$dir/log/$name.out")"
+    (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null && return
     sleep 0.1
   done
   fail "the gateway does not listen on port $port: see $dir/log"
@@ -90,7 +90,7 @@ insist() {
 make_keys() {
   ceph-authtool --create-keyring "$1" --gen-key -n mon. --cap mon 'allow *' >/dev/null
   local name
-  for name in client.admin mgr.x osd.0 client.usual client.small client.cos client.crash; do
+  for name in client.admin mgr.x osd.0 client.usual client.small client.cos client.crash client.faults client.processes; do
     ceph-authtool "$1" --gen-key -n "$name" --cap mon 'allow *' --cap osd 'allow *' --cap mgr 'allow *' >/dev/null
   done
 }

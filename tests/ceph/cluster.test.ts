@@ -1,19 +1,16 @@
 // What only shows between servers that are processes of their own, on a real object store.
-import { execFile } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
-import { once } from 'node:events';
-import { readFile } from 'node:fs/promises';
-import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { promisify } from 'node:util';
 import { createBandwidth, createClient, createSigner, type UploadOptions, uploadFile } from '@cos-slice/node';
 import { createSliceServer, s3Store } from '@cos-slice/server';
 import { makeFile, sha256, withFolder } from '@cos-slice/testkit/files';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { ACCOUNT, placeAt } from '../support/store.ts';
-import { ceph, contentsOf, makeBucket, s3, storeOptions } from './support/bucket.ts';
+import { ceph, storeOptions } from './support/bucket.ts';
 import { type Farm, startFarm } from './support/farm.ts';
+import { startGateway } from './support/gateway.ts';
+import { contentsOf, makeBucket, s3 } from './support/s3.ts';
 
 const MIB = 1024 * 1024;
 const RACES = 200;
@@ -75,20 +72,12 @@ describe.skipIf(!ceph)('servers on Ceph', () => {
   );
 
   test('an upload outlasts the end and the return of the gateway to the store', async () => {
-    const place = ceph as NonNullable<typeof ceph>;
-    const probe = createServer().listen(0, '127.0.0.1');
-    await once(probe, 'listening');
-    const { port } = probe.address() as AddressInfo;
-    probe.close();
-    const gateway = () => promisify(execFile)(place.script, ['gateway', place.dir, 'crash', String(port)]);
-    await gateway();
-    const farm = await farmFor(`http://127.0.0.1:${port}`);
+    const gateway = await startGateway(ceph as NonNullable<typeof ceph>, 'crash');
+    const farm = await farmFor(gateway.endpoint);
     const bytes = randomBytes(40 * MIB);
     const upload = uploadFile(bytes, { ...farm.options, ...PATIENT, path: 'gateway.bin', bandwidth: 8 * MIB });
     await stored(upload, 3);
-    process.kill(Number(await readFile(join(place.dir, 'run', 'crash.pid'), 'utf8')), 'SIGKILL');
-    await sleep(500);
-    await gateway();
+    await gateway.replace(500);
     await upload.done;
     expect((await farm.read('gateway.bin')).equals(bytes)).toBe(true);
   });

@@ -4,9 +4,10 @@ import { dirname, join } from 'node:path';
 import { createSliceServer, fileStore } from '@cos-slice/server';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ACCOUNT } from '../support/store.ts';
-import { ceph, contentsOf, s3 as raw } from './support/bucket.ts';
+import { ceph } from './support/bucket.ts';
 import { type CliPlace, type Ended, startCli, startCosCli, startS3Cli } from './support/command-line.ts';
 import { makeFolder, removeFolder } from './support/folder.ts';
+import { contentsOf, s3 as raw } from './support/s3.ts';
 
 const MIB = 1024 * 1024;
 const FILES: Readonly<Record<string, Buffer>> = {

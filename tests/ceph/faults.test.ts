@@ -1,13 +1,16 @@
 import { afterAll, describe } from 'vitest';
 import { describeFaults, type FaultPlace } from '../support/faults.ts';
-import { ceph, emptyBucket } from './support/bucket.ts';
+import { JSON_FACTS } from '../support/place.ts';
+import { BRIEF_SEC, signBriefly } from '../support/store.ts';
+import { ceph } from './support/bucket.ts';
 import { type Farm, startFarm } from './support/farm.ts';
+import { emptyBucket } from './support/s3.ts';
 
 describe.skipIf(!ceph)('on Ceph', () => {
   let starting: Promise<Farm> | undefined;
   afterAll(async () => (await starting)?.close());
 
-  describeFaults('two servers behind nginx, one killed in the middle', async (): Promise<FaultPlace> => {
+  describeFaults('two servers behind nginx, one killed in the middle', JSON_FACTS, async (): Promise<FaultPlace> => {
     // Slices as small as those on disks: some faults come sooner than 5 MiB.
     starting ??= startFarm(ceph?.smallEndpoint ?? '', { more: ['--part-size', '1MiB'] });
     const farm = await starting;
@@ -31,12 +34,17 @@ describe.skipIf(!ceph)('on Ceph', () => {
             await farm.restart(index);
           }
         }),
-      loseSessions: () => change(() => emptyBucket(endpoint, s3Bucket, 'files/.cos-slice/sessions/')),
-      age: (ms) => {
+      // With their slices, which servers would remove in time.
+      loseSessions: () =>
+        change(async () => {
+          for (const what of ['sessions', 'slices']) await emptyBucket(endpoint, s3Bucket, `files/.cos-slice/${what}/`);
+        }),
+      expiring: signBriefly(),
+      expire: () => {
         isAged = true;
         return change(async () => {
           await Promise.all([...ports.keys()].map((index) => farm.kill(index)));
-          await Promise.all([...ports.keys()].map((index) => farm.restart(index, ms)));
+          await Promise.all([...ports.keys()].map((index) => farm.restart(index, 2 * BRIEF_SEC * 1000)));
         });
       },
       async close() {

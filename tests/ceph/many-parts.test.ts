@@ -1,16 +1,14 @@
-import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { once } from 'node:events';
 import { open } from 'node:fs/promises';
-import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { ceph, s3 } from './support/bucket.ts';
+import { ceph } from './support/bucket.ts';
 import { type RunningCli, startCli, startCosCli } from './support/command-line.ts';
 import { COS_CREDENTIALS } from './support/cos-facade.ts';
 import { type CosSink, startCosSink } from './support/cos-sink.ts';
 import { makeFolder, removeFolder } from './support/folder.ts';
+import { startGateway } from './support/gateway.ts';
+import { s3 } from './support/s3.ts';
 
 const MIB = 1024 * 1024;
 
@@ -103,12 +101,7 @@ describe('10,000 parts of 1 MiB', () => {
 
 describe.skipIf(!ceph)('1,200 parts of 1 MiB on Ceph, with the least part of COS', () => {
   test('killed past 1,000 of them, the upload goes on', async () => {
-    const probe = createServer().listen(0, '127.0.0.1');
-    await once(probe, 'listening');
-    const { port } = probe.address() as AddressInfo;
-    probe.close();
-    await promisify(execFile)(ceph?.script ?? '', ['gateway', ceph?.dir ?? '', 'cos', String(port), String(MIB)]);
-    const endpoint = `http://127.0.0.1:${port}`;
+    const { endpoint } = await startGateway(ceph as NonNullable<typeof ceph>, 'cos', MIB);
     const place = await startCosCli(endpoint);
     try {
       const parts = 1200;

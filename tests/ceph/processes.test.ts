@@ -1,8 +1,11 @@
 import { createHash } from 'node:crypto';
 import { afterAll, describe } from 'vitest';
+import { upload } from '../support/command.ts';
+import { JSON_FACTS } from '../support/place.ts';
 import { describeProcesses, type ProcessPlace } from '../support/processes.ts';
-import { ceph, contentsOf, emptyBucket } from './support/bucket.ts';
+import { ceph } from './support/bucket.ts';
 import { type Farm, startFarm } from './support/farm.ts';
+import { emptyBucket } from './support/s3.ts';
 
 const MIB = 1024 * 1024;
 
@@ -16,28 +19,26 @@ describe.skipIf(!ceph)('on Ceph', () => {
     const { endpoint, s3Bucket } = farm;
     await emptyBucket(endpoint, s3Bucket);
     return {
-      endpoint: String(farm.options.endpoint),
+      port: farm.port,
+      upload: (file, path, folder, more, port = farm.port) => upload(file, path, port, folder, more),
       hashOf: async (path) =>
         createHash('sha256')
           .update(await farm.read(path))
           .digest('hex'),
-      answered: farm.answered,
+      answered: () => farm.answered('upload_slice_data'),
       crash: farm.disturb,
-      async unfinished() {
-        const { keys, uploads } = await contentsOf(endpoint, s3Bucket);
-        const own = keys.filter((key) => /\.cos-slice\/(sessions|checkpoints|slices|staging|locks)\//.test(key));
-        return [...own, ...uploads];
-      },
+      unfinished: farm.unfinished,
       close: async () => {},
     };
   }
 
-  describeProcesses('two servers behind haproxy', start, {
+  describeProcesses('two servers behind haproxy', JSON_FACTS, start, {
+    sliceBytes: MIB,
     large: [
       [128 * MIB, 'sha1'],
       [64 * MIB, 'none'],
     ],
-    killedBytes: 96 * MIB,
+    killedSlices: 96,
     restless: true,
   });
 });

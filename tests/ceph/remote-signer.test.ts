@@ -21,7 +21,7 @@ describe.skipIf(!ceph).each(KINDS)('over %s', (_name, start, partQuestions) => {
   let server: SigningServer;
   beforeAll(async () => {
     place = await start();
-    server = await startSigningServer(place.wire, place.signer);
+    server = await startSigningServer(place.options.wire, place.options.signer);
   });
   afterAll(async () => {
     await server?.close();
@@ -34,7 +34,7 @@ describe.skipIf(!ceph).each(KINDS)('over %s', (_name, start, partQuestions) => {
 
   const to = (path: string, more: Partial<UploadFileOptions> = {}) =>
     ({
-      wire: place.wire,
+      wire: place.options.wire,
       signer: remoteSigner(server.url),
       path,
       sliceSize: PART_BYTES,
@@ -43,8 +43,7 @@ describe.skipIf(!ceph).each(KINDS)('over %s', (_name, start, partQuestions) => {
       retry: { baseDelayMs: 10, maxDelayMs: 100 },
       ...more,
     }) as const;
-  const holds = async (path: string, content: Buffer): Promise<boolean> =>
-    (await place.read(path))?.equals(content) === true;
+  const holds = async (path: string, content: Buffer): Promise<boolean> => (await place.read(path)).equals(content);
   /** Questions that an upload asks. */
   async function questionsOf(run: () => Promise<unknown>): Promise<SigningServer['questions']> {
     const before = server.questions.length;
@@ -110,7 +109,9 @@ describe.skipIf(!ceph).each(KINDS)('over %s', (_name, start, partQuestions) => {
   });
 
   test('objects: looked at, listed, read, handed on and deleted, each where it is allowed', async () => {
-    const { wire } = place;
+    const {
+      options: { wire },
+    } = place;
     const client = createClient({ wire, signer: remoteSigner(server.url), retry: { attempts: 1 } });
     const content = randomBytes(3 * PART_BYTES);
     await client.upload(content, 'objects/a b.bin').done;
@@ -131,7 +132,7 @@ describe.skipIf(!ceph).each(KINDS)('over %s', (_name, start, partQuestions) => {
     // Copies take from elsewhere.
     await expect(client.copy('objects/a b.bin', 'objects/c.bin')).rejects.toMatchObject({ code: 'signing-failed' });
     await client.remove('objects/a b.bin');
-    expect(await place.read('objects/a b.bin')).toBeUndefined();
+    await expect(place.read('objects/a b.bin')).rejects.toThrow('404');
   });
 
   test('signatures that expire in mid-upload are asked for anew', async () => {
@@ -170,7 +171,7 @@ describe.skipIf(!ceph).each(KINDS)('over %s', (_name, start, partQuestions) => {
       await expect(failing).rejects.toMatchObject({ code: 'signing-failed', remedy });
     });
     expect(asked).toHaveLength(questions);
-    expect(await place.read('never.bin')).toBeUndefined();
+    await expect(place.read('never.bin')).rejects.toThrow('404');
   });
 
   test('nothing is stored where the user may not, or more than the user may', async () => {
@@ -188,9 +189,9 @@ describe.skipIf(!ceph).each(KINDS)('over %s', (_name, start, partQuestions) => {
     }
     for (const path of ['users/8/a.bin', 'a.bin', 'users/70/a.bin']) {
       await expect(uploadFile(mine, to(path)).done).rejects.toMatchObject(refusal(/outside of what is allowed/));
-      expect(await place.read(path)).toBeUndefined();
+      await expect(place.read(path)).rejects.toThrow('404');
     }
-    expect(await place.read('users/7/large.bin')).toBeUndefined();
+    await expect(place.read('users/7/large.bin')).rejects.toThrow('404');
   });
 });
 
@@ -199,7 +200,7 @@ describe.skipIf(!ceph)('a signature for S3', () => {
   let server: SigningServer;
   beforeAll(async () => {
     place = await startS3Place(endpoint);
-    server = await startSigningServer(place.wire, place.signer);
+    server = await startSigningServer(place.options.wire, place.options.signer);
   });
   afterAll(async () => {
     await server?.close();
@@ -207,7 +208,11 @@ describe.skipIf(!ceph)('a signature for S3', () => {
   });
 
   test('lets nothing through but what it is for', async () => {
-    await uploadFile(Buffer.from('old'), { wire: place.wire, signer: place.signer, path: 'mine/other.txt' }).done;
+    await uploadFile(Buffer.from('old'), {
+      wire: place.options.wire,
+      signer: place.options.signer,
+      path: 'mine/other.txt',
+    }).done;
     const asked = {
       method: 'PUT',
       bucket: place.bucket,
@@ -236,7 +241,7 @@ describe.skipIf(!ceph)('a signature for S3', () => {
     const statuses = await Promise.all(elsewhere);
     expect(statuses.filter((status) => status < 400)).toEqual([]);
     expect(await place.read('mine/other.txt')).toEqual(Buffer.from('old'));
-    expect(await place.read('mine/a.txt')).toBeUndefined();
+    await expect(place.read('mine/a.txt')).rejects.toThrow('404');
     expect(await send(url, put)).toBe(200);
     expect(await place.read('mine/a.txt')).toEqual(Buffer.from(body));
   });

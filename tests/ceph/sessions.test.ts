@@ -2,9 +2,10 @@ import { randomBytes } from 'node:crypto';
 import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { ceph, contentsOf, s3 } from './support/bucket.ts';
+import { ceph } from './support/bucket.ts';
 import { type CliPlace, type Ended, startCli, startCosCli, startS3Cli } from './support/command-line.ts';
 import { makeFolder, removeFolder } from './support/folder.ts';
+import { contentsOf, s3 } from './support/s3.ts';
 
 const MIB = 1024 * 1024;
 const endpoint = ceph?.smallEndpoint ?? '';

@@ -1,12 +1,11 @@
 import { execFile } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import type { TestProject } from 'vitest/node';
+import { freePort } from './support/ports.ts';
 
 const SCRIPT = fileURLToPath(new URL('ceph.sh', import.meta.url));
 /** For Debian's mirrors on a bad day. */
@@ -29,15 +28,6 @@ declare module 'vitest' {
     /** Undefined where Ceph cannot be: the tests that need it are skipped. */
     readonly ceph: CephPlace | undefined;
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 export default async function setup(project: TestProject): Promise<(() => Promise<void>) | undefined> {

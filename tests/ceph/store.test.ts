@@ -1,7 +1,8 @@
 import { type S3Abilities, type S3StoreOptions, s3Store } from '@cos-slice/server';
 import { describeStore } from '@cos-slice/server/testing';
 import { describe } from 'vitest';
-import { ceph, makeBucket, storeOptions } from './support/bucket.ts';
+import { ceph, storeOptions } from './support/bucket.ts';
+import { makeBucket } from './support/s3.ts';
 
 describe.skipIf(!ceph)('on Ceph', () => {
   const endpoint = ceph?.smallEndpoint ?? '';

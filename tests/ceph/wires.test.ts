@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createClient, createFileResumeStore, type ResumeStore, uploadFile } from '@cos-slice/node';
+import { createClient, createFileResumeStore, uploadFile } from '@cos-slice/node';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ceph } from './support/bucket.ts';
 import { PART_BYTES, startCosPlace, startS3Place, type WirePlace } from './support/wires.ts';
@@ -20,15 +20,6 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-const memory = (): ResumeStore => {
-  const records = new Map();
-  return {
-    load: async (key) => records.get(key),
-    save: async (key, record) => void records.set(key, record),
-    remove: async (key) => void records.delete(key),
-  };
-};
-
 describe.skipIf(!ceph).each(KINDS)('over %s, on Ceph', (_name, start) => {
   let place: WirePlace;
   beforeAll(async () => {
@@ -36,26 +27,8 @@ describe.skipIf(!ceph).each(KINDS)('over %s, on Ceph', (_name, start) => {
   });
   afterAll(() => place?.close());
   /** Whether it is there, and what it should be. Matchers would compare number by number. */
-  const holds = async (path: string, content: Buffer): Promise<boolean> =>
-    (await place.read(path))?.equals(content) === true;
-  const to = (path: string) =>
-    ({ wire: place.wire, signer: place.signer, path, sliceSize: PART_BYTES, resume: false }) as const;
-
-  test.each([
-    ['nothing', 0],
-    ['one byte', 1],
-    ['what goes in one request', PART_BYTES],
-    ['two parts', PART_BYTES + 1],
-    ['many parts, the last one short', 40 * PART_BYTES + 12_345],
-  ])('what is uploaded is stored: %s', async (name, sizeBytes) => {
-    const content = randomBytes(sizeBytes);
-    const path = `e2e/${name}/a b+c%&#(1)'腾🎬.bin`;
-    const result = await uploadFile(content, to(path)).done;
-    expect(await holds(path, content)).toBe(true);
-    expect(result).toMatchObject({ sentBytes: sizeBytes, path });
-    expect(result.accessUrl).toContain('a%20b%2Bc%25%26%23%281%29%27%E8%85%BE');
-    expect(await place.unfinished()).toEqual([]);
-  });
+  const holds = async (path: string, content: Buffer): Promise<boolean> => (await place.read(path)).equals(content);
+  const to = (path: string) => ({ ...place.options, path, sliceSize: PART_BYTES, resume: false }) as const;
 
   test('a file with an MD5 of each part, attributes, and progress', async () => {
     const file = join(folder, 'film.bin');
@@ -66,7 +39,7 @@ describe.skipIf(!ceph).each(KINDS)('over %s, on Ceph', (_name, start) => {
     await uploadFile(file, { ...options, onProgress: ({ fraction }) => fractions.push(fraction) }).done;
     expect(await holds('film.bin', content)).toBe(true);
     expect(fractions.at(-1)).toBe(1);
-    const client = createClient({ wire: place.wire, signer: place.signer });
+    const client = createClient(place.options);
     expect(await client.stat('film.bin')).toMatchObject({ attributes: 'für alle', sizeBytes: content.length });
   });
 
@@ -81,22 +54,6 @@ describe.skipIf(!ceph).each(KINDS)('over %s, on Ceph', (_name, start) => {
     }
     const asked = place.facade.seen.filter(({ method, path }) => method === 'HEAD' && path.startsWith('/crc64/'));
     expect(asked).toHaveLength(1);
-  });
-
-  test('what is there stays, unless it may be replaced', async () => {
-    const [small, large] = [randomBytes(10), randomBytes(3 * PART_BYTES)];
-    for (const content of [small, large]) {
-      const path = `kept/${content.length}`;
-      await uploadFile(content, to(path)).done;
-      for (const other of [randomBytes(10), randomBytes(3 * PART_BYTES)]) {
-        await expect(uploadFile(other, to(path)).done).rejects.toMatchObject({ code: 'exists' });
-        expect(await holds(path, content)).toBe(true);
-      }
-      const next = randomBytes(2 * PART_BYTES);
-      await uploadFile(next, { ...to(path), overwrite: true }).done;
-      expect(await holds(path, next)).toBe(true);
-    }
-    expect(await place.unfinished()).toEqual([]);
   });
 
   test('goes on past 1,000 parts where an earlier run ended, and sends none of them again', async () => {
@@ -120,24 +77,8 @@ describe.skipIf(!ceph).each(KINDS)('over %s, on Ceph', (_name, start) => {
     expect(await place.unfinished()).toEqual([]);
   });
 
-  test('starts over when the session that is remembered is gone', async () => {
-    const content = randomBytes(10 * PART_BYTES);
-    const resume = memory();
-    const cancel = new AbortController();
-    const first = uploadFile(content, { ...to('gone.bin'), resume, signal: cancel.signal, concurrency: 2 });
-    first.subscribe(({ progress }) => {
-      if (progress.slices.stored > 4) cancel.abort();
-    });
-    await first.done.catch(() => {});
-    const client = createClient({ wire: place.wire, signer: place.signer });
-    await expect(client.stat('gone.bin')).rejects.toMatchObject({ code: 'not-found' });
-    for (const session of await place.unfinished()) await place.abort('gone.bin', session);
-    await uploadFile(content, { ...to('gone.bin'), resume }).done;
-    expect(await holds('gone.bin', content)).toBe(true);
-  });
-
   test('objects: stat, list, copy, move, directories, remove', async () => {
-    const client = createClient({ wire: place.wire, signer: place.signer });
+    const client = createClient(place.options);
     const content = randomBytes(1000);
     const names = ['a b.txt', 'c+d.txt', '腾.txt', 'sub/e.txt', 'sub/f.txt'];
     for (const name of names) await client.upload(content, `objects/${name}`).done;
@@ -154,7 +95,7 @@ describe.skipIf(!ceph).each(KINDS)('over %s, on Ceph', (_name, start) => {
     await expect(client.copy('objects/腾.txt', 'objects/copy %.txt')).rejects.toMatchObject({ code: 'exists' });
     await client.move('objects/copy %.txt', 'objects/moved.txt');
     expect(await holds('objects/moved.txt', content)).toBe(true);
-    expect(await place.read('objects/copy %.txt')).toBeUndefined();
+    await expect(place.read('objects/copy %.txt')).rejects.toThrow('404');
     await expect(client.remove('objects/sub/')).rejects.toMatchObject({ code: 'not-empty' });
     await expect(client.remove('objects/none.txt')).rejects.toMatchObject({ code: 'not-found' });
     await client.createDirectory('objects/new/');
@@ -164,7 +105,7 @@ describe.skipIf(!ceph).each(KINDS)('over %s, on Ceph', (_name, start) => {
   });
 
   test('downloads: in parts to a file, and from a signed URL', async () => {
-    const client = createClient({ wire: place.wire, signer: place.signer });
+    const client = createClient(place.options);
     const content = randomBytes(20_000_000);
     await client.upload(content, 'big ü.bin').done;
     const file = join(folder, `down-${place.bucket}.bin`);
@@ -176,12 +117,6 @@ describe.skipIf(!ceph).each(KINDS)('over %s, on Ceph', (_name, start) => {
       code: 'not-found',
     });
   });
-
-  test('a wrong key and a bucket that is not there are told at once', async () => {
-    const signer = { ...place.signer, secretKey: 'another' };
-    const upload = uploadFile(randomBytes(3 * PART_BYTES), { ...to('refused'), signer, overwrite: true });
-    await expect(upload.done).rejects.toMatchObject({ code: 'unauthorized', wireCode: 'SignatureDoesNotMatch' });
-  });
 });
 
 describe.skipIf(!ceph)('the XML API of COS in trouble', () => {
@@ -191,12 +126,10 @@ describe.skipIf(!ceph)('the XML API of COS in trouble', () => {
   });
   afterAll(() => place?.close());
   /** Whether it is there, and what it should be. Matchers would compare number by number. */
-  const holds = async (path: string, content: Buffer): Promise<boolean> =>
-    (await place.read(path))?.equals(content) === true;
+  const holds = async (path: string, content: Buffer): Promise<boolean> => (await place.read(path)).equals(content);
   const to = (path: string) =>
     ({
-      wire: place.wire,
-      signer: place.signer,
+      ...place.options,
       path,
       sliceSize: PART_BYTES,
       resume: false,

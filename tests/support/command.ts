@@ -85,13 +85,15 @@ export async function serve(
   return Object.assign(running, { endpoint, port: Number(new URL(endpoint).port) });
 }
 
-/** `cos-slice upload ... --json` to that server. */
+/** `cos-slice upload ... --json` to a server on that port. */
 export function upload(
   file: string,
-  target: string,
-  endpoint: string,
+  path: string,
+  port: number,
   folder: string,
   more: readonly string[] = [],
 ): Running {
-  return command(['upload', file, target, '--endpoint', endpoint, ...ACCOUNT_FLAGS, '--json', ...more], folder);
+  const endpoint = `http://127.0.0.1:${port}/files/v2`;
+  const args = ['upload', file, `demobucket/${path}`, '--endpoint', endpoint, ...ACCOUNT_FLAGS, '--json', ...more];
+  return command(args, folder);
 }

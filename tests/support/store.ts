@@ -1,21 +1,20 @@
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { createSigner, type UploadOptions } from '@cos-slice/node';
+import { createSigner } from '@cos-slice/node';
 import { createSliceServer, fileStore, type SliceServerOptions } from '@cos-slice/server';
 import { cloudStore, createCloud } from '@cos-slice/server/testing';
+import type { PlaceOptions, UploadPlace } from './place.ts';
 
 export const ACCOUNT = { appId: '10055004', secretId: 'ID', secretKey: 'KEY', buckets: ['demobucket'] };
 const BUCKET = 'demobucket';
 
-export interface UploadPlace {
-  readonly port: number;
-  /** What an upload needs to come here. */
-  readonly options: Pick<UploadOptions, 'endpoint' | 'appId' | 'bucket' | 'signer'>;
-  /** What has been stored, read past the server. */
-  read(path: string): Promise<Buffer>;
-  close(): Promise<void>;
+/** How long the signatures of `signBriefly` count. */
+export const BRIEF_SEC = 300;
+
+export function signBriefly(): Pick<PlaceOptions, 'signer'> {
+  return { signer: createSigner({ ...ACCOUNT, bucket: BUCKET, lifetimeSec: BRIEF_SEC }) };
 }
 
 export interface RunningStore extends UploadPlace {
@@ -38,6 +37,7 @@ export async function startStore(
     ...placeAt(bound.port),
     file,
     read: (path) => readFile(file(path)),
+    unfinished: () => sessionsIn(root),
     close: () => server.close(),
   };
 }
@@ -61,6 +61,10 @@ export async function startTwoServers(more: Partial<SliceServerOptions> = {}): P
       for await (const chunk of object?.stream(0, object.info.sizeBytes - 1) ?? []) chunks.push(chunk as Buffer);
       return Buffer.concat(chunks);
     },
+    async unfinished() {
+      const [sessions, slices] = await Promise.all(['session/', 'slice/'].map((prefix) => cloud.list(prefix)));
+      return [...(sessions ?? []), ...(slices ?? [])].map(({ key }) => key);
+    },
     async close() {
       front.close();
       front.closeAllConnections();
@@ -69,10 +73,35 @@ export async function startTwoServers(more: Partial<SliceServerOptions> = {}): P
   };
 }
 
-export function placeAt(port: number): Pick<UploadPlace, 'port' | 'options'> {
+/** Names of what a store on files keeps of uploads that have not ended. */
+export function sessionsIn(root: string): Promise<string[]> {
+  return readdir(join(root, '.cos-slice', 'sessions')).catch((error) => {
+    if (error.code === 'ENOENT') return [];
+    throw error;
+  });
+}
+
+export function placeAt(port: number): Pick<UploadPlace, 'port' | 'options' | 'through' | 'follow' | 'astray'> {
   const signer = createSigner({ ...ACCOUNT, bucket: BUCKET });
+  const through = (at: number): PlaceOptions => ({
+    endpoint: `http://127.0.0.1:${at}/files/v2`,
+    appId: ACCOUNT.appId,
+    bucket: BUCKET,
+    signer,
+  });
   return {
     port,
-    options: { endpoint: `http://127.0.0.1:${port}/files/v2`, appId: ACCOUNT.appId, bucket: BUCKET, signer },
+    options: through(port),
+    through,
+    async follow(url) {
+      const reply = await fetch(url);
+      if (!reply.ok) throw new Error(`${url}: ${reply.status}`);
+      return Buffer.from(await reply.arrayBuffer());
+    },
+    astray: {
+      bucket: { bucket: 'nobucket' },
+      address: { endpoint: `http://127.0.0.1:${port}/wrong/prefix` },
+      key: { signer: createSigner({ ...ACCOUNT, bucket: BUCKET, secretKey: 'ANOTHER KEY' }) },
+    },
   };
 }

@@ -6,6 +6,8 @@ export interface Faults {
   resetAfterBytes?: () => number;
   /** Stops passing anything on after so many bytes towards the server, and keeps the connection open. */
   stallAfterBytes?: () => number;
+  /** Changes one byte of a connection, so many bytes towards the server. */
+  changeAfterBytes?: () => number;
   /** Swallows the server's answers. */
   deaf?: boolean;
   /** Refuses new connections and cuts the old ones. */
@@ -37,8 +39,11 @@ export async function startFaultProxy(targetPort: number, faults: Faults = {}): 
     keep(upstream);
     const resetAfter = faults.resetAfterBytes?.() ?? Number.POSITIVE_INFINITY;
     const stallAfter = faults.stallAfterBytes?.() ?? Number.POSITIVE_INFINITY;
+    const changeAt = faults.changeAfterBytes?.() ?? Number.POSITIVE_INFINITY;
     let passed = 0;
-    client.on('data', (chunk) => {
+    client.on('data', (chunk: Buffer) => {
+      const at = changeAt - passed;
+      if (at >= 0 && at < chunk.length) chunk.writeUInt8(chunk.readUInt8(at) ^ 1, at);
       passed += chunk.length;
       if (passed > stallAfter) return void client.pause();
       if (passed > resetAfter) {

@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import { makeBucket } from './bucket.ts';
 import { COS_CREDENTIALS, type CosFacade, startCosFacade } from './cos-facade.ts';
+import { makeBucket } from './s3.ts';
 
 const CLI = fileURLToPath(new URL('../../../packages/cli/bin/cos-slice.js', import.meta.url));
 

@@ -4,7 +4,7 @@ import { buffer } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
 import { answerPage, startCrc64 } from '@cos-slice/testkit/bucket';
 import Cos from 'cos-nodejs-sdk-v5';
-import { s3 } from './bucket.ts';
+import { s3 } from './s3.ts';
 
 /** A request as it came, and the signature that let it in. */
 export interface Seen {
@@ -17,7 +17,15 @@ export interface Seen {
 /** What happens to a request: it never arrives, it is carried out and its answer lost, or it is answered with this. */
 export type Fault = 'lost' | 'answer-lost' | { readonly status: number; readonly body: string } | undefined;
 
+export interface FacadeOptions {
+  /** Default: any. */
+  readonly port?: number;
+  /** By how much its clock is ahead. */
+  readonly aheadMs?: number;
+}
+
 export interface CosFacade {
+  readonly port: number;
   /** Of one bucket. */
   readonly endpoint: string;
   readonly seen: readonly Seen[];
@@ -33,7 +41,19 @@ export const COS_CREDENTIALS = { secretId: SECRET.SecretId, secretKey: SECRET.Se
  * `x-amz-`, numbers of parts follow each other, what is there is kept by COS's own header, finish is answered at once and
  * blanks are sent while parts are merged, the ETag of an object in parts tells nothing, and the CRC-64 of what is stored is told.
  */
-export async function startCosFacade(ceph: string, bucket: string): Promise<CosFacade> {
+export async function startCosFacade(
+  ceph: string,
+  bucket: string,
+  { port = 0, aheadMs = 0 }: FacadeOptions = {},
+): Promise<CosFacade> {
+  const nowMs = (): number => Date.now() + aheadMs;
+  /** What keeps what is there, by path: one after the other, so that what was looked at stays so until it is made. */
+  const turns = new Map<string, Promise<void>>();
+  const inTurn = (path: string, act: () => Promise<void>): Promise<void> => {
+    const mine = (turns.get(path) ?? Promise.resolve()).catch(() => {}).then(act);
+    turns.set(path, mine);
+    return mine;
+  };
   const seen: Seen[] = [];
   const crc = await startCrc64('x-cos-');
   const facade = { fault: (_seen: Seen): Fault => undefined };
@@ -49,10 +69,22 @@ export async function startCosFacade(ceph: string, bucket: string): Promise<CosF
     seen.push(one);
     const fault = facade.fault(one);
     if (fault === 'lost') return void req.socket.destroy();
-    const wrong = refusalOf(req, decodeURIComponent(pathname), query, signature);
+    res.setHeader('Date', new Date(nowMs()).toUTCString());
+    const wrong = refusalOf(req, decodeURIComponent(pathname), query, signature, nowMs());
     if (wrong) return refuse(res, 403, ...wrong);
     if (typeof fault === 'object') return void res.writeHead(fault.status).end(fault.body);
 
+    const act = (): Promise<void> => carryOut(req, res, one, body, fault);
+    return req.headers['x-cos-forbid-overwrite'] === 'true' ? inTurn(pathname, act) : act();
+  };
+
+  const carryOut = async (
+    req: IncomingMessage,
+    res: ServerResponse,
+    { method, path: pathname, query }: Seen,
+    body: Buffer,
+    fault: Fault,
+  ): Promise<void> => {
     const path = `/${bucket}${pathname}`;
     const finishes = method === 'POST' && query.has('uploadId');
     if (req.headers['x-cos-forbid-overwrite'] === 'true') {
@@ -90,7 +122,7 @@ export async function startCosFacade(ceph: string, bucket: string): Promise<CosF
     if (res.headersSent) return void res.end(result);
     const told: Record<string, string> = { 'x-cos-request-id': 'facade' };
     reply.headers.forEach((value, name) => {
-      if (/^(etag|content-type|content-range|last-modified|date)$/.test(name)) told[name] = value;
+      if (/^(etag|content-type|content-range|last-modified)$/.test(name)) told[name] = value;
       if (name.startsWith('x-amz-')) told[name.replace('x-amz-', 'x-cos-')] = value;
     });
     if (told.etag?.includes('-')) told.etag = '"0123456789abcdef0123456789abcdef-1"';
@@ -104,9 +136,11 @@ export async function startCosFacade(ceph: string, bucket: string): Promise<CosF
   const server = createServer(
     (req, res) => void answer(req, res).catch((error) => refuse(res, 500, 'InternalError', String(error))),
   );
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
+  const bound = (server.address() as AddressInfo).port;
   return Object.assign(facade, {
-    endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    port: bound,
+    endpoint: `http://127.0.0.1:${bound}`,
     seen,
     async close() {
       server.closeAllConnections();
@@ -127,10 +161,11 @@ export function refusalOf(
   path: string,
   query: URLSearchParams,
   signature: string,
+  nowMs: number = Date.now(),
 ): [code: string, message: string] | undefined {
   const fields = new URLSearchParams(signature.replace(/\+/g, '%2B'));
   const [start = 0, end = 0] = (fields.get('q-sign-time') ?? '').split(';').map(Number);
-  const nowSec = Date.now() / 1000;
+  const nowSec = nowMs / 1000;
   if (fields.get('q-ak') !== SECRET.SecretId) return ['InvalidAccessKeyId', 'unknown'];
   if (nowSec < start - 900) return ['RequestTimeTooSkewed', 'too early'];
   if (nowSec > end) return ['AccessDenied', 'Request has expired'];

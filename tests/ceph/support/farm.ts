@@ -1,13 +1,15 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { type AddressInfo, connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { ACCOUNT, placeAt, type UploadPlace } from '../../support/store.ts';
-import { CREDENTIALS, makeBucket, s3 } from './bucket.ts';
+import type { UploadPlace } from '../../support/place.ts';
+import { ACCOUNT, placeAt } from '../../support/store.ts';
+import { listens } from './gateway.ts';
+import { freePorts } from './ports.ts';
+import { CREDENTIALS, contentsOf, makeBucket, s3 } from './s3.ts';
 
 const CLI = fileURLToPath(new URL('../../../packages/cli/dist/index.js', import.meta.url));
 const DEPLOY = new URL('../../../deploy/', import.meta.url);
@@ -121,6 +123,11 @@ export async function startFarm(
       if (status !== 200) throw new Error(`${path}: ${status} ${text}`);
       return bytes;
     },
+    async unfinished() {
+      const { keys, uploads } = await contentsOf(endpoint, s3Bucket);
+      const own = keys.filter((key) => /\.cos-slice\/(sessions|checkpoints|slices|staging|locks)\//.test(key));
+      return [...own, ...uploads];
+    },
     async peakMemory(index) {
       const status = await readFile(`/proc/${servers[index]?.pid}/status`, 'utf8');
       return Number(/VmHWM:\s+(\d+)/.exec(status)?.[1]) * 1024;
@@ -164,21 +171,7 @@ async function listening(program: string, args: readonly string[], port: number)
   });
   for (;;) {
     if (child.exitCode !== null) throw new Error(`${program} ended with ${child.exitCode}`);
-    const socket = connect(port, '127.0.0.1');
-    const isThere = await once(socket, 'connect').then(
-      () => true,
-      () => false,
-    );
-    socket.destroy();
-    if (isThere) return child;
+    if (await listens(port)) return child;
     await sleep(20);
   }
-}
-
-async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
-  await Promise.all(servers.map((server) => once(server, 'listening')));
-  const ports = servers.map((server) => (server.address() as AddressInfo).port);
-  await Promise.all(servers.map((server) => once(server.close(), 'close')));
-  return ports;
 }

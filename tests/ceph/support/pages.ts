@@ -2,9 +2,9 @@ import { fileURLToPath } from 'node:url';
 import { CHROMIUMS, launchChromium } from '@cos-slice/testkit/chromium';
 import { startSite } from '@cos-slice/testkit/site';
 import { build } from 'esbuild';
-import type { Browser, Page } from 'playwright-core';
+import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { onTestFinished } from 'vitest';
-import { s3 } from './bucket.ts';
+import { s3 } from './s3.ts';
 import { PART_BYTES, startCosPlace, startS3Place, type WirePlace } from './wires.ts';
 
 const METHODS = ['GET', 'HEAD', 'PUT', 'POST', 'DELETE'].map((method) => `<AllowedMethod>${method}</AllowedMethod>`);
@@ -46,6 +46,8 @@ export function contentOf(sizeBytes: number): Buffer {
 export interface PageSite {
   /** A page that shares nothing with others, until the test has ended. */
   open(): Promise<Page>;
+  /** Another one of the same user. */
+  openIn(context: BrowserContext): Promise<Page>;
   close(): Promise<void>;
 }
 
@@ -61,14 +63,18 @@ export async function startPages(code: string): Promise<PageSite> {
   const site = await startSite({ slices: () => {}, sign: async () => '' });
   site.scripts.set('/page.js', outputFiles[0]?.text ?? '');
   const browser: Browser = await launchChromium(CHROMIUMS[0]);
+  const openIn = async (context: BrowserContext): Promise<Page> => {
+    const page = await context.newPage();
+    await page.goto(site.pageUrl);
+    return page;
+  };
   return {
     async open() {
       const context = await browser.newContext();
       onTestFinished(() => context.close());
-      const page = await context.newPage();
-      await page.goto(site.pageUrl);
-      return page;
+      return openIn(context);
     },
+    openIn,
     async close() {
       await browser.close();
       await site.close();

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { VendorPlace } from '../../support/vendor-place.ts';
-import { ceph, contentsOf, emptyBucket } from './bucket.ts';
+import { ceph } from './bucket.ts';
 import { type Farm, startFarm } from './farm.ts';
+import { contentsOf, emptyBucket } from './s3.ts';
 
 export interface VendorPlaces {
   /** An empty place. One of its two servers has just been killed, and comes back in the middle of what is done there. */
