@@ -19,7 +19,7 @@ export interface FacadeProcess {
   close(): Promise<void>;
 }
 
-/** Where the packages are found that it needs. */
+/** Where the package is found that stays outside. */
 const PROGRAM = join(here('../../dist'), `cos-facade-${process.pid}.js`);
 
 export async function startFacadeProcess(endpoint: string, bucket: string): Promise<FacadeProcess> {
@@ -30,7 +30,7 @@ export async function startFacadeProcess(endpoint: string, bucket: string): Prom
     bundle: true,
     platform: 'node',
     format: 'esm',
-    packages: 'external',
+    external: ['cos-nodejs-sdk-v5'],
     logLevel: 'error',
   });
   const port = await freePort();

@@ -15,8 +15,8 @@ export const machine = [
   {
     name: 'finish is called although a slice is missing',
     file: `${upload}/steps.ts`,
-    find: 'if (stored.count < stored.size || !session) return state;',
-    replace: 'if (stored.count < stored.size - 1 || !session) return state;',
+    find: 'if (stored.count < stored.size || unproven?.length || !session) return state;',
+    replace: 'if (stored.count < stored.size - 1 || unproven?.length || !session) return state;',
   },
   {
     name: 'what is listed is taken as it comes, whole slices or not, and of any session',
@@ -63,8 +63,8 @@ export const machine = [
   {
     name: 'a session that is gone while the last slices are unheard of counts as lost',
     file: `${upload}/detours.ts`,
-    find: "return list(state, { for: 'loss', session: session.id, sliceSizeBytes, storedBytes, error });",
-    replace: 'return loseSession(state, storedBytes, error);',
+    find: "return list(state, {\n    for: 'loss',",
+    replace: "if (session) return loseSession(state, storedBytes, error);\n  return list(state, {\n    for: 'loss',",
   },
   {
     name: 'a lost session fails the upload',
@@ -145,8 +145,8 @@ export const driver = [
   {
     name: 'a file that has changed is finished all the same',
     file: `${upload}/tasks.ts`,
-    find: "if (task.type === 'finish') await verify(controller);",
-    replace: '',
+    find: "if (task.type === 'finish') {\n      await verify(controller);",
+    replace: "if (task.type === 'finish') {",
   },
   {
     name: 'a file of one request is not looked at again before it is sent',

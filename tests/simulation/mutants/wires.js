@@ -24,8 +24,8 @@ export const wires = [
   {
     name: 'parts are numbered from the session, not from their place',
     file: `${xml}/uploads.ts`,
-    find: '({ offset: (number - 1) * step, length: sizeBytes, tag })',
-    replace: '({ offset: number * step, length: sizeBytes, tag })',
+    find: 'return { offset: (number - 1) * step, length',
+    replace: 'return { offset: number * step, length',
   },
   {
     name: 'nobody looks where the server keeps nothing from being replaced',
@@ -54,14 +54,14 @@ export const wires = [
   {
     name: 'parts are put together in the order in which they arrived',
     file: `${xml}/uploads.ts`,
-    find: 'const tags = [...pages.parts].sort((one, other) => one.number - other.number).map(({ tag }) => tag);',
-    replace: 'const tags = pages.parts.map(({ tag }) => tag).reverse();',
+    find: "if (tags) return { kind: 'more', more: { tags } };",
+    replace: "if (tags) return { kind: 'more', more: { tags: tags.reverse() } };",
   },
   {
     name: 'the MD5 of what is sent is not told',
     file: `${xml}/uploads.ts`,
-    find: "...(md5 !== undefined && { headers: { 'Content-MD5': toBase64(md5) } }),",
-    replace: '',
+    find: "...(md5 !== undefined && { 'Content-MD5': toBase64(md5) }),\n          ...crc64Headers(profile, crc64),\n        };",
+    replace: '...crc64Headers(profile, crc64),\n        };',
   },
   {
     name: 'credentials that have ended are final',
