@@ -67,6 +67,12 @@ describe('list', () => {
       for await (const _ of client.list(''));
     };
     await expect(all()).rejects.toMatchObject({ code: 'bad-reply' });
+    const wide = setUp(({ url }) => page(['a'], url.endsWith('context=1') ? '2' : '1'));
+    const around = async (): Promise<void> => {
+      for await (const _ of wide.client.list(''));
+    };
+    await expect(around()).rejects.toMatchObject({ code: 'bad-reply' });
+    expect(wide.transport.requests.length).toBeLessThan(10);
   });
 
   test('goes on in the middle of a list when a page is lost', async () => {

@@ -7,6 +7,7 @@ import type { Authority, Entry, FileEntry } from '../protocol/entry.ts';
 import type { Changes, Done, ListOrder, ListPattern, Page } from '../protocol/object-operations.ts';
 import type { ObjectLocation } from '../protocol/operations.ts';
 import { createDownload, type Download, type DownloadOptions, type Sink } from './download.ts';
+import { watchPages } from './pages.ts';
 import { createPerformer, objectsOf } from './perform.ts';
 import { createPersist } from './persist.ts';
 
@@ -202,11 +203,13 @@ export function createObjectClient<C>(options: ClientOptions, platform: Omit<Pla
     listPage,
     async *list(path, options = {}) {
       let { context } = options;
+      const watch = watchPages();
       do {
         const { context: _first, ...rest } = options;
         const page: Page = await listPage(path, { ...rest, ...(context !== undefined && { context }) });
         yield* page.entries;
         context = page.context;
+        if (context !== undefined) watch(context);
       } while (context !== undefined);
     },
     async createDirectory(path, { signal, attributes } = {}) {

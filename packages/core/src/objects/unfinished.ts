@@ -10,6 +10,7 @@ import type { Wire } from '../protocol/wire.ts';
 import { sessionsOf } from '../protocol/xml/sessions.ts';
 import { detours } from '../upload/detours.ts';
 import type { CallOptions, ClientOptions } from './client.ts';
+import { watchPages } from './pages.ts';
 import { createPersist, linked } from './persist.ts';
 
 /** An upload that was begun and has neither been finished nor given up. */
@@ -95,11 +96,13 @@ export function createUnfinishedUploads<C>(
         return;
       }
       let context: readonly [path: string, session: string] | undefined;
+      const watch = watchPages();
       do {
         const page = await ask(lists, '', { op: 'sessions', prefix, context }, signal);
         if (page.kind !== 'sessions') return;
         yield* page.sessions;
         context = page.context;
+        if (context) watch(context.join('\n'));
       } while (context);
     },
     async look({ path, session }, { signal } = {}) {

@@ -25,13 +25,14 @@ export interface AskedEndpoint {
 /**
  * Makes one request to an endpoint that hands out signatures or credentials.
  *
- * @param read takes what is wanted out of the answer: undefined when there is none
+ * @param read takes what is wanted out of the answer, and when that was sent by the endpoint's clock, in epoch seconds, where it
+ *   tells and pages may see it: undefined when there is none
  * @throws RemoteSignerError; `init.signal.reason` when aborted
  */
 export async function askEndpoint<T>(
   { url, name, shape, fetch: given }: AskedEndpoint,
   init: RequestInit & { readonly signal: AbortSignal },
-  read: (reply: Readonly<Record<string, unknown>>) => T | undefined,
+  read: (reply: Readonly<Record<string, unknown>>, sentAtSec: number | undefined) => T | undefined,
 ): Promise<T> {
   const send = given ?? checkedFetch(name);
   let response: Awaited<ReturnType<typeof fetch>>;
@@ -57,7 +58,8 @@ export async function askEndpoint<T>(
     const remedy = passing ? 'backoff' : 'none';
     throw new RemoteSignerError(`${name} answered HTTP ${status}`, { httpStatus: status, remedy });
   }
-  const answer = read(parseReply(text));
+  const sentAtMs = Date.parse(response.headers.get('date') ?? '');
+  const answer = read(parseReply(text), Number.isNaN(sentAtMs) ? undefined : sentAtMs / 1000);
   if (answer) return answer;
   throw new RemoteSignerError(`${name} must answer ${shape}`, { httpStatus: status });
 }

@@ -2,11 +2,11 @@ import { describe, expect, test } from 'vitest';
 import { remoteCredentials } from './remote-credentials.ts';
 
 const NEVER = new AbortController().signal;
-const answering = (body: unknown, status = 200) => {
+const answering = (body: unknown, status = 200, headers: Record<string, string> = {}) => {
   const asked: unknown[] = [];
   const send = async (_url: unknown, init?: { body?: unknown }) => {
     asked.push(init?.body);
-    return Response.json(body, { status });
+    return Response.json(body, { status, headers });
   };
   return { asked, fetch: send as unknown as typeof fetch };
 };
@@ -47,6 +47,19 @@ describe('credentials of an endpoint', () => {
     const { fetch } = answering(reply);
     const credentials = await remoteCredentials({ url: 'http://h/sts', fetch }).credentials(NEVER);
     expect(credentials).toMatchObject(EXPECTED);
+  });
+
+  test('live by the clock of the endpoint, where it tells its time', async () => {
+    const given = async (reply: object, headers = {}) =>
+      remoteCredentials({ url: 'http://h/sts', fetch: answering(reply, 200, headers).fetch }).credentials(NEVER);
+    const date = { Date: 'Fri, 15 Jan 2027 07:00:00 GMT' };
+    expect(await given(EXPECTED, date)).toMatchObject({ ...EXPECTED, startsAtSec: 1_800_000_000 - 3600 });
+    expect(await given({ ...EXPECTED, startsAtSec: 1_799_999_000 }, date)).toMatchObject({
+      startsAtSec: 1_799_999_000,
+    });
+    for (const headers of [{}, { Date: 'soon' }]) {
+      expect((await given(EXPECTED, headers)).startsAtSec).toBeUndefined();
+    }
   });
 
   test('are asked for once by uploads that begin together, with what the endpoint decides by', async () => {

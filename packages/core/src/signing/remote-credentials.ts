@@ -46,8 +46,11 @@ export function remoteCredentials(options: string | RemoteCredentialsOptions): C
   };
 }
 
-/** Credentials by any of the names that they go by. */
-function readCredentials(reply: Readonly<Record<string, unknown>>): Credentials | undefined {
+/** Credentials by any of the names that they go by. Their life counts by the endpoint's clock: ours may be wrong. */
+function readCredentials(
+  reply: Readonly<Record<string, unknown>>,
+  sentAtSec: number | undefined,
+): Credentials | undefined {
   const body = Object(reply.Response ?? reply);
   const given = Object(body.credentials ?? body.Credentials ?? body);
   const read: Credentials = {
@@ -55,7 +58,7 @@ function readCredentials(reply: Readonly<Record<string, unknown>>): Credentials 
     secretKey: given.secretKey ?? given.tmpSecretKey ?? given.TmpSecretKey ?? given.SecretAccessKey,
     token: given.token ?? given.sessionToken ?? given.Token ?? given.SessionToken,
     expiresAtSec: toSeconds(given.expiresAtSec ?? body.expiredTime ?? body.ExpiredTime ?? given.Expiration),
-    startsAtSec: toSeconds(given.startsAtSec ?? body.startTime),
+    startsAtSec: toSeconds(given.startsAtSec ?? body.startTime) ?? sentAtSec,
   };
   return isCredentials(read) ? read : undefined;
 }

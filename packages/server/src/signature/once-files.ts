@@ -1,4 +1,4 @@
-import { mkdir, open, readdir, rm, stat } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { hasCode } from '../store/files/fs-errors.ts';
 import { createOnceRegister, type OnceRegister } from './once.ts';
@@ -22,6 +22,20 @@ export function fileOnceRegister(place: () => Promise<string>): OnceRegister {
     }
   }
 
+  async function isFirst(path: string, nowSec: number): Promise<boolean> {
+    let file: FileHandle;
+    try {
+      file = await open(path, 'wx');
+    } catch (error) {
+      // Of this file alone it says that the signature was used: a folder that is a file is there, too.
+      if (hasCode(error, 'EEXIST')) return false;
+      throw error;
+    }
+    // The time of the server's own clock, which the next ones will be compared with.
+    await file.utimes(nowSec, nowSec).finally(() => file.close());
+    return true;
+  }
+
   return {
     async use(id, nowSec, forgetAtSec) {
       const dir = await place();
@@ -32,11 +46,8 @@ export function fileOnceRegister(place: () => Promise<string>): OnceRegister {
       }
       try {
         await mkdir(dir, { recursive: true });
-        const file = await open(join(dir, id), 'wx');
-        // The time of the server's own clock, which the next ones will be compared with.
-        await file.utimes(nowSec, nowSec).finally(() => file.close());
+        if (!(await isFirst(join(dir, id), nowSec))) return false;
       } catch (error) {
-        if (hasCode(error, 'EEXIST')) return false;
         if (!hasCode(error, 'ENOSPC', 'EDQUOT')) throw error;
       }
       return inMemory.use(id, nowSec, forgetAtSec);

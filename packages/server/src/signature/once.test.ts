@@ -85,6 +85,13 @@ describe('a register in files', () => {
     await expect(use(register, 'aa')).rejects.toMatchObject({ code: 'ENOTDIR' });
   });
 
+  test('calls no signature used because the folder for them is a file', async () => {
+    const file = join(await temporaryDir(), 'once');
+    await writeFile(file, '');
+    const register = fileOnceRegister(async () => file);
+    await expect(use(register, 'aa')).rejects.toMatchObject({ code: 'EEXIST' });
+  });
+
   test.runIf(process.platform === 'linux')('leaves no file open', async () => {
     const dir = await temporaryDir();
     const register = fileOnceRegister(async () => dir);
