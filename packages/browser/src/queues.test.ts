@@ -43,9 +43,18 @@ describe.each(CHROMIUMS)('in $name', (chromium) => {
       if (req.method !== 'POST') return false;
       underWay += 1;
       most = Math.max(most, underWay);
-      res.on('close', () => {
-        underWay -= 1;
-      });
+      // The page may know of an answer, and ask for the next thing, before the server hears that it has been sent.
+      let isAnswered = false;
+      const answered = (): void => {
+        if (!isAnswered) underWay -= 1;
+        isAnswered = true;
+      };
+      const { end } = res;
+      res.end = ((...args: Parameters<typeof end>) => {
+        answered();
+        return end.apply(res, args);
+      }) as typeof end;
+      res.on('close', answered);
       return false;
     };
     await page.goto(setting.pageUrl);
