@@ -207,9 +207,11 @@ describe('replies', () => {
     expect(COS.encode({ ...operations.list, session: sealed }, AT).url).toMatch(/uploadId=u%2F1$/);
   });
 
-  test('to list that lead from a page to the same one, or that are no list, are refused', () => {
+  test('to list that lead from a page to none behind it, or that are no list, are refused', () => {
     const again = { ...operations.list, more: { parts: [], marker: 2 } };
-    expect(COS.decode(again, page(part(1), 2), AT)).toMatchObject({ error: { code: 'bad-reply' } });
+    for (const next of [1, 2, 10_001]) {
+      expect(COS.decode(again, page(part(1), next), AT)).toMatchObject({ error: { code: 'bad-reply' } });
+    }
     expect(COS.decode(operations.list, page(part(1, Number.NaN)), AT)).toMatchObject({ error: { code: 'bad-reply' } });
     expect(COS.decode(operations.list, answer('<html/>'), AT)).toMatchObject({ error: { code: 'bad-reply' } });
   });

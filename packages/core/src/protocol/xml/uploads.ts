@@ -346,7 +346,7 @@ function readPage(response: WireResponse, before: Pages | undefined) {
   if (textOf(root, 'IsTruncated') !== 'true') return { kind: 'parts' as const, parts: all };
   const marker = Number(textOf(root, 'NextPartNumberMarker'));
   // Pages that lead nowhere must not be turned for ever.
-  if (!(marker > (before?.marker ?? 0))) return noList(response);
+  if (!(marker > (before?.marker ?? 0) && marker <= MAX_PARTS)) return noList(response);
   return { kind: 'more' as const, more: { parts: all, marker } satisfies Pages };
 }
 

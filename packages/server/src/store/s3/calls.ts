@@ -164,7 +164,7 @@ export function createCalls(client: S3Client): Calls {
       // Without a delimiter S3 does not say where to go on.
       const next = textOf(reply.xml, 'NextMarker');
       const nextMarker = isTruncated ? (next ? decode(next) : last) : undefined;
-      if (nextMarker !== undefined && nextMarker === marker) throw samePage();
+      if (nextMarker !== undefined && marker !== undefined && byBytes(nextMarker, marker) <= 0) throw circle();
       return { objects, prefixes, nextMarker, nowMs: timeOf(reply.headers.date) };
     },
     async createUpload(place, headers) {
@@ -219,7 +219,7 @@ export function createCalls(client: S3Client): Calls {
         }
         if (textOf(reply.xml, 'IsTruncated') !== 'true' || page.length === 0 || parts.length >= max) return parts;
         const next = textOf(reply.xml, 'NextPartNumberMarker') || String(parts.at(-1)?.number);
-        if (!(Number(next) > Number(after ?? 0))) throw samePage();
+        if (!(Number(next) > Number(after ?? 0))) throw circle();
         after = next;
       }
     },
@@ -245,6 +245,8 @@ export function createCalls(client: S3Client): Calls {
     },
     async listUploads(bucket, prefix) {
       const uploads: (Upload & { initiatedAtMs: number })[] = [];
+      // The ids of one key's uploads are in no order that is known here.
+      const turned = new Set<string>();
       for (let marker: Record<string, string> = {}; ; ) {
         const { xml } = await client.call({
           method: 'GET',
@@ -265,8 +267,9 @@ export function createCalls(client: S3Client): Calls {
           'key-marker': decode(textOf(xml, 'NextKeyMarker')),
           'upload-id-marker': textOf(xml, 'NextUploadIdMarker') ?? '',
         };
-        const isSame = Object.entries(next).every(([name, value]) => value === (marker[name] ?? ''));
-        if (isSame) throw samePage();
+        const text = JSON.stringify(next);
+        if (turned.has(text)) throw circle();
+        turned.add(text);
         marker = next;
       }
     },
@@ -320,6 +323,7 @@ function wholeOf(element: XmlElement, name: string): number {
 }
 
 /** Pages that lead nowhere must not be turned for ever. */
-function samePage(): Error {
-  return new Error('a list of the object store leads from a page to the same one');
+/** Pages that are turned for ever. */
+function circle(): Error {
+  return new Error('the pages of a list of the object store go round in a circle');
 }

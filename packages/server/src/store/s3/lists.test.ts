@@ -1,14 +1,15 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { createCalls } from './calls.ts';
 import type { S3Client } from './client.ts';
 import { infoOf } from './labels.ts';
 import { S3Error } from './s3-error.ts';
 import { parseXml } from './xml.ts';
 
-/** A store that gives the same answer to everything. */
-function storeThatSays(text: string) {
+/** A store that gives the same answers in turn, whatever is asked. */
+function storeThatSays(...answers: readonly [string, ...string[]]) {
   let asked = 0;
   const call = async () => {
+    const text = answers[asked % answers.length] ?? answers[0];
     if (++asked > 10) throw new Error('asked again and again');
     return { status: 200, headers: {}, text, xml: parseXml(text) };
   };
@@ -19,14 +20,26 @@ const MORE = '<IsTruncated>true</IsTruncated>';
 const part = (number: string, size = '1'): string =>
   `<Part><PartNumber>${number}</PartNumber><Size>${size}</Size></Part>`;
 
-test('a list that leads from a page to the same one ends', async () => {
-  const same = /leads from a page to the same one/;
-  const parts = `<R>${MORE}<NextPartNumberMarker>1</NextPartNumberMarker>${part('1')}</R>`;
-  await expect(storeThatSays(parts).listParts(UPLOAD)).rejects.toThrow(same);
-  const uploads = `<R>${MORE}<NextKeyMarker>a</NextKeyMarker><Upload><Key>a</Key><UploadId>u</UploadId></Upload></R>`;
-  await expect(storeThatSays(uploads).listUploads('films', '')).rejects.toThrow(same);
-  const objects = `<R>${MORE}<NextMarker>a</NextMarker><Contents><Key>a</Key></Contents></R>`;
-  await expect(storeThatSays(objects).list('films', '', { marker: 'a' })).rejects.toThrow(same);
+describe('a list ends whose pages lead', () => {
+  const circle = /go round in a circle/;
+  const parts = (number: string): string =>
+    `<R>${MORE}<NextPartNumberMarker>${number}</NextPartNumberMarker>${part('1')}</R>`;
+  const uploads = (key: string): string =>
+    `<R>${MORE}<NextKeyMarker>${key}</NextKeyMarker><Upload><Key>a</Key><UploadId>u</UploadId></Upload></R>`;
+  const objects = (key: string): string =>
+    `<R>${MORE}<NextMarker>${key}</NextMarker><Contents><Key>${key}</Key></Contents></R>`;
+
+  test('to the same one', async () => {
+    await expect(storeThatSays(parts('1')).listParts(UPLOAD)).rejects.toThrow(circle);
+    await expect(storeThatSays(uploads('a')).listUploads('films', '')).rejects.toThrow(circle);
+    await expect(storeThatSays(objects('a')).list('films', '', { marker: 'a' })).rejects.toThrow(circle);
+  });
+
+  test('to one before it', async () => {
+    await expect(storeThatSays(parts('2'), parts('1')).listParts(UPLOAD)).rejects.toThrow(circle);
+    await expect(storeThatSays(uploads('b'), uploads('a')).listUploads('films', '')).rejects.toThrow(circle);
+    await expect(storeThatSays(objects('a')).list('films', '', { marker: 'b' })).rejects.toThrow(circle);
+  });
 });
 
 test('a part without a number or a size is told of', async () => {
