@@ -174,3 +174,17 @@ test('what the server refuses for good fails as an upload does, and the others a
     },
   );
 });
+
+test('a file that never arrives has as many attempts as any other, the one of its own way among them', async () => {
+  const asked = new Map<string, number>();
+  const meet: Meet = (_upload, path) => {
+    if (!/[38]$/.test(path)) return undefined;
+    asked.set(path, (asked.get(path) ?? 0) + 1);
+    return 'unavailable';
+  };
+  await setUp(meet, async ({ local, client }) => {
+    const { failed } = await client.uploadDirectory(local, { to: 'to', onFailure: 'continue' }).done;
+    expect(failed).toBe(FILES / 5);
+    expect(new Set(asked.values())).toEqual(new Set([10]));
+  });
+});

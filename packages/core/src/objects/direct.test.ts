@@ -84,6 +84,16 @@ test.each<[string, ScriptedReply]>([
   expect(limiter.limit).toBe(2);
 });
 
+test.each<[string, ScriptedReply, number]>([
+  ['a failure that passes is one of the attempts that an upload has', refuse(-5997, 503), 3],
+  ['a signature that was refused costs none', refuse(-96, 403), 4],
+])('%s', async (_name, reply, attempts) => {
+  const { direct, put } = setUp(() => reply, { retry: { attempts: 4 } });
+  const error = await put('a').catch((thrown) => thrown);
+  expect(direct.retryAfter(error)).toMatchObject({ attempts });
+  expect(direct.retryAfter(new DOMException('paused', 'AbortError'))).toMatchObject({ attempts: 4 });
+});
+
 test('a server that does not answer is given up in time', async () => {
   const { put, clock } = setUp(() => 'hang');
   await expect(clock.runUntil(put('a'))).rejects.toMatchObject({ code: 'timeout' });

@@ -32,6 +32,8 @@ export interface Direct<C> {
   readonly algorithm: 'sha1' | 'md5' | undefined;
   /** Whether a content of that size may go this way to that path. */
   takes(path: string, sizeBytes: number): boolean;
+  /** What an upload may still try after what `put` has thrown: that attempt was one of its own. */
+  retryAfter(error: unknown): Config['retry'];
   /** Waits for one of the limiter's places, and room for so much content. @throws `signal.reason` when aborted */
   enter(bytes: number, signal: AbortSignal): Promise<DirectPlace<C>>;
 }
@@ -66,6 +68,10 @@ export function createDirect<C>({ config, transport, clock, random, life }: Dire
     algorithm: integrity === 'none' ? undefined : sha1 ? 'sha1' : 'md5',
     takes: (path, sizeBytes) =>
       isOpen && sizeBytes > 0 && sizeBytes <= singleRequestMaxBytes && wire.check({ ...config, path }).length === 0,
+    retryAfter: (error) => {
+      const isCounted = isCosSliceError(error) && error.remedy === 'backoff' && !error.stale;
+      return isCounted ? { ...retry, attempts: retry.attempts - 1 } : retry;
+    },
     async enter(bytes, signal) {
       let report: AttemptReport = { outcome: 'neutral', bytes: 0 };
       const leave = await limiter.acquire(signal, {}, bytes);

@@ -8,7 +8,11 @@ export type UploadSettings = Partial<
 
 /** What directories want of a client. */
 export interface FileClient extends Pick<ObjectClient, 'stat' | 'list' | 'listPage' | 'createDirectory' | 'remove'> {
-  upload(file: string, path: string, options: UploadSettings & Pick<UploadFileOptions, 'overwrite' | 'signal'>): Upload;
+  upload(
+    file: string,
+    path: string,
+    options: UploadSettings & Pick<UploadFileOptions, 'overwrite' | 'signal' | 'retry'>,
+  ): Upload;
   download(path: string, file: string, options: DownloadOptions & { readonly overwrite: boolean }): Download;
 }
 

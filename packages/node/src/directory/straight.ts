@@ -5,6 +5,8 @@ import type { Moving } from './transfer.ts';
 /** After a pause, what is under way has this long to come to its end. */
 const PAUSE_GRACE_MS = 5_000;
 
+type Retry = ReturnType<Direct<unknown>['retryAfter']>;
+
 /** The straight way of small files: read in one go, sent in one request. What does not go straight on becomes an upload. */
 export interface Straight {
   /** @returns undefined: an upload has to see to it. @throws `signal.reason` when aborted */
@@ -14,8 +16,8 @@ export interface Straight {
 /** A file that has been read and has its place: it must be sent. */
 export interface StraightFile {
   readonly sizeBytes: number;
-  /** @param upload uploads it the other way */
-  send(upload: () => Moving): Moving;
+  /** @param upload uploads it the other way, with what is left to be tried */
+  send(upload: (retry: Retry) => Moving): Moving;
 }
 
 /**
@@ -30,7 +32,7 @@ export function createStraight(direct: Direct<Uint8Array>, most: number, signal:
       const place = await direct.enter(SMALL_BYTES, signal);
       const small = await files.read(file);
       if (small && direct.takes(path, small.sizeBytes)) {
-        return { sizeBytes: small.sizeBytes, send: (upload) => send(place, path, small, signal, upload) };
+        return { sizeBytes: small.sizeBytes, send: (upload) => send(direct, place, path, small, signal, upload) };
       }
       small?.release();
       place.leave();
@@ -40,11 +42,12 @@ export function createStraight(direct: Direct<Uint8Array>, most: number, signal:
 }
 
 function send(
+  direct: Direct<Uint8Array>,
   place: DirectPlace<Uint8Array>,
   path: string,
   { content, sizeBytes, digest, release }: SmallFile,
   signal: AbortSignal,
-  upload: () => Moving,
+  upload: (retry: Retry) => Moving,
 ): Moving {
   const controller = new AbortController();
   const stop = (): void => controller.abort(signal.reason);
@@ -52,14 +55,15 @@ function send(
   let uploading: Moving | undefined;
   let isDone = false;
 
-  const put = async (): Promise<boolean> => {
+  /** @returns what an upload may still try; undefined: there is nothing left for one */
+  const put = async (): Promise<Retry | undefined> => {
     signal.addEventListener('abort', stop);
     if (signal.aborted) stop();
     try {
       await place.put(path, { body: content, sizeBytes, digest }, controller);
-      return true;
-    } catch {
-      return false;
+      return undefined;
+    } catch (error) {
+      return direct.retryAfter(error);
     } finally {
       signal.removeEventListener('abort', stop);
       release();
@@ -67,11 +71,12 @@ function send(
     }
   };
   const run = async (): Promise<{ resumedBytes: number; skipped?: boolean }> => {
-    isDone = await put();
+    const retry = await put();
+    isDone = retry === undefined;
     const isPaused = pausing !== undefined;
     clearTimeout(pausing);
-    if (isDone) return { resumedBytes: 0 };
-    uploading = upload();
+    if (!retry) return { resumedBytes: 0 };
+    uploading = upload(retry);
     if (isPaused) uploading.pause();
     return uploading.done;
   };

@@ -2,6 +2,7 @@ import { lstat, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { CosSliceError, type Entry, type FileEntry, isCosSliceError } from '@cos-slice/core';
+import type { UploadFileOptions } from '../upload-file.ts';
 import { directoryIssues, refuseDirectoryIssues, toDirectoryPath } from './check.ts';
 import type { SendingClient, UploadSettings } from './file-client.ts';
 import { createFilter } from './filter.ts';
@@ -94,13 +95,13 @@ export function uploadDirectoryWith(
     if (entry.kind === 'directory') return work.attempt(path, async () => void (await entry.here));
     await work.attempt(path, async () => {
       const { table } = await entry.here;
-      const upload = (overwrite: true | 'skip'): Moving =>
-        toUploadMoving(client.upload(entry.file, target + path, { ...own, overwrite, signal: work.signal }));
+      const upload = (more: Pick<UploadFileOptions, 'overwrite' | 'retry'>): Moving =>
+        toUploadMoving(client.upload(entry.file, target + path, { ...own, ...more, signal: work.signal }));
       const isNew = table !== undefined && table.get(nameOf(path)) === undefined;
       const small = isNew ? await straightWay(work.signal)?.read(entry.file, target + path) : undefined;
       if (small) {
         work.found(small.sizeBytes);
-        await work.move(path, small.sizeBytes, () => small.send(() => upload(true)));
+        await work.move(path, small.sizeBytes, () => small.send((retry) => upload({ overwrite: true, retry })));
         return;
       }
       const facts = await stat(entry.file);
@@ -118,7 +119,7 @@ export function uploadDirectoryWith(
           : toRemembered(await ask());
       if (remote && (await isSame(skip, 'up', file, remote, ask, work.signal))) return work.skipped(path, facts.size);
       await work.move(path, facts.size, () => {
-        return dryRun ? DRY : upload(skip === 'existing' ? 'skip' : true);
+        return dryRun ? DRY : upload({ overwrite: skip === 'existing' ? 'skip' : true });
       });
     });
   };
