@@ -323,7 +323,6 @@ function wholeOf(element: XmlElement, name: string): number {
 }
 
 /** Pages that lead nowhere must not be turned for ever. */
-/** Pages that are turned for ever. */
 function circle(): Error {
   return new Error('the pages of a list of the object store go round in a circle');
 }
