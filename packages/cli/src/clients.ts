@@ -3,7 +3,7 @@ import { readConnection } from './connection.ts';
 import { type Flag, type Given, readFlags, switchFlag } from './flags.ts';
 import { asDirectory, isDirectory, type Place, parsePlace, showPlace } from './place.ts';
 import { CONNECTION, PROXY } from './settings.ts';
-import { checkSliceSize } from './upload-flags.ts';
+import { checkUpload } from './upload-flags.ts';
 
 /** The flags of every command that works with what is in a bucket. */
 export const CLIENT: typeof CONNECTION & { readonly proxy: typeof PROXY } = { ...CONNECTION, proxy: PROXY };
@@ -32,7 +32,7 @@ export function readClients(
     if (known) return known;
     // One signature for all that is asked about a bucket.
     const reach = connection(bucket, false);
-    checkSliceSize(more.sliceSize, reach);
+    checkUpload(more, reach);
     const made = createClient({
       ...reach.options,
       ...(proxy === undefined ? {} : { proxy }),

@@ -4,14 +4,14 @@ import {
   type CredentialsProvider,
   cosXml,
   createSigner,
-  remoteCredentials,
+  type RequestSigner,
   s3,
   type Wire,
 } from '@cos-slice/node';
 import { UsageError } from './failure.ts';
 import { type Flags, type Given, nameOf, readFlags, type Values } from './flags.ts';
 import { nameOfBucket, type WireName, wireOf } from './place.ts';
-import { CONNECTION, COS_VARIABLES, required, S3_VARIABLES, toRemoteSigner, toService } from './settings.ts';
+import { CONNECTION, COS_VARIABLES, required, S3_VARIABLES, toRemoteCredentials, toRemoteSigner } from './settings.ts';
 
 /** A bucket's server, and what lets requests through to it. */
 export interface Reach {
@@ -44,8 +44,9 @@ type Settings = Values<typeof CONNECTION>;
  * @throws UsageError
  */
 export function readConnection(given: GivenFlags, proxy: string | undefined, buckets: readonly string[]): Connection {
-  if (given.url && given.secretKey) {
-    throw new UsageError('--sign-url and --secret-key exclude each other: give the one that is to sign');
+  const signing = WAYS_TO_SIGN.filter((name) => given[name]).map((name) => nameOf(CONNECTION[name]));
+  if (signing.length > 1) {
+    throw new UsageError(`${signing.join(' and ')} exclude each other: give the one that is to sign`);
   }
   const made = new Map<WireName, Connection>();
   for (const bucket of buckets) {
@@ -67,8 +68,8 @@ export function readConnection(given: GivenFlags, proxy: string | undefined, buc
 const MAKERS: Readonly<Record<WireName, (given: GivenFlags, proxy: string | undefined) => Connection>> = {
   json(given, proxy) {
     const settings = readFlags(CONNECTION, given);
-    const signUrl = signUrlOf(settings, given);
-    const needed = signUrl === undefined ? (['secretId', 'secretKey'] as const) : [];
+    const signUrl = wayToSign({ ...settings, credentialsUrl: undefined }, given).url;
+    const needed = signUrl === undefined ? KEYS : [];
     const { endpoint, appId, secretId, secretKey } = required(CONNECTION, settings, ['endpoint', 'appId', ...needed]);
     const remote = signUrl === undefined ? undefined : toRemoteSigner(signUrl, proxy);
     return (typed, bound = true) => {
@@ -78,11 +79,11 @@ const MAKERS: Readonly<Record<WireName, (given: GivenFlags, proxy: string | unde
       return { wire: 'json', options: { endpoint, appId, bucket, signer }, endpoint, address };
     };
   },
-  cos(given) {
+  cos(given, proxy) {
     const flags = withVariables(COS_VARIABLES);
     const settings = readFlags(flags, given);
     const { region } = required(flags, settings, ['region', ...keysNeeded(settings, given)]);
-    const signer = credentialsOf(settings, given);
+    const signer = signerOf(settings, given, proxy);
     return (typed) => {
       const { bucket, appId } = cosBucket(nameOfBucket(typed), settings.appId);
       const { endpoint } = settings;
@@ -90,7 +91,7 @@ const MAKERS: Readonly<Record<WireName, (given: GivenFlags, proxy: string | unde
       return { wire: 'cos', options: { wire, signer }, ...addressOf(wire) };
     };
   },
-  s3(given) {
+  s3(given, proxy) {
     const flags = withVariables(S3_VARIABLES);
     const { AWS_DEFAULT_REGION, AWS_ENDPOINT_URL, ...environment } = process.env;
     const settings = readFlags(flags, given, {
@@ -103,7 +104,7 @@ const MAKERS: Readonly<Record<WireName, (given: GivenFlags, proxy: string | unde
     const aws = region === undefined ? undefined : `https://s3.${region}.${domain}`;
     const endpoint = settings.endpoint ?? aws;
     required(flags, { ...settings, endpoint }, ['endpoint', ...keysNeeded(settings, given)]);
-    const signer = credentialsOf(settings, given);
+    const signer = signerOf(settings, given, proxy);
     return (typed) => {
       const wire = s3({
         endpoint: endpoint ?? '',
@@ -117,18 +118,28 @@ const MAKERS: Readonly<Record<WireName, (given: GivenFlags, proxy: string | unde
   },
 };
 
-/** A flag goes before any variable; among variables, the service that was set up to sign. */
-function signUrlOf({ url }: Settings, given: GivenFlags): string | undefined {
-  return given.secretKey ? undefined : url;
+const WAYS_TO_SIGN = ['url', 'credentialsUrl', 'secretKey'] as const;
+const KEYS = ['secretId', 'secretKey'] as const;
+
+/** The one that signs. A flag goes before any variable; among variables, the service that was set up to sign. */
+function wayToSign(settings: Settings, given: GivenFlags): Partial<Pick<Settings, (typeof WAYS_TO_SIGN)[number]>> {
+  const way = WAYS_TO_SIGN.find((name) => given[name]) ?? WAYS_TO_SIGN.find((name) => settings[name] !== undefined);
+  return way === undefined ? {} : { [way]: settings[way] };
 }
 
-function keysNeeded(settings: Settings, given: GivenFlags): readonly ('secretId' | 'secretKey')[] {
-  return signUrlOf(settings, given) === undefined ? ['secretId', 'secretKey'] : [];
+function keysNeeded(settings: Settings, given: GivenFlags): readonly (typeof KEYS)[number][] {
+  const { url, credentialsUrl } = wayToSign(settings, given);
+  return (url ?? credentialsUrl) === undefined ? KEYS : [];
 }
 
-function credentialsOf(settings: Settings, given: GivenFlags): Credentials | CredentialsProvider {
-  const signUrl = signUrlOf(settings, given);
-  if (signUrl !== undefined) return remoteCredentials(toService(signUrl));
+function signerOf(
+  settings: Settings,
+  given: GivenFlags,
+  proxy: string | undefined,
+): RequestSigner | Credentials | CredentialsProvider {
+  const { url, credentialsUrl } = wayToSign(settings, given);
+  if (url !== undefined) return toRemoteSigner(url, proxy);
+  if (credentialsUrl !== undefined) return toRemoteCredentials(credentialsUrl);
   const { secretId = '', secretKey = '', token } = settings;
   return { secretId, secretKey, ...(token !== undefined && { token }) };
 }

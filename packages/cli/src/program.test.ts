@@ -15,6 +15,7 @@ const HELP = {
     '--secret-id',
     '--secret-key',
     '--sign-url',
+    '--credentials-url',
     '--integrity',
     '--slice-size',
     '--concurrency',

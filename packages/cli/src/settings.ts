@@ -1,4 +1,11 @@
-import { profiles, remoteSigner, type Signer } from '@cos-slice/node';
+import {
+  type CredentialsProvider,
+  profiles,
+  type RequestSigner,
+  remoteCredentials,
+  remoteSigner,
+  type Signer,
+} from '@cos-slice/node';
 import { UsageError } from './failure.ts';
 import { choiceFlag, type Flag, type Flags, nameOf, optionDoc, switchFlag, type Values } from './flags.ts';
 import { WIRES, type WireName } from './place.ts';
@@ -37,7 +44,7 @@ export const ACCOUNT: Settings<'appId' | 'secretId' | 'secretKey'> = {
 };
 
 /** How a server is reached, and by whom. */
-export const CONNECTION: Settings<'endpoint' | 'region' | 'token' | 'url' | keyof typeof ACCOUNT> & {
+export const CONNECTION: Settings<'endpoint' | 'region' | 'token' | 'url' | 'credentialsUrl' | keyof typeof ACCOUNT> & {
   readonly wire: Flag<WireName | undefined>;
   readonly server: Flag<ServerKind | undefined>;
   readonly pathStyle: Flag<boolean>;
@@ -56,8 +63,14 @@ export const CONNECTION: Settings<'endpoint' | 'region' | 'token' | 'url' | keyo
   token: setting('--token <TOKEN>', 'of temporary credentials for cos and s3', 'COS_SECRET_TOKEN', 'always'),
   url: setting(
     '--sign-url <URL>',
-    'ask this service for signatures, for cos and s3 for temporary credentials, instead of holding a key',
+    'ask this service for signatures instead of holding a key: of json for one of a path, of cos and s3 for those of requests',
     'COS_SIGN_URL',
+    'in-url',
+  ),
+  credentialsUrl: setting(
+    '--credentials-url <URL>',
+    'of cos and s3: ask this service for temporary credentials instead of holding a key',
+    'COS_CREDENTIALS_URL',
     'in-url',
   ),
   server: choiceFlag(
@@ -113,16 +126,20 @@ export function required<F extends Flags, N extends keyof F & string>(
   return values as Record<N, string>;
 }
 
-export function toRemoteSigner(text: string, proxy: string | undefined): Signer {
+export function toRemoteSigner(text: string, proxy: string | undefined): Signer & RequestSigner {
   const through = proxy === undefined ? {} : { proxy };
-  return remoteSigner({ ...toService(text), ...through });
+  return remoteSigner({ ...toService(text, CONNECTION.url), ...through });
+}
+
+export function toRemoteCredentials(text: string): CredentialsProvider {
+  return remoteCredentials(toService(text, CONNECTION.credentialsUrl));
 }
 
 /** `user:password@` in the URL becomes basic authentication, which fetch does not do by itself. @throws UsageError */
-export function toService(text: string): { readonly url: string; readonly headers?: Record<string, string> } {
+function toService(text: string, flag: Flag): { readonly url: string; readonly headers?: Record<string, string> } {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url?.protocol !== 'http:' && url?.protocol !== 'https:') {
-    throw new UsageError('--sign-url (or COS_SIGN_URL) must be a URL that starts with http:// or https://');
+    throw new UsageError(`${nameOf(flag)} (or ${flag.variable}) must be a URL that starts with http:// or https://`);
   }
   const { username, password } = url;
   if (username === '' && password === '') return { url: text };

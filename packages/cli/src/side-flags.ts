@@ -35,8 +35,8 @@ export function givenFor(side: Side, given: Readonly<Record<string, Given>>): Re
     const value = own[keyOf(side, name)];
     return typeof value === 'string' || typeof value === 'boolean' ? [[name, value] as const] : [];
   });
-  // Which of two ways to sign one side has must not be in the way of what is for both.
-  const isSigned = named.some(([name]) => name === 'url' || name === 'secretKey');
-  const { url, secretKey, ...rest } = given;
-  return { ...rest, ...(!isSigned && { url, secretKey }), ...Object.fromEntries(named) };
+  // Which of the ways to sign one side has must not be in the way of what is for both.
+  const isSigned = named.some(([name]) => name === 'url' || name === 'credentialsUrl' || name === 'secretKey');
+  const { url, credentialsUrl, secretKey, ...rest } = given;
+  return { ...rest, ...(!isSigned && { url, credentialsUrl, secretKey }), ...Object.fromEntries(named) };
 }

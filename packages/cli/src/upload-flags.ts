@@ -15,8 +15,11 @@ import {
   wholeFlag,
 } from './flags.ts';
 import { PROXY } from './settings.ts';
-import { formatSize, list } from './units.ts';
+import { checkAll, formatSize, list } from './units.ts';
 
+const INTEGRITY = optionRow('integrity', 'choice');
+/** Of the JSON API. */
+const INTEGRITIES = INTEGRITY.choices as readonly Integrity[];
 const SLICE_SIZE = optionRow('sliceSize', 'whole');
 const SPOOL_MAX = optionRow('spoolMax', 'whole');
 const MAX_MEMORY = optionRow('maxMemory', 'whole');
@@ -25,10 +28,23 @@ const MOST = optionRow('concurrency.max', 'whole');
 
 const SLICE_SIZE_FLAG = sizeFlag('--slice-size <SIZE>', optionDoc('sliceSize'), SLICE_SIZE, SLICE_SIZE.default);
 
-/** @throws UsageError for a size that the server of a bucket does not take */
-export function checkSliceSize(bytes: number | undefined, { options: { wire } }: Reach): void {
-  if (bytes === undefined) return;
-  sizeFlag('', '', wire?.traits.sliceSize ?? SLICE_SIZE).read(formatSize(bytes), nameOf(SLICE_SIZE_FLAG));
+/** @throws UsageError for what the server of a bucket does not take */
+export function checkUpload(
+  { sliceSize, integrity }: { readonly sliceSize?: number | undefined; readonly integrity?: Integrity | undefined },
+  { options: { wire } }: Reach,
+): void {
+  checkAll(
+    () => {
+      if (sliceSize === undefined) return;
+      sizeFlag('', '', wire?.traits.sliceSize ?? SLICE_SIZE).read(formatSize(sliceSize), nameOf(SLICE_SIZE_FLAG));
+    },
+    () => {
+      choiceFlag('', '', wire?.traits.integrity ?? INTEGRITIES).read(
+        integrity,
+        `${nameOf(UPLOAD.integrity)} of this server`,
+      );
+    },
+  );
 }
 
 export const CONCURRENCY: Flag<number | undefined> = {
@@ -98,9 +114,7 @@ export function readOverwrite(given: Call['given']): boolean | 'skip' | 'rename'
 
 /** What servers take: which of it is the wire's matter, and told when that is known. */
 function integrityOf(usage: string): Flag<Integrity | undefined> {
-  const { choices, ...row } = optionRow('integrity', 'choice');
-  const all = [...(choices as readonly Integrity[]), 'crc64'] as const;
-  const flag = choiceFlag(usage, optionDoc('integrity'), all, String(row.default));
+  const flag = choiceFlag(usage, optionDoc('integrity'), [...INTEGRITIES, 'crc64'], String(INTEGRITY.default));
   return { ...flag, doc: flag.doc.replace(/\)$/, '; crc64: cos and s3, sha1: not there)') };
 }
 

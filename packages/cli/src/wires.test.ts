@@ -1,5 +1,7 @@
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { json } from 'node:stream/consumers';
+import { cosXml, createSigningEndpoint, s3 } from '@cos-slice/node';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { runCli } from './testing/cli.ts';
 
@@ -38,6 +40,18 @@ test.each<[name: string, args: string[], env: NodeJS.ProcessEnv, message: RegExp
   ],
   ['a region that is none', ['cos://films-10055004', '--region', 'a/b'], COS, /--region must be a region's name/],
   ['two ways to sign', ['s3://films', '--sign-url', 'http://x/', '--secret-key', 'x'], KEYS, /exclude each other/],
+  [
+    'a service for signatures and one for credentials',
+    ['s3://films', '--sign-url', 'http://x/', '--credentials-url', 'http://x/'],
+    {},
+    /--sign-url and --credentials-url exclude each other/,
+  ],
+  [
+    'a service for credentials that is none',
+    ['s3://films', '--endpoint', 'http://x', '--credentials-url', 'here'],
+    {},
+    /--credentials-url \(or COS_CREDENTIALS_URL\) must be a URL/,
+  ],
 ])('%s is told in one line', async (_name, args, env, message) => {
   const { code, stdout, stderr } = await runCli(['ls', ...args], { env });
   expect([code, stdout, stderr]).toEqual([2, '', expect.stringMatching(message)]);
@@ -45,9 +59,33 @@ test.each<[name: string, args: string[], env: NodeJS.ProcessEnv, message: RegExp
   expect(stderr).not.toContain('hush');
 });
 
+test.each([
+  [['upload', import.meta.filename, 's3://films/', '--integrity', 'sha1'], 'none, md5 or crc64'],
+  [['put', import.meta.dirname, 's3://films/', '--server', 'ceph', '--integrity', 'crc64'], 'none or md5'],
+  [['copy', 's3://films/a', 'json://films/a', '--app-id', '1', '--integrity', 'crc64'], 'none, md5 or sha1'],
+])('%j is refused, since the server has no such integrity', async (args, has) => {
+  const env = { ...KEYS, AWS_REGION: 'us-east-1', COS_SECRET_ID: 'AKID', COS_SECRET_KEY: 'hush' };
+  const endpoint = args.includes('--server') || args[0] === 'copy' ? ['--endpoint', 'http://127.0.0.1:9'] : [];
+  const { code, stdout, stderr } = await runCli([...args, ...endpoint], { env });
+  expect([code, stdout]).toEqual([2, '']);
+  expect(stderr).toMatch(new RegExp(`^cos-slice: --integrity of this server must be ${has}, got '\\w+'[^\n]*\n$`));
+});
+
 /** What was asked of a server that has nothing. */
 const seen: IncomingMessage[] = [];
-const server = createServer((req, res) => {
+const server = createServer(async (req, res) => {
+  const wire = /^\/sign\/(\w+)$/.exec(req.url ?? '')?.[1];
+  if (wire !== undefined) {
+    const sign = createSigningEndpoint({
+      wire:
+        wire === 's3'
+          ? s3({ endpoint: origin, bucket: 'films' })
+          : cosXml({ endpoint: origin, region: 'sh', bucket: 'films', appId: '10055004' }),
+      credentials: { secretId: 'SIGNER', secretKey: 'key' },
+    });
+    const { status, body } = await sign(await json(req), { path: '', to: ['list'] });
+    return res.writeHead(status).end(JSON.stringify(body));
+  }
   if (req.method === 'POST') {
     const credentials = {
       secretId: 'TEMPORARY',
@@ -95,8 +133,17 @@ test('--wire speaks for a plain bucket, with the id of the application beside it
   });
 });
 
-test('--sign-url brings temporary credentials', async () => {
-  const args = ['ls', 's3://films', '--endpoint', origin, '--sign-url', `${origin}/credentials`];
+test.each([
+  ['s3://films', 's3', /X-Amz-Credential=SIGNER/],
+  ['cos://films-10055004', 'cos', /q-ak=SIGNER/],
+])('--sign-url has the requests about %s signed', async (bucket, wire, signature) => {
+  const args = ['ls', bucket, '--endpoint', origin, '--region', 'sh', '--sign-url', `${origin}/sign/${wire}`];
+  expect(await runCli(args, {})).toMatchObject({ code: 0, stderr: '' });
+  expect(seen.at(-1)?.url).toMatch(signature);
+});
+
+test('--credentials-url brings temporary credentials', async () => {
+  const args = ['ls', 's3://films', '--endpoint', origin, '--credentials-url', `${origin}/credentials`];
   expect(await runCli(args, {})).toMatchObject({ code: 0 });
   expect(seen.at(-1)?.headers).toMatchObject({
     authorization: expect.stringContaining('Credential=TEMPORARY/'),

@@ -18,7 +18,7 @@ import { NETWORK_VARIABLES } from '../settings.ts';
 import { givenFor, SIDE_FLAGS } from '../side-flags.ts';
 import { toName } from '../text.ts';
 import { checkAll, count } from '../units.ts';
-import { UPLOAD } from '../upload-flags.ts';
+import { checkUpload, UPLOAD } from '../upload-flags.ts';
 import { directoryFor } from './get.ts';
 import { uploadsOf } from './put.ts';
 
@@ -126,9 +126,10 @@ function targetPath({ text }: End, { path }: Place, name: string, isDirectory: b
 
 async function betweenServers(source: Place, to: End, target: Place, work: Work): Promise<number> {
   const { given, options, signal, run } = work;
+  const settings = uploadsOf(given);
   const [reading, writing] = checkAll(
     () => optionsFor('from', source, given),
-    () => optionsFor('to', target, given),
+    () => optionsFor('to', target, given, settings),
   );
   const client = readClients(givenFor('from', given), [showPlace(source)])(source.bucket);
   const found = source.path === '' ? { kind: 'directory', path: '' } : await find(client, source.path, signal);
@@ -137,7 +138,6 @@ async function betweenServers(source: Place, to: End, target: Place, work: Work)
   const path = targetPath(to, target, name, isDirectory);
   const { skip = 'unchanged', ...rest } = options;
   if (typeof skip === 'function') throw new TypeError('flags are no functions');
-  const settings = uploadsOf(given);
   const uploads = { ...writing, ...settings };
   const reads = { ...reading, ...(settings.concurrency !== undefined && { concurrency: settings.concurrency }) };
   return run('copy', {
@@ -148,10 +148,17 @@ async function betweenServers(source: Place, to: End, target: Place, work: Work)
 }
 
 /** @throws UsageError */
-function optionsFor(side: 'from' | 'to', place: Place, given: Call['given']): ClientOptions {
+function optionsFor(
+  side: 'from' | 'to',
+  place: Place,
+  given: Call['given'],
+  uploads: Partial<ClientOptions> = {},
+): ClientOptions {
   const own = givenFor(side, given);
   const proxy = typeof given.proxy === 'string' ? { proxy: given.proxy } : {};
-  return { ...readConnection(own, proxy.proxy, [place.bucket])(place.bucket, false).options, ...proxy };
+  const reach = readConnection(own, proxy.proxy, [place.bucket])(place.bucket, false);
+  checkUpload(uploads, reach);
+  return { ...reach.options, ...proxy };
 }
 
 async function fromHere(source: string, to: End, target: Place, work: Work): Promise<number> {

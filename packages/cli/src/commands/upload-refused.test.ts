@@ -51,6 +51,11 @@ describe.concurrent('a command that is wrong', () => {
       [...good, '--integrity', 'crc'],
       /--integrity must be none, md5, sha1 or crc64, got 'crc'/,
     ],
+    [
+      'an integrity that the JSON API has not',
+      [...good, '--integrity', 'crc64'],
+      /--integrity of this server must be none, md5 or sha1, got 'crc64'/,
+    ],
     ['an unknown conflict', [...good, '--on-conflict', 'ask'], /--on-conflict must be error or restart, got 'ask'/],
     ['a slice size that is none', [...good, '--slice-size', 'big'], /--slice-size must be a size such as .*got 'big'/],
     ['a slice size too small', [...good, '--slice-size', '1k'], /--slice-size must be from 64k to 16m.*got '1k'/],

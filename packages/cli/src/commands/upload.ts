@@ -21,7 +21,7 @@ import { showProgress } from '../progress-view.ts';
 import { CONNECTION, NETWORK_VARIABLES } from '../settings.ts';
 import { toLine } from '../text.ts';
 import { checkAll, formatBytes, formatDuration } from '../units.ts';
-import { checkSliceSize, readOverwrite, UPLOAD } from '../upload-flags.ts';
+import { checkUpload, readOverwrite, UPLOAD } from '../upload-flags.ts';
 
 const OWN = { ...UPLOAD, json: JSON_ONE };
 
@@ -40,7 +40,7 @@ export const upload: Command = {
   ],
   flags: { ...CONNECTION, ...OWN },
   notes: [
-    '--sign-url gets POST {"appId","bucket","path","effect","nowSec"} and answers {"signature":"..."}.',
+    '--sign-url gets POST {"appId","bucket","path","effect","nowSec"} and answers {"signature":"..."}; of cos and s3 {"requests":[...]}, and answers {"signed":[...]}. --credentials-url answers {"secretId","secretKey","token","expiresAtSec"}, or as STS does.',
     'With --json: {"ok":true, "path", "skipped", "accessUrl", "sizeBytes", "sentBytes", "resumedBytes", "durationMs", ...} or {"ok":false, "code", "message", "path", ...}',
   ],
   examples: [
@@ -110,7 +110,7 @@ function readCommand(file: string, destination: string, given: Call['given']): R
   );
   const { json, quiet, resume, overwrite: _one, skipExisting: _other, rename: _third, ...rest } = flags;
   const reach = connection(bucket);
-  checkSliceSize(rest.sliceSize, reach);
+  checkUpload(rest, reach);
   const options: UploadFileOptions = {
     ...reach.options,
     path: keepsName(destination) ? `${path}${ownName(source)}` : path,
