@@ -83,6 +83,8 @@ export interface WireResponse {
   readonly status: number;
   /** Value of a reply header, or undefined when absent or hidden (CORS). Name in any case. */
   header(name: string): string | undefined;
+  /** Headers may be hidden (CORS): one that is absent may have been sent all the same. */
+  readonly filtered?: boolean;
   /** The body as text. Transports refuse bodies above 64 MiB with `bad-reply`. */
   readonly body: string;
 }

@@ -30,6 +30,8 @@ export interface Bucket {
   damage: (request: string, bytes: Buffer) => Buffer;
   /** Does not tell CRC-64s in headers. */
   hidesCrc: boolean;
+  /** Encrypts with a key of its own (SSE-KMS): ETags are no MD5s, as a header says that pages do not see. */
+  seals: boolean;
   /** Empty again, and without faults. */
   reset(): void;
   close(): Promise<void>;
@@ -47,12 +49,14 @@ export async function startBucket(prefix: 'x-amz-' | 'x-cos-'): Promise<Bucket> 
   const requests: string[] = [];
   const sent: number[] = [];
   const md5 = (bytes: Uint8Array, encoding: 'hex' | 'base64') => createHash('md5').update(bytes).digest(encoding);
+  const etagOf = (bytes: Uint8Array): string => md5(bucket.seals ? Buffer.from(md5(bytes, 'hex')) : bytes, 'hex');
 
   const answer = async (req: IncomingMessage, res: ServerResponse): Promise<void> => {
     const { pathname, searchParams: query } = new URL(req.url ?? '/', 'http://bucket');
     const { method = 'GET' } = req;
     const shown = ['ETag', 'Date', `${prefix}meta-cos-slice-upload`, ...(bucket.hidesCrc ? [] : [crc.header])];
     if (answerPage(req, res, shown)) return;
+    if (bucket.seals) res.setHeader(`${prefix}server-side-encryption`, 'aws:kms');
     const body = await buffer(req);
     const line = [method, ...query.keys()].join(' ');
     requests.push(line);
@@ -83,7 +87,7 @@ export async function startBucket(prefix: 'x-amz-' | 'x-cos-'): Promise<Bucket> 
         const part = bucket.damage(line, body);
         upload.parts.set(number, part);
         sent.push(number);
-        return void res.writeHead(200, { ETag: `"${md5(part, 'hex')}"`, ...crcOf(req, part) }).end();
+        return void res.writeHead(200, { ETag: `"${etagOf(part)}"`, ...crcOf(req, part) }).end();
       }
       case 'GET':
         return xml(res, pageAfter(upload, Number(query.get('part-number-marker'))));
@@ -94,7 +98,7 @@ export async function startBucket(prefix: 'x-amz-' | 'x-cos-'): Promise<Bucket> 
         const named = [...body.toString().matchAll(/<PartNumber>(\d+)<\/PartNumber><ETag>(.*?)<\/ETag>/g)];
         const parts = named.flatMap(([, number, tag]) => {
           const part = upload.parts.get(Number(number));
-          return part && tag?.includes(md5(part, 'hex')) ? part : [];
+          return part && tag?.includes(etagOf(part)) ? part : [];
         });
         if (parts.length !== named.length) return refuse(res, 400, 'InvalidPart');
         const whole = bucket.damage(line, Buffer.concat(parts));
@@ -121,7 +125,7 @@ export async function startBucket(prefix: 'x-amz-' | 'x-cos-'): Promise<Bucket> 
     res.writeHead(200, {
       ...metadata.get(key),
       ...crcOf(req, bytes),
-      ETag: `"${md5(bytes, 'hex')}"`,
+      ETag: `"${etagOf(bytes)}"`,
       'Content-Length': length,
     });
     res.end(req.method === 'GET' ? bytes : undefined);
@@ -144,7 +148,7 @@ export async function startBucket(prefix: 'x-amz-' | 'x-cos-'): Promise<Bucket> 
     const page = all.slice(0, PAGE);
     const rows = page.map(
       ([number, bytes]) =>
-        `<Part><PartNumber>${number}</PartNumber><ETag>&quot;${md5(bytes, 'hex')}&quot;</ETag><Size>${bytes.length}</Size></Part>`,
+        `<Part><PartNumber>${number}</PartNumber><ETag>&quot;${etagOf(bytes)}&quot;</ETag><Size>${bytes.length}</Size></Part>`,
     );
     const next = `<IsTruncated>${all.length > PAGE}</IsTruncated><NextPartNumberMarker>${page.at(-1)?.[0] ?? 0}</NextPartNumberMarker>`;
     return `<ListPartsResult>${next}${rows.join('')}</ListPartsResult>`;
@@ -174,8 +178,8 @@ export async function startBucket(prefix: 'x-amz-' | 'x-cos-'): Promise<Bucket> 
   return bucket;
 }
 
-function unspoilt(): Pick<Bucket, 'fault' | 'damage' | 'hidesCrc'> {
-  return { fault: () => undefined, damage: (_request, bytes) => bytes, hidesCrc: false };
+function unspoilt(): Pick<Bucket, 'fault' | 'damage' | 'hidesCrc' | 'seals'> {
+  return { fault: () => undefined, damage: (_request, bytes) => bytes, hidesCrc: false, seals: false };
 }
 
 /** CRC-64/XZ in decimal as COS tells it, and CRC-64/NVME in base64 as S3 does. */

@@ -37,7 +37,7 @@ async function send(request: WireRequest<Blob>, { signal, onConnected, onSent }:
     if (type === 'opaqueredirect') throw redirected(request);
     const text = await readText(body);
     onSent(request.content?.sizeBytes ?? 0);
-    return { status, header: (name) => headers.get(name) ?? undefined, body: text };
+    return { status, header: (name) => headers.get(name) ?? undefined, filtered: type === 'cors', body: text };
   } catch (error) {
     signal.throwIfAborted();
     if (isCosSliceError(error)) throw error;

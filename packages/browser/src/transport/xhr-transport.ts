@@ -52,7 +52,7 @@ async function send(request: WireRequest<Blob>, { signal, onConnected, onSent }:
       if (origin !== new URL(request.url).origin) return reject(redirected(request, origin));
       const { status, responseText: body } = xhr;
       const headers = xhr.getAllResponseHeaders();
-      resolve({ status, header: (name) => headerOf(headers, name), body });
+      resolve({ status, header: (name) => headerOf(headers, name), filtered: origin !== location.origin, body });
     };
     xhr.open(request.method, signedUrl(request));
     xhr.responseType = 'text';

@@ -110,9 +110,10 @@ export function crc64Headers({ crc64 }: Profile, given: string | boolean | undef
   return { [crc64.header]: toBase64(given) };
 }
 
-/** The MD5 that the ETag of a response is, in hex; undefined where it is something else. */
+/** The MD5 that the ETag of a response is, in hex; undefined where it is something else, or may be for all that a page is shown. */
 export function md5Of(profile: Profile, response: WireResponse): string | undefined {
-  return isSealed(profile, response) ? undefined : md5In(profile, response.header('etag') ?? '');
+  const isUnknown = response.filtered && encryptionOf(profile, response) === undefined;
+  return isUnknown || isSealed(profile, response) ? undefined : md5In(profile, response.header('etag') ?? '');
 }
 
 /** The MD5 that an ETag is, in hex, of what is not sealed. */
@@ -122,7 +123,12 @@ export function md5In(profile: Profile, etag: string): string | undefined {
 }
 
 /** What is encrypted with a key that the server does not have at hand has an ETag that only looks like an MD5. */
-export function isSealed({ prefix }: Profile, response: WireResponse): boolean {
-  const encryption = response.header(`${prefix}server-side-encryption`) ?? 'AES256';
-  return encryption !== 'AES256' || response.header(`${prefix}server-side-encryption-customer-algorithm`) !== undefined;
+export function isSealed(profile: Profile, response: WireResponse): boolean {
+  const encryption = encryptionOf(profile, response) ?? 'AES256';
+  const customers = `${profile.prefix}server-side-encryption-customer-algorithm`;
+  return encryption !== 'AES256' || response.header(customers) !== undefined;
+}
+
+function encryptionOf({ prefix }: Profile, response: WireResponse): string | undefined {
+  return response.header(`${prefix}server-side-encryption`);
 }

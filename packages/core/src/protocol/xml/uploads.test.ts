@@ -241,6 +241,11 @@ describe('replies', () => {
     const encrypted = etag(other, { 'x-cos-server-side-encryption': 'cos/kms' });
     expect(COS.decode(operations.slice, encrypted, AT)).toMatchObject({ kind: 'stored' });
     expect(COS.decode(operations.slice, etag('"x-1"'), AT)).toMatchObject({ kind: 'stored' });
+    // A page does not see by itself how a bucket encrypts: the server has compared the MD5 that came along.
+    const filtered = { ...etag(other), filtered: true };
+    expect(COS.decode(operations.slice, filtered, AT)).toEqual({ kind: 'stored', tag: other });
+    const shown = { ...etag(other, { 'x-cos-server-side-encryption': 'AES256' }), filtered: true };
+    expect(COS.decode(operations.slice, shown, AT)).toMatchObject({ error: { code: 'integrity' } });
     const gone = COS.decode(operations.slice, refusal('NoSuchUpload', 404), AT);
     expect(gone).toMatchObject({ kind: 'session-gone', error: { wireCode: 'NoSuchUpload' } });
   });
