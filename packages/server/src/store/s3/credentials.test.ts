@@ -69,10 +69,16 @@ describe('credentials from the environment are', () => {
   });
 
   describe('at last those of the container', () => {
-    async function startContainer(status: number, body: object): Promise<{ url: string; tokens: unknown[] }> {
+    async function startContainer(
+      status: number,
+      body: object,
+      date?: string,
+    ): Promise<{ url: string; tokens: unknown[] }> {
       const tokens: unknown[] = [];
       const server = createServer((req, res) => {
         tokens.push(req.headers.authorization);
+        res.sendDate = false;
+        if (date !== undefined) res.setHeader('Date', date);
         res.writeHead(status, { 'Content-Type': 'application/json' }).end(JSON.stringify(body));
       });
       await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -97,6 +103,20 @@ describe('credentials from the environment are', () => {
         await writeFile(file, 'in a file\n');
         await credentialsFromEnvironment({ ...env, AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE: file });
         expect(tokens).toEqual([undefined, 'given', 'in a file']);
+      });
+    });
+
+    test('which end as long after their answer as its clock says, whatever ours says', async () => {
+      vi.useFakeTimers({ now: Date.parse('2030-01-02T13:00:00Z'), toFake: ['Date'] });
+      onTestFinished(() => void vi.useRealTimers());
+      const given = { AccessKeyId: 'AK', SecretAccessKey: 'SK', Expiration: '2030-01-02T04:00:00Z' };
+      const { url } = await startContainer(200, given, 'Wed, 02 Jan 2030 03:00:00 GMT');
+      await withFolder(async (home) => {
+        const { expiration } = await credentialsFromEnvironment({
+          HOME: home,
+          AWS_CONTAINER_CREDENTIALS_FULL_URI: url,
+        });
+        expect(expiration).toEqual(new Date('2030-01-02T14:00:00Z'));
       });
     });
 

@@ -90,6 +90,12 @@ function readProfile(text: string, profile: string): Record<string, string> {
   return values;
 }
 
+/** How far who answers is behind our clock, which may be wrong: what ends is to end by ours. */
+function behindMs({ headers }: Response): number {
+  const sentAtMs = Date.parse(headers.get('date') ?? '');
+  return Number.isNaN(sentAtMs) ? 0 : Date.now() - sentAtMs;
+}
+
 async function fromContainer(env: Environment): Promise<S3Credentials | undefined> {
   const relative = env.AWS_CONTAINER_CREDENTIALS_RELATIVE_URI;
   const url = env.AWS_CONTAINER_CREDENTIALS_FULL_URI ?? (relative && CONTAINER_HOST + relative);
@@ -107,6 +113,6 @@ async function fromContainer(env: Environment): Promise<S3Credentials | undefine
     accessKeyId: AccessKeyId,
     secretAccessKey: SecretAccessKey,
     ...(Token && { sessionToken: Token }),
-    ...(Expiration && { expiration: new Date(Expiration) }),
+    ...(Expiration && { expiration: new Date(Date.parse(Expiration) + behindMs(response)) }),
   };
 }
