@@ -33,6 +33,7 @@ export const TARGETS = /** @type {Record<string, string>} */ ({
   farVsBestFixed: '<= 1.1',
   stallsVsBestFixed: '<= 1.1',
   smallVsBestPeer: '> 1',
+  smallFarVsBestPeer: '> 1',
   smallFarVsOneByOne: '>= 10',
   browserVsCosJsV4: '>= 4',
   planMicrosPerSlice1TiB: '<= 10',
