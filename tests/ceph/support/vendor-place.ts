@@ -17,9 +17,10 @@ export function vendorPlaces(balancer: 'nginx' | 'haproxy'): VendorPlaces {
 
   /** Always the same one: a balancer needs a moment to see that it is back, and these clients do not try everything again. */
   async function killForAWhile(farm: Farm): Promise<void> {
-    await returning;
     await farm.kill(0);
     returning = sleep(700).then(() => farm.restart(0));
+    // Whoever waits for it hears of it.
+    returning.catch(() => {});
   }
 
   return {
@@ -27,6 +28,8 @@ export function vendorPlaces(balancer: 'nginx' | 'haproxy'): VendorPlaces {
       starting ??= startFarm(ceph?.endpoint ?? '', { balancer });
       const farm = await starting;
       const { endpoint, s3Bucket, keyPrefix } = farm;
+      // A server that starts tries out what the store can, and is not to find that removed under its hands.
+      await returning.catch(() => {});
       await emptyBucket(endpoint, s3Bucket);
       await killForAWhile(farm);
       return {
@@ -44,7 +47,7 @@ export function vendorPlaces(balancer: 'nginx' | 'haproxy'): VendorPlaces {
       };
     },
     async close() {
-      await returning;
+      await returning.catch(() => {});
       await (await starting)?.close();
     },
   };
