@@ -153,7 +153,8 @@ function lineOf(
 export function told(sum: BatchState, durationMs: number, dryRun: boolean): string {
   const { transferred, skipped, deleted, problems, failed, movedBytes } = sum;
   const amount = `${count(transferred.files, 'file')}, ${formatBytes(transferred.bytes)}`;
-  const speed = `${formatBytes((movedBytes / Math.max(1, durationMs)) * 1000)}/s`;
+  // What a server copies by itself has none.
+  const speed = movedBytes > 0 ? `, ${formatBytes((movedBytes / Math.max(1, durationMs)) * 1000)}/s` : '';
   const resumed = transferred.bytes - movedBytes;
   const parts = [
     transferred.files === 0
@@ -162,7 +163,7 @@ export function told(sum: BatchState, durationMs: number, dryRun: boolean): stri
         : 'nothing to transfer'
       : dryRun
         ? `${amount} would be transferred`
-        : `${amount} in ${formatDuration(durationMs)}, ${speed}`,
+        : `${amount} in ${formatDuration(durationMs)}${speed}`,
     ...(resumed > 0 && !dryRun && movedBytes > 0 && failed === 0 ? [`${formatBytes(resumed)} of them resumed`] : []),
     ...(skipped.files > 0 ? [`${skipped.files} there already`] : []),
     ...(deleted > 0 ? [`${deleted} ${dryRun ? 'would be deleted' : 'deleted'}`] : []),

@@ -43,6 +43,18 @@ export function readClients(
   };
 }
 
+/** What a client of a bucket is made of. @param more as for `readClients`. @throws UsageError */
+export function readClientOptions(
+  given: Readonly<Record<string, Given>>,
+  bucket: string,
+  more: Partial<ClientOptions> = {},
+): ClientOptions {
+  const { proxy } = readFlags({ proxy: PROXY }, given);
+  const reach = readConnection(given, proxy, [bucket])(bucket, false);
+  checkUpload(more, reach);
+  return { ...reach.options, ...(proxy !== undefined && { proxy }), ...more };
+}
+
 /** Of what can be read: what is wrong with the others is told by whoever reads them. */
 export function bucketsOf(targets: readonly string[]): string[] {
   return targets.flatMap((target) => {

@@ -1,7 +1,8 @@
 import { type Client, isCosSliceError, type TransferOptions } from '@cos-slice/node';
+import type { Batch } from './batch.ts';
 import { CLIENT, find, JSON_ONE, readClients } from './clients.ts';
-import type { Command } from './command.ts';
-import { ownCommand } from './command-line.ts';
+import type { Call, Command } from './command.ts';
+import { ownCommand, runAgain } from './command-line.ts';
 import { wireFor } from './connection.ts';
 import { CommandError, EXIT, UsageError } from './failure.ts';
 import { type Flags, readFlags, switchFlag } from './flags.ts';
@@ -10,7 +11,7 @@ import { asDirectory, isDirectory, nameOfPath, type Place, parsePath, parsePlace
 import { print, printJson } from './print.ts';
 import { NETWORK_VARIABLES } from './settings.ts';
 import { quoteWord, toName } from './text.ts';
-import { checkAll } from './units.ts';
+import { checkAll, count } from './units.ts';
 
 const OWN = {
   overwrite: switchFlag('--overwrite', 'replace a file that is at the target'),
@@ -19,19 +20,29 @@ const OWN = {
 
 /** What `mv` and `cp` say of themselves and do differently. */
 export interface Transfer extends Pick<Command, 'name' | 'summary' | 'description' | 'notes' | 'examples'> {
-  /** Whether it takes directories. */
+  /** Beside those that both have. */
+  readonly flags: Flags;
+  /** Whether it takes directories, and transfers one at once. */
   readonly directories: boolean;
   readonly past: string;
   run(client: Client, from: string, to: string, options: TransferOptions): Promise<void>;
+  /** Transfers what is at a path file by file, where flags say so. @returns undefined: they do not */
+  runEach?(
+    call: Call,
+    bucket: string,
+    paths: { readonly from: string; readonly to: string },
+    signal: AbortSignal,
+  ): Batch | undefined;
 }
 
 /** A command that brings something from one path of a bucket to another. */
-export function createTransferCommand({ directories, past, run: transfer, ...command }: Transfer): Command {
-  const flags = { ...OWN, ...CLIENT };
+export function createTransferCommand(command: Transfer): Command {
+  const { directories, flags: more, past, run: transfer, runEach, ...texts } = command;
+  const flags = { ...OWN, ...more, ...CLIENT };
   return {
-    ...command,
+    ...texts,
     operands: [
-      { usage: '<BUCKET/FROM>', doc: directories ? 'a file or a directory' : 'a file' },
+      { usage: '<BUCKET/FROM>', doc: directories || runEach ? 'a file or a directory' : 'a file' },
       {
         usage: '<BUCKET/TO>',
         doc: 'the new path; one that ends in / is a directory, and what comes into it keeps its name',
@@ -39,10 +50,22 @@ export function createTransferCommand({ directories, past, run: transfer, ...com
     ],
     flags,
     variables: NETWORK_VARIABLES,
-    run({ operands: [source = '', target = ''], given, facts }) {
+    run(call) {
+      const {
+        operands: [source = '', target = ''],
+        given,
+        argv,
+        facts,
+      } = call;
       facts.path = source;
+      let batch: Batch | undefined;
       const look = (): string => `${ownCommand()} stat ${quoteWord(target)}`;
-      const say = (): string => `interrupted; it may have been done all the same: see ${look()}`;
+      const say = (): string => {
+        batch?.hide();
+        if (!batch) return `interrupted; it may have been done all the same: see ${look()}`;
+        const { files } = batch.state().transferred;
+        return `interrupted, ${count(files, 'file')} transferred; ${runAgain('to go on', argv, flags)}`;
+      };
       return interruptible({ given, facts }, { say }, async (signal) => {
         const [{ from, wanted }, clients, { overwrite, json }] = checkAll(
           () => parseBoth(source, target, command.name),
@@ -52,18 +75,20 @@ export function createTransferCommand({ directories, past, run: transfer, ...com
         const { bucket } = from;
         const client = clients(bucket);
         const { path, kind } = await find(client, from.path, signal);
-        if (kind === 'directory' && !directories) {
-          throw new CommandError('wrong-kind', `${showPlace({ bucket, path })} is a directory: give a file`);
-        }
         const to = targetOf(wanted.path, path);
         const [shown, shownTo] = [showPlace({ bucket, path }), showPlace({ bucket, path: to })];
-        if (kind === 'directory' && wireFor(bucket, given) !== 'json') {
-          const how = `cos and s3 have only files: ${ownCommand()} copy it, and rm -r it then`;
-          throw new UsageError(`${shown} is a directory, and ${how}`);
-        }
         if (to === path) throw new UsageError(`${shown} is there already: give another path`);
         if (kind === 'directory' && to.startsWith(path)) {
           throw new UsageError(`${shown} cannot come to ${shownTo}, which is in it: give a path outside of it`);
+        }
+        batch = runEach?.(call, bucket, { from: path, to }, signal);
+        if (batch) return batch.done;
+        if (kind === 'directory' && !directories) {
+          throw new CommandError('wrong-kind', `${shown} is a directory: give a file, or -r for all that is in it`);
+        }
+        if (kind === 'directory' && wireFor(bucket, given) !== 'json') {
+          const how = `cos and s3 have only files: ${ownCommand()} cp -r it, and rm -r it then`;
+          throw new UsageError(`${shown} is a directory, and ${how}`);
         }
         await transfer(client, path, to, { signal, overwrite }).catch(async (error) => {
           throw (await directoryInTheWay(client, { bucket, path: to }, error, signal)) ?? error;

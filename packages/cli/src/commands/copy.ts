@@ -1,11 +1,10 @@
 import { stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
-import { type Client, type ClientOptions, copyDirectory, type DirectoryOptions, type Entry } from '@cos-slice/node';
+import { type Client, copyDirectory, type DirectoryOptions, type Entry } from '@cos-slice/node';
 import { type Batch, type BatchOptions, type Job, runBatch } from '../batch.ts';
-import { CLIENT, find, JSON_LINES, readClients } from '../clients.ts';
+import { CLIENT, find, JSON_LINES, readClientOptions, readClients } from '../clients.ts';
 import type { Call, Command } from '../command.ts';
 import { runAgain } from '../command-line.ts';
-import { readConnection } from '../connection.ts';
 import { DIRECTORY, readDirectoryOptions } from '../directory-flags.ts';
 import { CommandError, EXIT, UsageError } from '../failure.ts';
 import { type Flags, flagNames, readFlags, switchFlag, type Values } from '../flags.ts';
@@ -18,7 +17,7 @@ import { NETWORK_VARIABLES } from '../settings.ts';
 import { givenFor, SIDE_FLAGS } from '../side-flags.ts';
 import { toName } from '../text.ts';
 import { checkAll, count } from '../units.ts';
-import { checkUpload, UPLOAD } from '../upload-flags.ts';
+import { UPLOAD } from '../upload-flags.ts';
 import { directoryFor } from './get.ts';
 import { uploadsOf } from './put.ts';
 
@@ -128,8 +127,8 @@ async function betweenServers(source: Place, to: End, target: Place, work: Work)
   const { given, options, signal, run } = work;
   const settings = uploadsOf(given);
   const [reading, writing] = checkAll(
-    () => optionsFor('from', source, given),
-    () => optionsFor('to', target, given, settings),
+    () => readClientOptions(givenFor('from', given), source.bucket),
+    () => readClientOptions(givenFor('to', given), target.bucket, settings),
   );
   const client = readClients(givenFor('from', given), [showPlace(source)])(source.bucket);
   const found = source.path === '' ? { kind: 'directory', path: '' } : await find(client, source.path, signal);
@@ -138,27 +137,12 @@ async function betweenServers(source: Place, to: End, target: Place, work: Work)
   const path = targetPath(to, target, name, isDirectory);
   const { skip = 'unchanged', ...rest } = options;
   if (typeof skip === 'function') throw new TypeError('flags are no functions');
-  const uploads = { ...writing, ...settings };
   const reads = { ...reading, ...(settings.concurrency !== undefined && { concurrency: settings.concurrency }) };
   return run('copy', {
     fileOf: (at) => showPlace({ bucket: source.bucket, path: `${found.path}${at}` }),
     placeOf: (at) => showPlace({ bucket: target.bucket, path: `${path}${at}` }),
-    start: (more) => copyDirectory(reads, uploads, { ...rest, skip, ...more, from: found.path, to: path }),
+    start: (more) => copyDirectory(reads, writing, { ...rest, skip, ...more, from: found.path, to: path }),
   });
-}
-
-/** @throws UsageError */
-function optionsFor(
-  side: 'from' | 'to',
-  place: Place,
-  given: Call['given'],
-  uploads: Partial<ClientOptions> = {},
-): ClientOptions {
-  const own = givenFor(side, given);
-  const proxy = typeof given.proxy === 'string' ? { proxy: given.proxy } : {};
-  const reach = readConnection(own, proxy.proxy, [place.bucket])(place.bucket, false);
-  checkUpload(uploads, reach);
-  return { ...reach.options, ...proxy };
 }
 
 async function fromHere(source: string, to: End, target: Place, work: Work): Promise<number> {

@@ -14,6 +14,7 @@ export const mv: Command = createTransferCommand({
     'cos-slice mv films/draft.mp4 films/2024/          # films/2024/draft.mp4',
     'cos-slice mv films/2024 films/archive/2024        # a directory',
   ],
+  flags: {},
   directories: true,
   past: 'moved to',
   run: (client, from, to, options) => client.move(from, to, options),

@@ -97,6 +97,30 @@ describe('mv and cp', () => {
     expect([world.has('demo/d/three/x/y'), world.has('demo/d/one')]).toEqual([true, false]);
   });
 
+  test('of a directory with -r copies file by file what is not there, and what differs', async () => {
+    for (const name of ['a b', 'deep/c', 'deep/d']) await world.put(`demo/many/${name}`, name);
+    await cos('set', 'demo/many/a b', '--attributes', 'told');
+    const sums = ({ stdout }: Ended) => JSON.parse(stdout.trim().split('\n').at(-1) ?? '');
+    const dry = await cos('cp', '-r', 'demo/many', 'demo/copies/', '-n');
+    expect(dry.stdout).toContain('demo/many/deep/c -> demo/copies/many/deep/c\n');
+    expect(world.has('demo/copies/many/a b')).toBe(false);
+    const first = await cos('cp', '-r', 'demo/many', 'demo/copies/', '--json');
+    expect(sums(first)).toMatchObject({ ok: true, event: 'end', path: 'demo/copies/many/', files: 3, movedBytes: 0 });
+    expect(await world.stored('demo/copies/many/deep/c')).toBe(await world.stored('demo/many/deep/c'));
+    expect(JSON.parse((await cos('stat', 'demo/copies/many/a b', '--json')).stdout).attributes).toBe('told');
+    await world.put('demo/many/deep/d', 'changed');
+    expect(sums(await cos('cp', '-r', 'demo/many', 'demo/copies/', '--skip-existing', '--json'))).toMatchObject({
+      files: 0,
+      skipped: 3,
+    });
+    const second = await cos('cp', '-r', 'demo/many', 'demo/copies/many');
+    expect(second).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/^demo\/copies\/many\/: 1 file, \d+ B in [^,]*; 2 there already$/m),
+    });
+    expect(await world.stored('demo/copies/many/deep/d')).toBe(await world.stored('demo/many/deep/d'));
+  });
+
   test('what cannot be is one line that says what to do', async () => {
     await world.put('demo/e/dir/in');
     await world.put('demo/e/file');
@@ -118,7 +142,14 @@ describe('mv and cp', () => {
     await failing(['mv', 'demo/e/file/', 'demo/e/a'], 1, 'wrong-kind', /a file is at "e\/file": leave the slash out/);
     await failing(['mv', 'demo', 'demo/e/a'], 2, 'usage', /'demo' is a bucket/);
     await failing(['mv', 'demo/e/file', 'other/a'], 2, 'usage', /mv stays in one bucket: from demo to other, get it/);
-    await failing(['cp', 'demo/e/dir', 'demo/e/copy'], 1, 'wrong-kind', /demo\/e\/dir\/ is a directory: give a file/);
+    await failing(
+      ['cp', 'demo/e/dir', 'demo/e/copy'],
+      1,
+      'wrong-kind',
+      /demo\/e\/dir\/ is a directory: give a file, or -r/,
+    );
+    await failing(['cp', 'demo/e/file', 'demo/e/copy', '-n'], 2, 'usage', /give --dry-run only with --recursive/);
+    await failing(['cp', '-r', 'demo/e/dir', 'demo/e/dir/'], 2, 'usage', /which is in it: give a path outside of it/);
     await failing(['cp', 'demo/e/file', 'demo/e/a"b'], 2, 'invalid-options', /the target must not contain/);
     expect(['dir/in', 'file', 'other'].map((name) => world.has(`demo/e/${name}`))).toEqual([true, true, true]);
   });
