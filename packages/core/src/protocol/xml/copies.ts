@@ -3,7 +3,7 @@ import type { Done } from '../object-operations.ts';
 import type { Failure, More, Operation } from '../operations.ts';
 import { readXml, textOf } from './reader.ts';
 import { refusalOf } from './refusals.ts';
-import { type Dialect, locationAt, unusable, withQuery } from './requests.ts';
+import { attributesHeader, type Dialect, locationAt, storedHeaders, unusable, withQuery } from './requests.ts';
 import { exists, sizeOf } from './uploads.ts';
 import { xmlElement } from './writer.ts';
 
@@ -15,7 +15,12 @@ const MAX_PARTS = 10_000;
 
 /** How far a copy has come. */
 type Step =
-  | { readonly to: 'look' | 'copy' | 'init'; readonly sizeBytes: number }
+  | {
+      readonly to: 'look' | 'copy' | 'init';
+      readonly sizeBytes: number;
+      /** What is stored with the object: one request copies it along, several have to be told. */
+      readonly stored: Readonly<Record<string, string>>;
+    }
   | {
       readonly to: 'part' | 'finish';
       readonly sizeBytes: number;
@@ -46,7 +51,7 @@ export function copyHandler({ profile, urlOf, placeOf, sourceOf }: Dialect): {
         case 'copy':
           return { method: 'PUT', url: target, headers: copied(at) };
         case 'init':
-          return { method: 'POST', url: withQuery(target, { uploads: '' }) };
+          return { method: 'POST', url: withQuery(target, { uploads: '' }), headers: step.stored };
         case 'part': {
           const { tags, sizeBytes, session } = step;
           const first = tags.length * partBytes(sizeBytes);
@@ -74,15 +79,16 @@ export function copyHandler({ profile, urlOf, placeOf, sourceOf }: Dialect): {
 
     decode({ to, more, overwrite }, response) {
       const step = more as Step | undefined;
-      if (step?.to === 'look' && response.status === 404) return begin(step.sizeBytes);
+      if (step?.to === 'look' && response.status === 404) return begin(step);
       const root = readXml(response.body);
       const refusal = refusalOf(response, root);
       if (refusal) return refusal;
       const location = locationAt(placeOf(to));
       switch (step?.to) {
         case undefined: {
-          const sizeBytes = sizeOf(response) ?? 0;
-          return overwrite ? begin(sizeBytes) : next({ to: 'look', sizeBytes });
+          const stored = storedHeaders(response, attributesHeader(profile));
+          const found = { sizeBytes: sizeOf(response) ?? 0, stored };
+          return overwrite ? begin(found) : next({ ...found, to: 'look' });
         }
         case 'look':
           return exists(response);
@@ -108,8 +114,8 @@ export function copyHandler({ profile, urlOf, placeOf, sourceOf }: Dialect): {
   };
 }
 
-function begin(sizeBytes: number): More {
-  return next({ to: sizeBytes > WHOLE_BYTES ? 'init' : 'copy', sizeBytes });
+function begin({ sizeBytes, stored }: Pick<Step & { readonly to: 'copy' }, 'sizeBytes' | 'stored'>): More {
+  return next({ to: sizeBytes > WHOLE_BYTES ? 'init' : 'copy', sizeBytes, stored });
 }
 
 function next(more: Step): More {

@@ -6,18 +6,18 @@ import { failed } from '../responses.ts';
 import { copyHandler } from './copies.ts';
 import { childrenOf, readXml, textOf, type XmlElement } from './reader.ts';
 import { refusalOf } from './refusals.ts';
-import { cannot, type Dialect, type Handler, locationAt, md5Of, unusable, withQuery } from './requests.ts';
+import {
+  attributesHeader,
+  cannot,
+  type Dialect,
+  type Handler,
+  locationAt,
+  md5Of,
+  storedHeaders,
+  unusable,
+  withQuery,
+} from './requests.ts';
 import { exists, sizeIn, sizeOf } from './uploads.ts';
-
-/** Headers that are stored with an object and come with it. */
-const STORED_HEADERS = [
-  'Cache-Control',
-  'Content-Disposition',
-  'Content-Encoding',
-  'Content-Language',
-  'Content-Type',
-  'Expires',
-] as const;
 
 /** Objects that are there. A directory is what begins with its path; one that is empty has an object of that name. */
 export function objectHandlers(dialect: Dialect): { readonly [Op in ObjectOperationName]: Handler<Op> } {
@@ -71,8 +71,7 @@ export function objectHandlers(dialect: Dialect): { readonly [Op in ObjectOperat
       encode({ attributes, more }, at) {
         if (more === undefined) return { method: 'HEAD', url: at.replace(/\/$/, '') };
         if (more === 'look') return list({ prefix: pathOf(dialect, at), 'max-keys': 1 });
-        const headers =
-          attributes === undefined ? {} : { [`${profile.prefix}meta-attributes`]: percentEncode(attributes) };
+        const headers = attributes === undefined ? {} : { [attributesHeader(profile)]: percentEncode(attributes) };
         return { method: 'PUT', url: at, headers };
       },
       decode({ more }, response, at): Reply<'create-directory'> {
@@ -198,8 +197,7 @@ export function decodeName(text: string): string {
 }
 
 function fileOf(dialect: Dialect, path: string, response: WireResponse): FileEntry {
-  const stored = STORED_HEADERS.map((name) => [name, response.header(name)]).filter(([, value]) => value);
-  const attributes = response.header(`${dialect.profile.prefix}meta-attributes`);
+  const attributes = response.header(attributesHeader(dialect.profile));
   return {
     ...factsOf(path),
     ...fileAt(dialect, path),
@@ -209,7 +207,7 @@ function fileOf(dialect: Dialect, path: string, response: WireResponse): FileEnt
     modifiedAt: dateOf(response.header('last-modified') ?? ''),
     md5: md5Of(dialect.profile, response),
     etag: response.header('etag'),
-    customHeaders: Object.fromEntries(stored),
+    customHeaders: storedHeaders(response),
   };
 }
 

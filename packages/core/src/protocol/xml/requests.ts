@@ -24,6 +24,16 @@ export interface Dialect {
   sourceOf(path: string): string;
 }
 
+/** Headers that are stored with an object and come with it. */
+const STORED_HEADERS = [
+  'Cache-Control',
+  'Content-Disposition',
+  'Content-Encoding',
+  'Content-Language',
+  'Content-Type',
+  'Expires',
+] as const;
+
 /** What an option asks for that these servers have not. */
 export function cannot(option: string, message: string): CosSliceError {
   return new CosSliceError('invalid-options', `invalid options: ${option} ${message}`, {
@@ -49,6 +59,17 @@ export function markHeader({ prefix }: Profile): string {
   return `${prefix}meta-cos-slice-upload`;
 }
 
+/** Metadata that are an object's attributes, percent-encoded. */
+export function attributesHeader({ prefix }: Profile): string {
+  return `${prefix}meta-attributes`;
+}
+
+/** What is stored with an object and comes with it. */
+export function storedHeaders(response: WireResponse, ...more: readonly string[]): Record<string, string> {
+  const pairs = [...STORED_HEADERS, ...more].map((name) => [name, response.header(name)]);
+  return Object.fromEntries(pairs.filter(([, value]) => value));
+}
+
 /** Headers of a request that makes an object: what is stored with it, and what keeps another one from being replaced. */
 export function creatingHeaders(
   { profile, headers }: Dialect,
@@ -60,7 +81,7 @@ export function creatingHeaders(
   return {
     ...(request !== 'finish' && headers),
     ...(mark && { [markHeader(profile)]: mark }),
-    ...(attributes !== undefined && { [`${profile.prefix}meta-attributes`]: percentEncode(attributes) }),
+    ...(attributes !== undefined && { [attributesHeader(profile)]: percentEncode(attributes) }),
     ...(!overwrite && sentOn.includes(request) && { [name]: value }),
   };
 }
