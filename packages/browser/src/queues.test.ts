@@ -2,7 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { CHROMIUMS } from '@cos-slice/testkit/chromium';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { order, page, run, setting, usePage } from './testing/use-page.ts';
+import { order, outcomeOf, page, run, setting, usePage } from './testing/use-page.ts';
 
 const MIB = 1024 * 1024;
 const SLICE = 2 * MIB;
@@ -64,7 +64,7 @@ describe.each(CHROMIUMS)('in $name', (chromium) => {
       return Math.max(...all.map((it) => cosSlice.concurrency(it.path)));
     }, orders);
     expect(await began).toBeLessThanOrEqual(CONNECTIONS);
-    const ends = orders.map(({ path }) => page.evaluate((it) => cosSlice.outcome(it), path));
+    const ends = orders.map(({ path }) => outcomeOf(path));
     expect((await Promise.all(ends)).filter(({ error }) => error)).toEqual([]);
     expect(most).toBeLessThanOrEqual(CONNECTIONS);
   });
@@ -145,7 +145,7 @@ describe.each(CHROMIUMS)('in $name', (chromium) => {
       const { now } = Date;
       Date.now = () => now() + by * 3_600_000;
     }, hours);
-    expect((await page.evaluate((path) => cosSlice.outcome(path), one.path)).error).toBeUndefined();
+    expect((await outcomeOf(one.path)).error).toBeUndefined();
   });
 
   describe('where the browser says that it is offline, and is not', () => {

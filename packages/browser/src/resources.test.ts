@@ -1,7 +1,7 @@
 import { CHROMIUMS } from '@cos-slice/testkit/chromium';
 import { describe, expect, test } from 'vitest';
 import type { PageApi } from './testing/page.ts';
-import { browser, open, order, page, run, usePage } from './testing/use-page.ts';
+import { browser, open, order, outcomeOf, page, run, usePage } from './testing/use-page.ts';
 
 const MIB = 1024 * 1024;
 
@@ -33,7 +33,7 @@ describe.each(CHROMIUMS)('in $name', (chromium) => {
       await page.evaluate((path) => cosSlice.resume(path), one.path);
       await until(pausedBytes);
       await page.evaluate((path) => cosSlice.cancel(path), one.path);
-      const outcome = await page.evaluate((path) => cosSlice.outcome(path), one.path);
+      const outcome = await outcomeOf(one.path);
       expect(outcome.error?.code).toBe('AbortError');
       expect(outcome.progress.requests).toBe(0);
     });
@@ -87,7 +87,7 @@ describe.each(CHROMIUMS)('in $name', (chromium) => {
       const one = order('gigabyte-in-slices.bin', 1024 * MIB, { repeated: true });
       await on.evaluate((it) => cosSlice.start(it), one);
       let most = 0;
-      const ended = on.evaluate((name) => cosSlice.outcome(name), one.path);
+      const ended = outcomeOf(one.path, on);
       let over = false;
       void ended.then(() => {
         over = true;

@@ -4,7 +4,18 @@ import { CHROMIUMS } from '@cos-slice/testkit/chromium';
 import { describe, expect, test } from 'vitest';
 import { contentBlocks } from './testing/content.ts';
 import type { UploadOrder, UploadOutcome } from './testing/page.ts';
-import { expectStored, open, order, page, run, SLICE, setting, untilStored, usePage } from './testing/use-page.ts';
+import {
+  expectStored,
+  open,
+  order,
+  outcomeOf,
+  page,
+  run,
+  SLICE,
+  setting,
+  untilStored,
+  usePage,
+} from './testing/use-page.ts';
 
 const MIB = 1024 * 1024;
 
@@ -33,7 +44,7 @@ describe.each(CHROMIUMS)('in $name', (chromium) => {
       await untilStored(on, one.path, 3);
       await writeFile(file, Buffer.alloc(sizeBytes));
       const changedAtMs = performance.now();
-      const outcome = await on.evaluate((name) => cosSlice.outcome(name), one.path);
+      const outcome = await outcomeOf(one.path, on);
       expect(outcome.error?.code).toBe('source-changed');
       expect(performance.now() - changedAtMs).toBeLessThan(20_000);
       await on.context().close();
@@ -60,7 +71,7 @@ describe.each(CHROMIUMS)('in $name', (chromium) => {
           options?.integrity === 'sha1' ? cosSlice.hashedBytes(path) > 0 : cosSlice.storedSlices(path) > 1;
         await on.waitForFunction(begun, one, { polling: 5 });
         await change(file);
-        const outcome = await on.evaluate((name) => cosSlice.outcome(name), one.path);
+        const outcome = await outcomeOf(one.path, on);
         expect(outcome.error).toMatchObject({ code, message: expect.stringContaining('pick it again') });
         // With sha1 everything is hashed first.
         expect(outcome.progress.requests > 0).toBe(integrity === 'md5');
@@ -76,7 +87,7 @@ describe.each(CHROMIUMS)('in $name', (chromium) => {
       await on.context().setOffline(true);
       await new Promise((resolve) => setTimeout(resolve, 500));
       await on.context().setOffline(false);
-      await expectStored(one, await on.evaluate((name) => cosSlice.outcome(name), one.path));
+      await expectStored(one, await outcomeOf(one.path, on));
       await on.context().close();
     });
 

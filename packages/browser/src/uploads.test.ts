@@ -10,6 +10,7 @@ import {
   expectStored,
   open,
   order,
+  outcomeOf,
   page,
   run,
   SLICE,
@@ -146,7 +147,7 @@ describe.each(CHROMIUMS)('in $name', (chromium) => {
       const again = await leave(first);
       await again.setInputFiles('#file', file);
       await again.evaluate((it) => cosSlice.startPicked(it), one);
-      const outcome = await again.evaluate((name) => cosSlice.outcome(name), path);
+      const outcome = await outcomeOf(path, again);
       await expectStored(one, outcome);
       const { resumedBytes, sentBytes } = outcome.result as { resumedBytes: number; sentBytes: number };
       expect(resumedBytes).toBeGreaterThanOrEqual(before * SLICE);
@@ -170,7 +171,7 @@ describe.each(CHROMIUMS)('in $name', (chromium) => {
       await on.reload();
       await on.setInputFiles('#file', file);
       await on.evaluate((it) => cosSlice.startPicked(it), one);
-      const outcome = await on.evaluate((path) => cosSlice.outcome(path), one.path);
+      const outcome = await outcomeOf(one.path, on);
       expect(outcome.error).toBeUndefined();
       expect(outcome.hashed.filter((bytes) => bytes > 0)[0]).toBeGreaterThanOrEqual(64 * MIB);
       expect(await sha256(setting.file(one.path))).toBe(await sha256(file));

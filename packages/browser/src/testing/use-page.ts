@@ -55,8 +55,20 @@ export function order(path: string, sizeBytes: number, more: Partial<UploadOrder
   return { endpoint: setting.endpoint, signUrl: setting.signUrl, path, sizeBytes, ...more };
 }
 
-export function run(one: UploadOrder, on: Page = page): Promise<UploadOutcome> {
-  return on.evaluate((it) => cosSlice.upload(it), one);
+export async function run(one: UploadOrder, on: Page = page): Promise<UploadOutcome> {
+  await on.evaluate((it) => cosSlice.start(it), one);
+  return outcomeOf(one.path, on);
+}
+
+/** How an upload ends. What drives browsers loses a promise now and then, though not what it was of: that is asked again. */
+export async function outcomeOf(path: string, on: Page = page): Promise<UploadOutcome> {
+  for (;;) {
+    try {
+      return await on.evaluate((it) => cosSlice.outcome(it), path);
+    } catch (error) {
+      if (!/promise was garbage collected/.test(String(error))) throw error;
+    }
+  }
 }
 
 export async function sha256(file: string): Promise<string> {
