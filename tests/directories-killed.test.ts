@@ -89,7 +89,7 @@ test('a directory of many small files and three big ones, killed twice, is compl
       () => stored('upload').length > SMALL / 2,
     ]) {
       const killed = put(directory, store, folder);
-      await until(() => killed.child.exitCode !== null || isTime());
+      await until(() => (killed.child.exitCode ?? killed.child.signalCode) !== null || isTime());
       killed.child.kill('SIGKILL');
       expect(await killed.result).toBeUndefined();
     }

@@ -65,16 +65,22 @@ rgw gc processor period = 30
 CONF
 }
 
+listens() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
+
 gateway() {
   local dir=$1 name=$2 port=$3
+  # One that was killed may not have ended quite; anybody else would be taken for this one.
+  for _ in $(seq 20); do listens "$port" || break; sleep 0.1; done
+  ! listens "$port" || fail "somebody else listens on port $port"
   local options=(-n "client.$name" "--rgw-frontends=beast endpoint=127.0.0.1:$port" "--rgw-multipart-min-part-size=${4:-5242880}")
   setsid radosgw "${options[@]}" -f >"$dir/log/$name.out" 2>&1 </dev/null &
   echo $! >"$dir/run/$name.pid"
   for _ in $(seq 1200); do
     kill -0 "$(cat "$dir/run/$name.pid")" 2>/dev/null || fail "the gateway ended: $(tail -3 "$dir/log/$name.out")"
-    (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null && return
+    listens "$port" && return
     sleep 0.1
   done
+  kill -9 "$(cat "$dir/run/$name.pid")"
   fail "the gateway does not listen on port $port: see $dir/log"
 }
 

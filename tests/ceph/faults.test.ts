@@ -1,21 +1,21 @@
-import { afterAll, describe } from 'vitest';
+import { describe } from 'vitest';
 import { describeFaults, type FaultPlace } from '../support/faults.ts';
 import { JSON_FACTS } from '../support/place.ts';
 import { BRIEF_SEC, signBriefly } from '../support/store.ts';
 import { ceph } from './support/bucket.ts';
-import { type Farm, startFarm } from './support/farm.ts';
+import { startFarm } from './support/farm.ts';
 import { emptyBucket } from './support/s3.ts';
+import { shared } from './support/shared.ts';
+
+const endpoint = ceph?.smallEndpoint ?? '';
 
 describe.skipIf(!ceph)('on Ceph', () => {
-  let starting: Promise<Farm> | undefined;
-  afterAll(async () => (await starting)?.close());
+  // Slices as small as those on disks: some faults come sooner than 5 MiB.
+  const farms = shared(endpoint, (bucket) => startFarm(endpoint, { bucket, more: ['--part-size', '1MiB'] }));
 
   describeFaults('two servers behind nginx, one killed in the middle', JSON_FACTS, async (): Promise<FaultPlace> => {
-    // Slices as small as those on disks: some faults come sooner than 5 MiB.
-    starting ??= startFarm(ceph?.smallEndpoint ?? '', { more: ['--part-size', '1MiB'] });
-    const farm = await starting;
-    const { endpoint, s3Bucket, ports } = farm;
-    await emptyBucket(endpoint, s3Bucket);
+    const farm = await farms();
+    const { bucket, ports } = farm;
     let changing = Promise.resolve();
     // One thing at a time happens to the servers.
     const change = (work: () => Promise<unknown>): Promise<void> => {
@@ -24,7 +24,6 @@ describe.skipIf(!ceph)('on Ceph', () => {
       changing = mine.catch(() => {});
       return mine;
     };
-    let isAged = false;
     return {
       ...farm,
       responseMs: 10_000,
@@ -39,19 +38,15 @@ describe.skipIf(!ceph)('on Ceph', () => {
       // With their slices, which servers would remove in time.
       loseSessions: () =>
         change(async () => {
-          for (const what of ['sessions', 'slices']) await emptyBucket(endpoint, s3Bucket, `files/.cos-slice/${what}/`);
+          for (const what of ['sessions', 'slices']) await emptyBucket(endpoint, bucket, `files/.cos-slice/${what}/`);
         }),
       expiring: signBriefly(),
-      expire: () => {
-        isAged = true;
-        return change(async () => {
+      expire: () =>
+        change(async () => {
           await Promise.all([...ports.keys()].map((index) => farm.kill(index)));
           await Promise.all([...ports.keys()].map((index) => farm.restart(index, 2 * BRIEF_SEC * 1000)));
-        });
-      },
-      async close() {
-        if (isAged) for (const index of ports.keys()) await farm.kill(index).then(() => farm.restart(index));
-      },
+        }),
+      async close() {},
     };
   });
 });

@@ -40,7 +40,8 @@ function headOf(part: number): Buffer {
 /** Lets an upload come as far as that, and kills it. */
 async function killAt(running: RunningCli, isFar: () => boolean | Promise<boolean>): Promise<void> {
   while (!(await isFar())) {
-    if (running.child.exitCode !== null) throw new Error(`it has ended: ${(await running.ended).stderr}`);
+    if ((running.child.exitCode ?? running.child.signalCode) !== null)
+      throw new Error(`it has ended: ${(await running.ended).stderr}`);
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
   running.child.kill('SIGKILL');

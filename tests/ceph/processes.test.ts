@@ -1,23 +1,22 @@
 import { createHash } from 'node:crypto';
-import { afterAll, describe } from 'vitest';
+import { describe } from 'vitest';
 import { upload } from '../support/command.ts';
 import { JSON_FACTS } from '../support/place.ts';
 import { describeProcesses, type ProcessPlace } from '../support/processes.ts';
 import { ceph } from './support/bucket.ts';
-import { type Farm, startFarm } from './support/farm.ts';
-import { emptyBucket } from './support/s3.ts';
+import { startFarm } from './support/farm.ts';
+import { shared } from './support/shared.ts';
 
 const MIB = 1024 * 1024;
+const endpoint = ceph?.smallEndpoint ?? '';
 
 describe.skipIf(!ceph)('on Ceph', () => {
-  let starting: Promise<Farm> | undefined;
-  afterAll(async () => (await starting)?.close());
+  const farms = shared(endpoint, (bucket) =>
+    startFarm(endpoint, { bucket, balancer: 'haproxy', more: ['--part-size', '1MiB'] }),
+  );
 
   async function start(): Promise<ProcessPlace> {
-    starting ??= startFarm(ceph?.smallEndpoint ?? '', { balancer: 'haproxy', more: ['--part-size', '1MiB'] });
-    const farm = await starting;
-    const { endpoint, s3Bucket } = farm;
-    await emptyBucket(endpoint, s3Bucket);
+    const farm = await farms();
     return {
       port: farm.port,
       upload: (file, path, folder, more, port = farm.port) => upload(file, path, port, folder, more),

@@ -1,14 +1,11 @@
 import { CHROMIUMS } from '@cos-slice/testkit/chromium';
-import { afterAll, describe } from 'vitest';
+import { describe } from 'vitest';
 import { describeVendorBrowser } from '../support/vendor-browser.ts';
 import { ceph } from './support/bucket.ts';
 import { vendorPlaces } from './support/vendor-place.ts';
 
 describe.skipIf(!ceph)('on Ceph', () => {
-  const places = vendorPlaces('nginx');
-  afterAll(() => places.close());
-
-  describeVendorBrowser('two servers behind nginx', places.start, {
+  describeVendorBrowser('two servers behind nginx', vendorPlaces('nginx'), {
     // The client is the same in each: one is enough here.
     chromiums: CHROMIUMS.slice(0, 1),
     crashes: true,

@@ -1,7 +1,7 @@
-import { afterAll, describe } from 'vitest';
+import { describe } from 'vitest';
 import { describeFaults, type FaultPlace } from '../support/faults.ts';
 import { ceph } from './support/bucket.ts';
-import { type FacadeProcess, startFacadeProcess } from './support/facade-process.ts';
+import { startFacadeProcess } from './support/facade-process.ts';
 import { startGateway } from './support/gateway.ts';
 import { dropUploads } from './support/s3.ts';
 import { shared } from './support/shared.ts';
@@ -12,12 +12,9 @@ const endpoint = ceph?.smallEndpoint ?? '';
 const LATER_MS = 2 * 3600 * 1000;
 
 describe.skipIf(!ceph)('on Ceph', () => {
-  const gateways = shared(endpoint, async () => ({
-    gateway: await startGateway(ceph as NonNullable<typeof ceph>, 'faults', PART_BYTES),
-  }));
+  const gateways = shared(endpoint, () => startGateway(ceph as NonNullable<typeof ceph>, 'faults', PART_BYTES));
   describeFaults('S3', S3_FACTS, async (): Promise<FaultPlace> => {
-    const { bucket, gateway } = await gateways();
-    await gateway.ensure();
+    const { bucket, ...gateway } = await gateways();
     return {
       ...s3PlaceAt(endpoint, bucket, gateway.endpoint),
       responseMs: 10_000,
@@ -27,16 +24,9 @@ describe.skipIf(!ceph)('on Ceph', () => {
     };
   });
 
-  const running: FacadeProcess[] = [];
-  afterAll(() => Promise.all(running.map((facade) => facade.close())));
-  const facades = shared(endpoint, async (bucket) => {
-    const facade = await startFacadeProcess(endpoint, bucket);
-    running.push(facade);
-    return { facade };
-  });
+  const facades = shared(endpoint, (bucket) => startFacadeProcess(endpoint, bucket));
   describeFaults('the XML API of COS', COS_FACTS, async (): Promise<FaultPlace> => {
-    const { bucket, facade } = await facades();
-    await facade.ensure();
+    const { bucket, ...facade } = await facades();
     const place = cosPlaceAt(endpoint, bucket, facade.port);
     return {
       ...place,

@@ -1,31 +1,31 @@
 import { createHash } from 'node:crypto';
-import { afterAll, describe } from 'vitest';
+import { describe } from 'vitest';
 import { command } from '../support/command.ts';
 import { describeProcesses, type ProcessPlace, type ProcessSizes } from '../support/processes.ts';
 import { ceph } from './support/bucket.ts';
 import { COS_CREDENTIALS } from './support/cos-facade.ts';
-import { type FacadeProcess, startFacadeProcess } from './support/facade-process.ts';
-import { type Gateway, startGateway } from './support/gateway.ts';
+import { startFacadeProcess } from './support/facade-process.ts';
+import { startGateway } from './support/gateway.ts';
 import { CREDENTIALS, contentsOf, partsIn, s3 } from './support/s3.ts';
-import { shared } from './support/shared.ts';
+import { type Front, shared } from './support/shared.ts';
 import { COS_FACTS, S3_FACTS } from './support/wires.ts';
 
 const MIB = 1024 * 1024;
 const endpoint = ceph?.endpoint ?? '';
 
 /** What is uploaded to, as the command line is told of it. */
-interface Door {
+interface Door extends Front {
   /** `s3://bucket` */
   readonly address: string;
   env(port: number): Record<string, string>;
-  readonly server: Pick<Gateway, 'port' | 'replace' | 'ensure'>;
+  readonly port: number;
+  replace(): Promise<void>;
 }
 
 function placesBehind(sliceBytes: number, begin: (bucket: string) => Promise<Door>): () => Promise<ProcessPlace> {
   const doors = shared(endpoint, begin);
   return async () => {
-    const { bucket, address, env, server } = await doors();
-    await server.ensure();
+    const { bucket, address, env, ...server } = await doors();
     return {
       port: server.port,
       upload(file, path, folder, more = [], port = server.port) {
@@ -61,25 +61,19 @@ describe.skipIf(!ceph)('on Ceph', () => {
       AWS_SECRET_ACCESS_KEY: CREDENTIALS.secretAccessKey,
       AWS_DEFAULT_REGION: 'us-east-1',
     }),
-    server: await startGateway(ceph as NonNullable<typeof ceph>, 'processes'),
+    ...(await startGateway(ceph as NonNullable<typeof ceph>, 'processes')),
   }));
   describeProcesses('S3', S3_FACTS, startS3, sizesOf(s3Bytes));
 
-  const running: FacadeProcess[] = [];
-  afterAll(() => Promise.all(running.map((facade) => facade.close())));
-  const startCos = placesBehind(MIB, async (bucket) => {
-    const server = await startFacadeProcess(ceph?.smallEndpoint ?? '', bucket);
-    running.push(server);
-    return {
-      address: 'cos://films-10055004',
-      env: (port) => ({
-        COS_ENDPOINT: `http://127.0.0.1:${port}`,
-        COS_REGION: 'sh',
-        COS_SECRET_ID: COS_CREDENTIALS.secretId,
-        COS_SECRET_KEY: COS_CREDENTIALS.secretKey,
-      }),
-      server,
-    };
-  });
+  const startCos = placesBehind(MIB, async (bucket) => ({
+    address: 'cos://films-10055004',
+    env: (port) => ({
+      COS_ENDPOINT: `http://127.0.0.1:${port}`,
+      COS_REGION: 'sh',
+      COS_SECRET_ID: COS_CREDENTIALS.secretId,
+      COS_SECRET_KEY: COS_CREDENTIALS.secretKey,
+    }),
+    ...(await startFacadeProcess(ceph?.smallEndpoint ?? '', bucket)),
+  }));
   describeProcesses('the XML API of COS', COS_FACTS, startCos, sizesOf(MIB));
 });

@@ -117,6 +117,7 @@ async function listening(server) {
  * @param {string} who
  */
 async function succeeds(process, who) {
-  const [code, signal] = process.exitCode === null ? await once(process, 'exit') : [process.exitCode, null];
+  const { exitCode, signalCode } = process;
+  const [code, signal] = (exitCode ?? signalCode) === null ? await once(process, 'exit') : [exitCode, signalCode];
   if (code !== 0) throw new Error(`${who} ended with ${code ?? signal}`);
 }

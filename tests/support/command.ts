@@ -58,7 +58,7 @@ export function command(
       for (;;) {
         const match = pattern.exec(stdout);
         if (match) return match;
-        if (child.exitCode !== null || child.signalCode !== null)
+        if ((child.exitCode ?? child.signalCode) !== null)
           throw new Error(`ended without printing ${pattern}: ${stderr}`);
         await Promise.race([once(printing, 'data'), ended]);
       }

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { createBandwidth, createFileResumeStore, type UploadOptions, uploadFile } from '@cos-slice/node';
 import { type FaultProxy, type Faults, startFaultProxy } from '@cos-slice/testkit/fault-proxy';
 import { makeFile, sha256, withFolder } from '@cos-slice/testkit/files';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import type { PlaceOptions, UploadPlace, WireFacts } from './place.ts';
 
 /** What can happen to servers, however many there are. */
@@ -38,15 +38,19 @@ async function expectStored({ place, file }: Setting): Promise<void> {
   expect(await place.unfinished()).toEqual([]);
 }
 
-/** Waits for the first snapshot that fits. */
-function seen(upload: ReturnType<typeof uploadFile>, fits: (state: typeof upload.state) => boolean): Promise<void> {
-  return new Promise((resolve) => {
-    const stop = upload.subscribe((state) => {
-      if (!fits(state)) return;
-      stop();
-      resolve();
-    });
+/** Waits for the first snapshot that fits. @throws where the upload ends before */
+async function seen(
+  upload: ReturnType<typeof uploadFile>,
+  fits: (state: typeof upload.state) => boolean,
+): Promise<void> {
+  let stop = (): void => {};
+  const fitting = new Promise<void>((resolve) => {
+    stop = upload.subscribe((state) => fits(state) && resolve());
   });
+  const ended = upload.done.then(() => {
+    throw new Error('the upload was over before');
+  });
+  await Promise.race([fitting, ended]).finally(stop);
 }
 
 /** An upload that was cancelled in the middle. */
@@ -73,11 +77,11 @@ export function describeFaults(
     use: (setting: Setting) => Promise<void>,
     sizeBytes = fileBytes,
   ): Promise<void> {
-    await withFolder(async (folder) => {
+    const ending = new AbortController();
+    const using = withFolder(async (folder) => {
       const place = await start(folder);
       const proxy = await startFaultProxy(place.port, faults);
       const file = await makeFile(join(folder, 'file.bin'), sizeBytes);
-      const ending = new AbortController();
       let disturbing: Promise<void> | undefined;
       const upload = (more: Partial<UploadOptions> = {}): ReturnType<typeof uploadFile> => {
         const started = uploadFile(file, {
@@ -103,10 +107,15 @@ export function describeFaults(
         // What a failed test has left must not be there in the next one.
         ending.abort();
         await proxy.close();
-        await disturbing;
-        await place.close();
+        await Promise.resolve(disturbing).finally(place.close);
       }
     });
+    // It may go on after its time is up.
+    onTestFinished(async () => {
+      ending.abort();
+      await using.catch(() => {});
+    });
+    await using;
   }
 
   describe(name, () => {

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeFile, sha256, withFolder } from '@cos-slice/testkit/files';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import type { Running } from './command.ts';
 import type { WireFacts } from './place.ts';
 import { type Moment, startStepProxy } from './step-proxy.ts';
@@ -65,30 +65,48 @@ export function describeProcesses(
   const fifth = Math.max(1, Math.floor(killedSlices / 5));
 
   async function inPlace(use: (place: ProcessPlace, folder: string) => Promise<void>): Promise<void> {
-    await withFolder(async (folder) => {
+    const started: Running[] = [];
+    let isOver = false;
+    // What a failed test has left must not be there in the next one.
+    async function end(): Promise<void> {
+      isOver = true;
+      for (const { process } of started) process.kill('SIGKILL');
+      await Promise.all(started.map(({ ended }) => ended));
+    }
+    const using = withFolder(async (folder) => {
       const place = await start(folder);
-      const started: Running[] = [];
       const upload: ProcessPlace['upload'] = (...args) => {
+        if (isOver) throw new Error('the test is over');
         const running = place.upload(...args);
         started.push(running);
         return running;
       };
+      let crashing: Promise<void> | undefined;
+      const crash = (): Promise<void> => {
+        crashing = place.crash();
+        return crashing;
+      };
       try {
-        await use({ ...place, upload }, folder);
+        await use({ ...place, upload, crash }, folder);
       } finally {
-        // What a failed test has left must not be there in the next one.
-        for (const { process } of started) process.kill('SIGKILL');
-        await Promise.all(started.map(({ ended }) => ended));
-        await place.close();
+        await end();
+        await Promise.resolve(crashing).finally(place.close);
       }
     });
+    // It may go on after its time is up.
+    onTestFinished(async () => {
+      await end();
+      await using.catch(() => {});
+    });
+    await using;
   }
 
   /** Waits until a fifth of the file that is to be killed has been answered. */
   async function untilFifth(place: ProcessPlace, running: Running): Promise<void> {
     const before = await place.answered();
     while ((await place.answered()) - before < fifth) {
-      if (running.process.exitCode !== null) throw new Error(`it ended before: ${running.stderr}`);
+      if ((running.process.exitCode ?? running.process.signalCode) !== null)
+        throw new Error(`it ended before: ${running.stderr}`);
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
   }

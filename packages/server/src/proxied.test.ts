@@ -160,5 +160,5 @@ async function freePort(): Promise<number> {
 
 async function stop(child: ChildProcess): Promise<void> {
   child.kill('SIGTERM');
-  if (child.exitCode === null) await once(child, 'exit');
+  if ((child.exitCode ?? child.signalCode) === null) await once(child, 'exit');
 }

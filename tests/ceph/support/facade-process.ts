@@ -6,17 +6,15 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { freePort } from './ports.ts';
+import type { Front } from './shared.ts';
 
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 
 /** The façade as a process of its own, which may be killed. */
-export interface FacadeProcess {
+export interface FacadeProcess extends Front {
   readonly port: number;
   /** Kills it with SIGKILL, and starts it again where it was. @param aheadMs by how much its clock is ahead then. Default: 0 */
   replace(aheadMs?: number): Promise<void>;
-  /** Sees to it that it runs, with the right time, whatever a test before has left. */
-  ensure(): Promise<void>;
-  close(): Promise<void>;
 }
 
 /** Where the package is found that stays outside. */
@@ -38,6 +36,7 @@ export async function startFacadeProcess(endpoint: string, bucket: string): Prom
   let isRight = false;
 
   async function start(aheadMs: number): Promise<void> {
+    isRight = aheadMs === 0;
     const args = [PROGRAM, endpoint, bucket, String(port), String(aheadMs)];
     const started = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
     child = started;
@@ -46,12 +45,12 @@ export async function startFacadeProcess(endpoint: string, bucket: string): Prom
     });
     await Promise.race([once(createInterface(started.stdout), 'line'), ended]);
     ended.catch(() => {});
-    isRight = aheadMs === 0;
   }
 
+  const isRunning = (): boolean => child !== undefined && (child.exitCode ?? child.signalCode) === null;
+
   async function kill(): Promise<void> {
-    isRight = false;
-    if (!child || child.exitCode !== null || child.signalCode !== null) return;
+    if (!child || !isRunning()) return;
     const ended = once(child, 'exit');
     child.kill('SIGKILL');
     await ended;
@@ -66,7 +65,9 @@ export async function startFacadeProcess(endpoint: string, bucket: string): Prom
   return {
     port,
     replace,
-    ensure: () => (isRight && child?.exitCode === null ? Promise.resolve() : replace()),
+    async ensure() {
+      if (!isRight || !isRunning()) await replace();
+    },
     async close() {
       await kill();
       await rm(PROGRAM, { force: true });

@@ -10,12 +10,13 @@ import { ACCOUNT, placeAt } from '../../support/store.ts';
 import { listens } from './gateway.ts';
 import { freePorts } from './ports.ts';
 import { CREDENTIALS, contentsOf, makeBucket, s3 } from './s3.ts';
+import type { Front } from './shared.ts';
 
 const CLI = fileURLToPath(new URL('../../../packages/cli/dist/index.js', import.meta.url));
 const DEPLOY = new URL('../../../deploy/', import.meta.url);
 
 /** Servers that are processes of their own, on one bucket, and the balancer in front of them. */
-export interface Farm extends UploadPlace {
+export interface Farm extends UploadPlace, Front {
   readonly endpoint: string;
   /** The S3 bucket, and what stands in front of a path in its keys. */
   readonly s3Bucket: string;
@@ -38,17 +39,20 @@ interface FarmOptions {
   readonly balancer?: 'nginx' | 'haproxy';
   readonly count?: number;
   readonly more?: readonly string[];
+  /** The S3 bucket. Default: a new one */
+  readonly bucket?: string;
 }
 
 export async function startFarm(
   endpoint: string,
-  { balancer = 'nginx', count = 2, more = [] }: FarmOptions = {},
+  { balancer = 'nginx', count = 2, more = [], bucket }: FarmOptions = {},
 ): Promise<Farm> {
   const folder = await mkdtemp(join(tmpdir(), 'cos-slice-farm-'));
-  const s3Bucket = await makeBucket(endpoint);
+  const s3Bucket = bucket ?? (await makeBucket(endpoint));
   const ports = await freePorts(count + 1);
   const port = ports.pop() as number;
   const servers: ChildProcess[] = [];
+  const isRight: boolean[] = [];
   let log = '';
   let disturbed = 0;
 
@@ -67,6 +71,7 @@ export async function startFarm(
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     servers[index] = server;
+    isRight[index] = aheadMs === 0;
     await new Promise<void>((resolve, reject) => {
       server.stdout.on('data', (text) => {
         log += text;
@@ -81,7 +86,7 @@ export async function startFarm(
 
   async function kill(index: number, signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
     const server = servers[index];
-    if (!server || server.exitCode !== null || server.signalCode !== null) return;
+    if (!server || hasEnded(server)) return;
     const ended = once(server, 'exit');
     server.kill(signal);
     await ended;
@@ -93,14 +98,38 @@ export async function startFarm(
     await rm(folder, { recursive: true, force: true });
   }
 
+  const balance = (): Promise<ChildProcess> => (balancer === 'nginx' ? startNginx : startHaproxy)(folder, port, ports);
+
   async function begin(): Promise<ChildProcess> {
     await Promise.all(ports.map((_, index) => restart(index)));
-    return (balancer === 'nginx' ? startNginx : startHaproxy)(folder, port, ports);
+    return balance();
   }
-  const front = await begin().catch(async (error) => {
+  let front = await begin().catch(async (error) => {
     await end();
     throw error;
   });
+
+  async function ensure(): Promise<void> {
+    const isWrong = (server: ChildProcess, index: number): boolean => hasEnded(server) || !isRight[index];
+    if (!hasEnded(front) && !servers.some(isWrong)) return;
+    const replace = async (server: ChildProcess, index: number): Promise<void> => {
+      if (!isWrong(server, index)) return;
+      await kill(index);
+      await restart(index);
+    };
+    await Promise.all(servers.map(replace));
+    // It takes a while to see who is back; a new one begins with all of them.
+    await killFront();
+    front = await balance();
+  }
+
+  async function killFront(): Promise<void> {
+    if (hasEnded(front)) return;
+    const ended = once(front, 'exit');
+    front.kill('SIGKILL');
+    await ended;
+  }
+
   const keyPrefix = `files/${ACCOUNT.appId}/demobucket/`;
   return {
     ...placeAt(port),
@@ -110,6 +139,7 @@ export async function startFarm(
     ports,
     kill,
     restart,
+    ensure,
     async disturb() {
       const index = disturbed++ % ports.length;
       await kill(index);
@@ -133,18 +163,20 @@ export async function startFarm(
       return Number(/VmHWM:\s+(\d+)/.exec(status)?.[1]) * 1024;
     },
     async close() {
-      front.kill('SIGKILL');
+      await killFront();
       await end();
     },
   };
 }
+
+const hasEnded = (child: ChildProcess): boolean => (child.exitCode ?? child.signalCode) !== null;
 
 /** The configuration that the documentation has, with the addresses of here. */
 async function startNginx(folder: string, port: number, ports: readonly number[]): Promise<ChildProcess> {
   const site = (await readFile(new URL('nginx.conf', DEPLOY), 'utf8'))
     .replace('listen 80;', `listen 127.0.0.1:${port};`)
     .replace(/server-(\d):9000/g, (_, number) => `127.0.0.1:${ports[number - 1] ?? ports[0]}`);
-  await mkdir(join(folder, 'temp'));
+  await mkdir(join(folder, 'temp'), { recursive: true });
   const paths = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((kind) => `${kind}_temp_path ${folder}/temp;`);
   const http = `http { access_log off; ${paths.join(' ')}\n${site}}`;
   const config = `daemon off; pid ${folder}/nginx.pid; error_log ${folder}/error.log; events {}\n${http}`;
@@ -170,7 +202,7 @@ async function listening(program: string, args: readonly string[], port: number)
     env: { ...process.env, PATH: `${process.env.PATH}:/usr/sbin` },
   });
   for (;;) {
-    if (child.exitCode !== null) throw new Error(`${program} ended with ${child.exitCode}`);
+    if (hasEnded(child)) throw new Error(`${program} ended with ${child.exitCode ?? child.signalCode}`);
     if (await listens(port)) return child;
     await sleep(20);
   }

@@ -7,17 +7,16 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import type { CephPlace } from '../setup.ts';
 import { freePort } from './ports.ts';
+import type { Front } from './shared.ts';
 
 const exec = promisify(execFile);
 
 /** One more gateway to the store, which may be killed. It ends with the store. */
-export interface Gateway {
+export interface Gateway extends Front {
   readonly port: number;
   readonly endpoint: string;
   /** Kills it with SIGKILL, and starts it again where it was. @param downMs how long after. Default: at once */
   replace(downMs?: number): Promise<void>;
-  /** Starts it if it does not run, as after a test that failed while it was replaced. */
-  ensure(): Promise<void>;
 }
 
 /** @param name one that `ceph.sh` has made keys for, and that no other test uses */
@@ -26,20 +25,30 @@ export async function startGateway({ script, dir }: CephPlace, name: string, min
   const start = async (): Promise<void> => {
     await exec(script, ['gateway', dir, name, String(port), ...(minPartBytes ? [String(minPartBytes)] : [])]);
   };
+  /** Its process, where it has not ended: whoever listens on its port may be another. */
+  const runningPid = async (): Promise<number | undefined> => {
+    const pid = Number(await readFile(join(dir, 'run', `${name}.pid`), 'utf8'));
+    const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
+    return /\(radosgw\) [^ZX]/.test(stat) ? pid : undefined;
+  };
+  const kill = async (): Promise<void> => {
+    const pid = await runningPid();
+    if (pid !== undefined) process.kill(pid, 'SIGKILL');
+    while ((await runningPid()) !== undefined) await sleep(10);
+  };
   await start();
   return {
     port,
     endpoint: `http://127.0.0.1:${port}`,
     async replace(downMs = 0) {
-      const pid = Number(await readFile(join(dir, 'run', `${name}.pid`), 'utf8'));
-      if (await listens(port)) process.kill(pid, 'SIGKILL');
-      while (await listens(port)) await sleep(10);
+      await kill();
       await sleep(downMs);
       await start();
     },
     async ensure() {
-      if (!(await listens(port))) await start();
+      if ((await runningPid()) === undefined) await start();
     },
+    close: kill,
   };
 }
 

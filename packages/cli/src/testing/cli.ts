@@ -66,7 +66,8 @@ function startProcess(command: string, args: readonly string[], { env, cwd }: Su
       for (;;) {
         const found = pattern.exec(stdout);
         if (found) return found;
-        if (child.exitCode !== null) throw new Error(`ended without saying ${pattern}: ${stdout}${stderr}`);
+        if ((child.exitCode ?? child.signalCode) !== null)
+          throw new Error(`ended without saying ${pattern}: ${stdout}${stderr}`);
         await new Promise((resolve) => setTimeout(resolve, 10));
       }
     },
