@@ -60,6 +60,8 @@ osd pool default pg autoscale mode = off
 mon allow pool size one = true
 mon max pg per osd = 2000
 mon osd full ratio = .99
+objecter tick interval = 1
+osd client watch timeout = 6
 rgw gc obj min wait = 30
 rgw gc processor period = 30
 CONF

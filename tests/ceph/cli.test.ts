@@ -79,7 +79,7 @@ describe.skipIf(!ceph).each(KINDS)('the command line over %s, on Ceph', (_name, 
     ['ls', [at0(''), '--reverse'], /--reverse needs the JSON API/],
     ['mv', [at0('dir/'), at0('other/')], /cos and s3 have only files/],
     ['upload', ['small.bin', at0('x'), '--slice-size', '64k'], /--slice-size must be from [15]m to 5g/],
-    ['upload', ['small.bin', at0('x'), '--integrity', 'sha1'], /--integrity must be/],
+    ['upload', ['small.bin', at0('x'), '--integrity', 'sha1'], /--integrity of this server must be/],
     ['ls', [at0(''), '--wire', 'json'], /exclude each other/],
   ])('%s says what this server has not', async (command, args, message) => {
     await file('small.bin', 'small');
