@@ -139,7 +139,7 @@ function signerOf(
 ): RequestSigner | Credentials | CredentialsProvider {
   const { url, credentialsUrl } = wayToSign(settings, given);
   if (url !== undefined) return toRemoteSigner(url, proxy);
-  if (credentialsUrl !== undefined) return toRemoteCredentials(credentialsUrl);
+  if (credentialsUrl !== undefined) return toRemoteCredentials(credentialsUrl, proxy);
   const { secretId = '', secretKey = '', token } = settings;
   return { secretId, secretKey, ...(token !== undefined && { token }) };
 }

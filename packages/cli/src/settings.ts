@@ -127,12 +127,11 @@ export function required<F extends Flags, N extends keyof F & string>(
 }
 
 export function toRemoteSigner(text: string, proxy: string | undefined): Signer & RequestSigner {
-  const through = proxy === undefined ? {} : { proxy };
-  return remoteSigner({ ...toService(text, CONNECTION.url), ...through });
+  return remoteSigner({ ...toService(text, CONNECTION.url), ...(proxy !== undefined && { proxy }) });
 }
 
-export function toRemoteCredentials(text: string): CredentialsProvider {
-  return remoteCredentials(toService(text, CONNECTION.credentialsUrl));
+export function toRemoteCredentials(text: string, proxy: string | undefined): CredentialsProvider {
+  return remoteCredentials({ ...toService(text, CONNECTION.credentialsUrl), ...(proxy !== undefined && { proxy }) });
 }
 
 /** `user:password@` in the URL becomes basic authentication, which fetch does not do by itself. @throws UsageError */

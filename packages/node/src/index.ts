@@ -46,7 +46,6 @@ export {
   type ResumeRecord,
   type ResumeStore,
   type RetryOptions,
-  remoteCredentials,
   type S3Options,
   type SignClaim,
   type SignedRequest,
@@ -107,8 +106,10 @@ export { createNetwork, type EndpointNetwork } from './network.ts';
 export { describeOptions } from './options.ts';
 export { type ProxyChoice, proxyOf } from './proxy.ts';
 export {
+  type ProxiedCredentialsOptions,
   type ProxiedSignerOptions,
   type ProxiedTokenServerOptions,
+  remoteCredentials,
   remoteSigner,
   tokenServerSigner,
 } from './remote-signer.ts';

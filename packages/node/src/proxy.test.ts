@@ -3,10 +3,14 @@ import { createServer, request as requestHttp, type Server } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { proxyFor } from './proxy.ts';
-import { remoteSigner } from './remote-signer.ts';
+import { remoteCredentials, remoteSigner } from './remote-signer.ts';
 import { type UploadFileOptions, uploadFile } from './upload-file.ts';
 
 const DONE = JSON.stringify({ code: 0, message: 'SUCCESS', data: { access_url: 'http://a/' } });
+const ANSWERS: ReadonlyMap<string, string> = new Map([
+  ['/sign', '{"signature":"c2lnbmF0dXJlc2lnbmF0dXJl"}'],
+  ['/sts', '{"secretId":"id","secretKey":"key"}'],
+]);
 let origin: Server;
 let proxy: Server;
 /** What the proxy was asked, `METHOD target`. */
@@ -18,9 +22,7 @@ const portOf = (server: Server): number => (server.address() as AddressInfo).por
 /** Knows the way to `files.corp.test`, which no DNS does. */
 beforeAll(async () => {
   origin = createServer((req, res) => {
-    req
-      .resume()
-      .on('end', () => res.end(req.url?.startsWith('/sign') ? '{"signature":"c2lnbmF0dXJlc2lnbmF0dXJl"}' : DONE));
+    req.resume().on('end', () => res.end(ANSWERS.get(req.url ?? '') ?? DONE));
   }).listen(0, '127.0.0.1');
   proxy = createServer((req, res) => {
     asked.push(`${req.method} ${req.url}`);
@@ -105,6 +107,13 @@ test('the signing service is asked through it, too', async () => {
   const claim = { appId: '1', bucket: 'b', path: 'p', effect: 'once', nowSec: 1 } as const;
   expect(await signer.sign(claim, new AbortController().signal)).toBe('c2lnbmF0dXJlc2lnbmF0dXJl');
   expect(asked.join()).toContain('signer.corp.test');
+});
+
+test('the service for credentials is asked through it, too', async () => {
+  const proxied = `http://127.0.0.1:${portOf(proxy)}`;
+  const { credentials } = remoteCredentials({ url: 'http://sts.corp.test/sts', proxy: proxied });
+  expect(await credentials(new AbortController().signal)).toMatchObject({ secretId: 'id', secretKey: 'key' });
+  expect(asked.join()).toContain('sts.corp.test');
 });
 
 test.each([

@@ -1,6 +1,9 @@
 import {
+  type CredentialsProvider,
+  remoteCredentials as createRemoteCredentials,
   remoteSigner as createRemoteSigner,
   tokenServerSigner as createTokenServerSigner,
+  type RemoteCredentialsOptions,
   type RemoteSignerOptions,
   type RequestSigner,
   type Signer,
@@ -24,6 +27,24 @@ export function remoteSigner(options: string | ProxiedSignerOptions): Signer & R
     return createRemoteSigner({ url: options, fetch: through(undefined) });
   const { proxy, ...settings } = options;
   return createRemoteSigner({ fetch: through(proxy), ...settings });
+}
+
+export interface ProxiedCredentialsOptions extends RemoteCredentialsOptions {
+  /** As in `UploadFileOptions`. */
+  readonly proxy?: string | false;
+}
+
+/**
+ * Asks the application's own endpoint for temporary credentials, as `remoteCredentials` of `@cos-slice/core` does, and goes
+ * through a proxy where one is set.
+ *
+ * @throws CosSliceError `invalid-options`; RemoteSignerError from `credentials`
+ */
+export function remoteCredentials(options: string | ProxiedCredentialsOptions): CredentialsProvider {
+  if (typeof options !== 'object' || options === null)
+    return createRemoteCredentials({ url: options, fetch: through(undefined) });
+  const { proxy, ...settings } = options;
+  return createRemoteCredentials({ fetch: through(proxy), ...settings });
 }
 
 export interface ProxiedTokenServerOptions extends TokenServerOptions {
