@@ -34,10 +34,11 @@ describe.skipIf(!ceph)('on Ceph', () => {
   describeProcesses('two servers behind haproxy', JSON_FACTS, start, {
     sliceBytes: MIB,
     large: [
-      [128 * MIB, 'sha1'],
-      [64 * MIB, 'none'],
+      [48 * MIB, 'sha1'],
+      [32 * MIB, 'none'],
     ],
-    killedSlices: 96,
+    killedSlices: 48,
+    slowly: ['--bandwidth', '16m'],
     restless: true,
   });
 });
