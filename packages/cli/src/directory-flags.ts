@@ -51,7 +51,12 @@ export function refuseDirectoryFlags(given: Call['given']): void {
   throw new UsageError(`${list(names)} ${names.length > 1 ? 'are' : 'is'} for directories, and there is none`);
 }
 
-const SKIPS: Readonly<Record<Compare, Skip>> = {
+/** What flags say: they name how files are compared, and are no functions. */
+export interface FlaggedOptions extends DirectoryOptions {
+  readonly skip: Exclude<Skip, (...given: never[]) => unknown>;
+}
+
+const SKIPS: Readonly<Record<Compare, FlaggedOptions['skip']>> = {
   time: 'unchanged',
   size: 'same-size',
   content: 'same-content',
@@ -59,7 +64,7 @@ const SKIPS: Readonly<Record<Compare, Skip>> = {
 };
 
 /** @param skipExisting whatever is there stays as it is. @throws UsageError */
-export function readDirectoryOptions(given: Call['given'], skipExisting: boolean): DirectoryOptions {
+export function readDirectoryOptions(given: Call['given'], skipExisting: boolean): FlaggedOptions {
   const { include, exclude, compare, keepGoing, verbose: _shown, ...flags } = readFlags(DIRECTORY, given);
   if (skipExisting && compare !== undefined) throw new UsageError('--skip-existing and --compare exclude each other');
   return {

@@ -1,11 +1,11 @@
 import { stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
-import { type Client, copyDirectory, type DirectoryOptions, type Entry } from '@cos-slice/node';
+import { type Client, copyDirectory, type Entry } from '@cos-slice/node';
 import { type Batch, type BatchOptions, type Job, runBatch } from '../batch.ts';
 import { CLIENT, find, JSON_LINES, readClientOptions, readClients } from '../clients.ts';
 import type { Call, Command } from '../command.ts';
 import { runAgain } from '../command-line.ts';
-import { DIRECTORY, readDirectoryOptions } from '../directory-flags.ts';
+import { DIRECTORY, type FlaggedOptions, readDirectoryOptions } from '../directory-flags.ts';
 import { CommandError, EXIT, UsageError } from '../failure.ts';
 import { type Flags, flagNames, readFlags, switchFlag, type Values } from '../flags.ts';
 import { fileFor, getFile } from '../get-file.ts';
@@ -105,7 +105,7 @@ interface End {
 interface Work {
   readonly given: Call['given'];
   readonly flags: Values<typeof OWN>;
-  readonly options: DirectoryOptions;
+  readonly options: FlaggedOptions;
   readonly signal: AbortSignal;
   run(direction: BatchOptions['direction'], job: Job): Promise<number>;
 }
@@ -135,13 +135,11 @@ async function betweenServers(source: Place, to: End, target: Place, work: Work)
   const isDirectory = found.kind === 'directory';
   const name = found.path === '' ? nameOfBucket(source.bucket) : nameOfPath(found.path);
   const path = targetPath(to, target, name, isDirectory);
-  const { skip = 'unchanged', ...rest } = options;
-  if (typeof skip === 'function') throw new TypeError('flags are no functions');
   const reads = { ...reading, ...(settings.concurrency !== undefined && { concurrency: settings.concurrency }) };
   return run('copy', {
     fileOf: (at) => showPlace({ bucket: source.bucket, path: `${found.path}${at}` }),
     placeOf: (at) => showPlace({ bucket: target.bucket, path: `${path}${at}` }),
-    start: (more) => copyDirectory(reads, writing, { ...rest, skip, ...more, from: found.path, to: path }),
+    start: (more) => copyDirectory(reads, writing, { ...options, ...more, from: found.path, to: path }),
   });
 }
 

@@ -47,26 +47,15 @@ export const cp: Command = createTransferCommand({
       if (alone.length === 0) return undefined;
       throw new UsageError(`give ${list(alone.map(([, flag]) => nameOf(flag)))} only with --recursive`);
     }
-    const { skip = 'unchanged', ...options } = readDirectoryOptions(given, skipExisting);
-    if (typeof skip === 'function') throw new TypeError('flags are no functions');
+    const options = readDirectoryOptions(given, skipExisting);
     const place = readClientOptions(given, bucket);
     const job = {
       fileOf: (at: string) => showPlace({ bucket, path: `${from}${at}` }),
       placeOf: (at: string) => showPlace({ bucket, path: `${to}${at}` }),
-      start: (more: object) => copyDirectory(place, place, { ...options, skip, ...more, from, to }),
+      start: (more: object) => copyDirectory(place, place, { ...options, ...more, from, to }),
     };
-    return runBatch({
-      ...{
-        jobs: [job],
-        direction: 'copy',
-        target: showPlace({ bucket, path: to }),
-        dryRun,
-        verbose,
-        quiet,
-        json,
-        signal,
-      },
-      flagNames: flagNames({ ...OWN, ...CLIENT }),
-    });
+    const target = showPlace({ bucket, path: to });
+    const names = flagNames({ ...OWN, ...CLIENT });
+    return runBatch({ jobs: [job], direction: 'copy', target, dryRun, verbose, quiet, json, flagNames: names, signal });
   },
 });
