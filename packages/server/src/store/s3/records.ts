@@ -41,7 +41,7 @@ export interface Records {
   /** Writes a record over the one with that tag. False when that is not there any more. */
   replace(record: SessionRecord, etag: string): Promise<boolean>;
   remove(hash: string): Promise<void>;
-  /** A path's record once its upload is open; undefined when there is none, or whoever began has died. */
+  /** A path's record once its upload is open, or whoever was opening it is taken to have died; undefined when there is none. */
   opened(hash: string): Promise<StoredRecord | undefined>;
   writeCheckpoints(id: string, checkpoints: Checkpoints): Promise<void>;
   removeCheckpoints(id: string): Promise<void>;
@@ -121,8 +121,7 @@ export function createRecords(calls: Calls, keys: Keys, abilities: () => Promise
     async opened(hash) {
       for (;;) {
         const there = await read(hash);
-        if (!there || !isOpening(there.record)) return there;
-        if (isAbandoned(there)) return undefined;
+        if (!there || !isOpening(there.record) || isAbandoned(there)) return there;
         await sleep(POLL_MS);
       }
     },

@@ -23,23 +23,50 @@ export interface SessionGround {
   abilities(): Promise<Abilities>;
 }
 
+/** The whole parts of an upload, by slice; undefined when it has ended. */
+type Stored = ReadonlyMap<number, Part> | undefined;
+
+/** What there is when a session comes to its end. */
+interface Ending {
+  readonly record: SessionRecord;
+  /** SHA-1 of the whole, lowercase hex, where the client says it. */
+  readonly expected: string | undefined;
+  readonly there: Head | undefined;
+  readonly stored: Stored;
+  readonly lease: Lease;
+}
+
 /** What never changes of a record: all that a session needs to remember. */
 export type FixedFacts = Omit<SessionRecord, 'overwrite' | 'attributes'>;
 
-/** Removes all that belongs to a session and its record at last, so that what is left of an interrupted one is found again. */
-export async function removeSession({ calls, keys, records }: SessionGround, record: FixedFacts): Promise<void> {
-  const claims = keys.own(`${CLAIMS}${record.id}/`);
+/** The keys of the notes of which content came first for each slice. */
+async function listClaims({ calls, keys }: SessionGround, id: string): Promise<string[]> {
+  const { bucket, key: prefix } = keys.own(`${CLAIMS}${id}/`);
+  const claims: string[] = [];
   for (let marker: string | undefined; ; ) {
-    const page = await calls.list(claims.bucket, claims.key, marker === undefined ? {} : { marker });
-    await calls.deleteAll(
-      claims.bucket,
-      page.objects.map(({ key }) => key),
-    );
+    const page = await calls.list(bucket, prefix, marker === undefined ? {} : { marker });
+    claims.push(...page.objects.map(({ key }) => key));
     marker = page.nextMarker;
-    if (marker === undefined) break;
+    if (marker === undefined) return claims;
   }
-  if (record.stepBytes !== undefined) await records.removeCheckpoints(record.id);
-  if (record.isStaged) await calls.delete(stagingPlace(keys, record.id));
+}
+
+/**
+ * Removes all that belongs to a session and its record at last, so that what is left of an interrupted one is found again.
+ *
+ * @param claims from {@link listClaims}, where they are known already
+ */
+export async function removeSession(
+  ground: SessionGround,
+  record: FixedFacts,
+  claims?: readonly string[],
+): Promise<void> {
+  const { calls, keys, records } = ground;
+  await Promise.all([
+    calls.deleteAll(keys.own('').bucket, claims ?? (await listClaims(ground, record.id))),
+    record.stepBytes !== undefined && records.removeCheckpoints(record.id),
+    record.isStaged && calls.delete(stagingPlace(keys, record.id)),
+  ]);
   await records.remove(targetHash(record.target));
 }
 
@@ -69,8 +96,7 @@ export function openS3Session(
     return head && infoOf(head).session === id ? { place, head, isAside: false } : undefined;
   }
 
-  /** Its whole parts, by slice; undefined when the upload has ended. */
-  async function storedParts(): Promise<Map<number, Part> | undefined> {
+  async function storedParts(): Promise<Stored> {
     const parts = await calls.listParts(upload);
     return parts && new Map(parts.filter(isWhole).map((part) => [part.number - 1, part]));
   }
@@ -100,8 +126,7 @@ export function openS3Session(
   }
 
   /** Merges the parts, unless that has been done before. @throws StoreError `gone`, `incomplete`, `exists` */
-  async function merge(ifNew: boolean, lease: Lease): Promise<void> {
-    const stored = await storedParts();
+  async function merge(stored: Stored, ifNew: boolean, lease: Lease): Promise<void> {
     if (!stored) {
       if (await finished()) return;
       throw new StoreError('gone');
@@ -135,13 +160,8 @@ export function openS3Session(
   }
 
   /** For what had to be read before. */
-  async function completeStaged(
-    record: SessionRecord,
-    expected: string | undefined,
-    there: Head | undefined,
-    lease: Lease,
-  ): Promise<ObjectInfo> {
-    const { place, head } = (await finished()) ?? (await merge(false, lease).then(finished)) ?? {};
+  async function completeStaged({ record, expected, there, stored, lease }: Ending): Promise<ObjectInfo> {
+    const { place, head } = (await finished()) ?? (await merge(stored, false, lease).then(finished)) ?? {};
     if (!place || !head) throw new StoreError('gone');
     if (expected !== undefined && (await sha1Of(place, head.etag)) !== expected) throw new StoreError('mismatch');
     lease.check();
@@ -150,16 +170,11 @@ export function openS3Session(
   }
 
   /** For what may become the object at once. */
-  async function completeDirect(
-    record: SessionRecord,
-    expected: string | undefined,
-    there: Head | undefined,
-    lease: Lease,
-  ): Promise<ObjectInfo> {
+  async function completeDirect({ record, expected, there, stored, lease }: Ending): Promise<ObjectInfo> {
     if (expected !== undefined && expected !== sha) {
       throw new StoreError('mismatch', { detail: 'its SHA-1 must be given when the upload begins' });
     }
-    await merge(!record.overwrite, lease);
+    await merge(stored, !record.overwrite, lease);
     const info = await statOwn();
     const wanted = labelsOf(record, expected, there);
     if (info.attributes === (wanted.attributes || undefined) && info.authority === wanted.authority) return info;
@@ -171,12 +186,7 @@ export function openS3Session(
     return statOwn();
   }
 
-  async function completeEmpty(
-    record: SessionRecord,
-    expected: string | undefined,
-    there: Head | undefined,
-    lease: Lease,
-  ): Promise<ObjectInfo> {
+  async function completeEmpty({ record, expected, there, lease }: Ending): Promise<ObjectInfo> {
     if (expected !== undefined && expected !== SHA1_OF_NOTHING) throw new StoreError('mismatch');
     lease.check();
     await objects.putEmpty(target, labelsOf(record, expected, there), record.overwrite);
@@ -222,17 +232,22 @@ export function openS3Session(
     },
     complete: ({ sha: expected }) =>
       objects.withLock(target, async (lease) => {
-        const record = await records.current(id);
-        const there = await objects.head(target);
+        // All at once: the way to the store and back takes longer than each answer.
+        const [record, there, stored, claims] = await Promise.all([
+          records.current(id),
+          objects.head(target),
+          sizeBytes === 0 ? undefined : storedParts(),
+          listClaims(ground, id),
+        ]);
         const before = there && infoOf(there);
         // It has been done before, and whoever did it did not come to its end.
         const isDone = before?.session === id;
         if (before && !isDone && !record.overwrite) throw new StoreError('exists');
         const complete = sizeBytes === 0 ? completeEmpty : isStaged ? completeStaged : completeDirect;
         if (!isDone && before?.sha !== undefined) await objects.forget(target, before.sha);
-        const info = before && isDone ? before : await complete(record, expected, there, lease);
+        const info = before && isDone ? before : await complete({ record, expected, there, stored, lease });
         await objects.remember(target, info.sha);
-        await removeSession(ground, record);
+        await removeSession(ground, record, claims);
         return info;
       }),
     setTerms: ({ overwrite, attributes }) =>

@@ -68,7 +68,7 @@ export function createSessions(ground: SessionGround): Sessions {
   async function find(target: Target): Promise<Session | undefined> {
     const there = await records.opened(targetHash(target));
     if (!there) return undefined;
-    if (await isAlive(there.record)) return remember(there.record);
+    if (!isAbandoned(there) && (await isAlive(there.record))) return remember(there.record);
     await drop(there);
     return undefined;
   }
@@ -117,8 +117,6 @@ export function createSessions(ground: SessionGround): Sessions {
       for (let attempts = 0; attempts < 5; attempts++) {
         const existing = await find(init.target);
         if (existing) return { created: false, session: existing };
-        const there = await records.read(targetHash(init.target));
-        if (there && isAbandoned(there)) await drop(there);
         const record = await begin(init, checkpoints);
         if (record) return { created: true, session: remember(record, checkpoints) };
       }
