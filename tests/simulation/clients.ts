@@ -56,7 +56,7 @@ interface Undertaking {
 export function createClient(surroundings: Surroundings, plan: ClientPlan): Client {
   const { world, scenario, network, objects, promises } = surroundings;
   const machine: Machine = { name: plan.name, skewMs: plan.skewMs };
-  const records = createRecords(world, scenario.recordsFailing);
+  const records = createRecords(world, scenario.recordsFailing, scenario.recordsMs);
   const book: SourceBook = { open: 0, slices: 0, filled: 0, bytes: 0, maxBytes: undefined };
   const undertakings = plan.uploads.map(
     (upload): Undertaking => ({

@@ -10,9 +10,7 @@ export interface Records {
   heal(): void;
 }
 
-const DISK_MS = 4;
-
-export function createRecords(world: World, failing: number): Records {
+export function createRecords(world: World, failing: number, latencyMs: number): Records {
   const byKey = new Map<string, string>();
   const holders = new Map<string, Process>();
   let isWell = false;
@@ -21,7 +19,7 @@ export function createRecords(world: World, failing: number): Records {
     byKey,
     store(process) {
       const call = <T>(act: () => T): Promise<T> =>
-        world.call(process, world.random.next() * DISK_MS, () => {
+        world.call(process, world.random.next() * latencyMs, () => {
           if (!isWell && world.random.chance(failing)) throw new Error('the folder cannot be used');
           return act();
         });

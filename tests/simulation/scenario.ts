@@ -100,6 +100,8 @@ export interface Scenario {
   readonly cloudFailing: number;
   readonly signerFailing: number;
   readonly recordsFailing: number;
+  /** The most that remembering takes. */
+  readonly recordsMs: number;
   readonly clients: readonly ClientPlan[];
   readonly events: readonly ServerEvent[];
   /** How often somebody downloads from a path. */
@@ -165,6 +167,7 @@ export function drawScenario(random: Random): Scenario {
     events: isCalm ? [] : drawEvents(random, { store, fsync, count: servers.length, paths, healsAtMs }),
     readers: Array.from({ length: below(4) }, () => ({ atMs: between(0, healsAtMs), path: pick(paths) })),
     healsAtMs,
+    recordsMs: chance(0.2) ? between(20, 400) : 4,
   };
 }
 

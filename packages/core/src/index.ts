@@ -37,6 +37,7 @@ export {
   type UnfinishedUpload,
   type UnfinishedUploads,
 } from './objects/unfinished.ts';
+export { onAbort } from './on-abort.ts';
 export { describeOptions, type OptionDefaults, type OptionRow } from './options/describe.ts';
 export type { Config, RetryOptions, TimeoutOptions, UploadOptions } from './options/options.ts';
 export { parseOptions } from './options/options.ts';

@@ -40,7 +40,8 @@ export function isRightOutcome(error: unknown, circumstances: Circumstances): bo
   const losesSessions = sessionTtlMs < 3_600_000 || events.some(({ what }) => what === 'session-dropped');
   const isRight: Partial<Record<ErrorCode, () => boolean>> = {
     exists: () => !plan.overwrite && hasObject,
-    conflict: () => rivals > 0 || runs > 1,
+    // Whoever remembers what it has begun knows it again.
+    conflict: () => rivals > 0 || (runs > 1 && (!plan.remembers || scenario.recordsFailing > 0 || fileChanged)),
     locked: () => rivals > 0 && plan.remembers,
     'source-changed': () => fileChanged,
     // Slices of a file that changes are refused, too, until there are no more attempts.

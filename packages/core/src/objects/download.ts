@@ -1,5 +1,6 @@
 import { CosSliceError, isCosSliceError } from '../errors.ts';
 import { createWatchdog } from '../exchange/watchdog.ts';
+import { onAbort } from '../on-abort.ts';
 import { oneLine } from '../one-line.ts';
 import type { Config } from '../options/options.ts';
 import type { ByteRange, Clock, StreamedResponse, Transport } from '../ports.ts';
@@ -313,7 +314,7 @@ export function createDownload<C>(sink: Sink, options: DownloadOptions, parts: D
       running.abort(signal?.reason);
       wake();
     };
-    signal?.addEventListener('abort', cancel);
+    const leave = signal && onAbort(signal, cancel);
     if (signal?.aborted) cancel();
     try {
       const sha1 = await run().catch(async (cause) => {
@@ -340,7 +341,7 @@ export function createDownload<C>(sink: Sink, options: DownloadOptions, parts: D
       enter('failed');
       throw error;
     } finally {
-      signal?.removeEventListener('abort', cancel);
+      leave?.();
       life.abort();
     }
   })();

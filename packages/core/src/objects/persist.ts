@@ -1,5 +1,6 @@
 import { type CosSliceError, isCosSliceError } from '../errors.ts';
 import { countTry, judge, type Tries } from '../exchange/judge.ts';
+import { onAbort } from '../on-abort.ts';
 import type { Config } from '../options/options.ts';
 import type { AttemptReport, Clock, Network } from '../ports.ts';
 
@@ -107,12 +108,11 @@ export async function linked<T>(
 ): Promise<T> {
   signal?.throwIfAborted();
   const controller = new AbortController();
-  const stop = (): void => controller.abort(signal?.reason);
-  signal?.addEventListener('abort', stop);
+  const leave = signal && onAbort(signal, () => controller.abort(signal.reason));
   try {
     return await run(controller);
   } finally {
-    signal?.removeEventListener('abort', stop);
+    leave?.();
   }
 }
 

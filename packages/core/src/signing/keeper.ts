@@ -1,4 +1,5 @@
 import { CosSliceError, isCosSliceError } from '../errors.ts';
+import { onAbort } from '../on-abort.ts';
 import { oneLine } from '../one-line.ts';
 import type { Clock } from '../ports.ts';
 
@@ -125,9 +126,9 @@ export function createKeeper<T>({ clock, timeoutMs, name, must, isUsable }: Keep
 function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
     const stop = (): void => reject(signal.reason);
-    signal.addEventListener('abort', stop);
+    const leave = onAbort(signal, stop);
     // Listened to even by those who do not wait for it: its failure must not count as one that nobody handles.
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop));
+    promise.then(resolve, reject).finally(leave);
     if (signal.aborted) stop();
   });
 }

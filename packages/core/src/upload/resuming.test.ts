@@ -82,6 +82,30 @@ describe('resume', () => {
     expect(finishing.map((last) => last.split('@')[0])).toEqual(delayMs === 0 ? ['upload_slice_data'] : []);
   });
 
+  test.each([
+    ['once the session is on record', 400],
+    ['without waiting long for a store that hangs', 1e9],
+  ])('the first slices are sent %s', async (_how, delayMs) => {
+    const store = memoryStore();
+    let savedAfterMs = Number.POSITIVE_INFINITY;
+    let sentAfterMs: number | undefined;
+    const { start, clock } = setUp({
+      answer: ({ fields }) => {
+        if (fields.op === 'upload_slice_data') sentAfterMs ??= clock.monotonicMs() - beganAtMs;
+        return undefined;
+      },
+    });
+    const save: typeof store.save = async (key, saved) => {
+      await clock.sleep(delayMs, new AbortController().signal);
+      savedAfterMs = Math.min(savedAfterMs, clock.monotonicMs() - beganAtMs);
+      return store.save(key, saved);
+    };
+    const beganAtMs = clock.monotonicMs();
+    await clock.runUntil(start({ resume: { ...store, save } }).done);
+    expect(sentAfterMs).toBeGreaterThanOrEqual(Math.min(savedAfterMs, 1000));
+    expect(sentAfterMs).toBeLessThan(2000);
+  });
+
   test('a file whose finish had been called ends at once', async () => {
     const store = memoryStore(new Map([[KEY, record({ finishing: true })]]));
     const { start, transport, clock } = setUp({ answer: () => ok(FOUND) });

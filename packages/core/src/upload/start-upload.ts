@@ -1,6 +1,7 @@
 import { systemClock } from '../clock.ts';
 import { createExchange } from '../exchange/exchange.ts';
 import { trafficOf } from '../exchange/traffic.ts';
+import { onAbort } from '../on-abort.ts';
 import { parseOptionsFor, type UploadOptions } from '../options/options.ts';
 import type { Platform, Source } from '../ports.ts';
 import type { Wire } from '../protocol/wire.ts';
@@ -213,8 +214,8 @@ export function startUpload<C>(
   };
 
   const cancel = (): void => dispatch({ type: 'cancelled', reason: signal?.reason });
-  signal?.addEventListener('abort', cancel, { signal: life.signal });
   const unsubscribe = [
+    signal && onAbort(signal, cancel),
     limiter.subscribe(settle),
     network?.subscribe(() => dispatch(online() ? { type: 'online' } : { type: 'offline', nowMs: nowMs() })),
   ];

@@ -232,6 +232,11 @@ export function createTasks<C>(options: TasksOptions<C>): Tasks<C> {
     }
   };
 
+  const isFirstOfSession = (task: Request): boolean => {
+    const state = options.state();
+    return task.type === 'send' && !!task.session && 'stored' in state && state.stored.count === 0;
+  };
+
   /** Makes one request in one of the limiter's places, and tells the limiter how it went. */
   const request = async (task: Request, controller: AbortController): Promise<UploadEvent> => {
     const { signal } = controller;
@@ -244,8 +249,9 @@ export function createTasks<C>(options: TasksOptions<C>): Tasks<C> {
         note({ type: 'summed', run, crc64: await hasher.combine(crc64Name, crc64s, sizeBytes) });
       }
     }
-    // What makes an object is on record before it is sent: a later run would take the object for somebody else's.
-    if (task.type === 'finish' || task.type === 'init') await options.recorder()?.saved();
+    // What makes an object is on record before it is sent, and a session before there is anything in it: a later run would take
+    // either for somebody else's.
+    if (task.type === 'finish' || task.type === 'init' || isFirstOfSession(task)) await options.recorder()?.saved();
     // Before anything of the slice is read, and until its request has ended.
     const heldBytes = task.type === 'send' ? task.range.length : 0;
     const leave = await limiter.acquire(signal, options.owner, heldBytes);

@@ -1,5 +1,5 @@
 import { setMaxListeners } from 'node:events';
-import { CosSliceError, createNotifier, isCosSliceError, systemClock } from '@cos-slice/core';
+import { CosSliceError, createNotifier, isCosSliceError, onAbort, systemClock } from '@cos-slice/core';
 import { createRate } from './rate.ts';
 import type { ActiveFile, DirectoryEvent, DirectoryOptions, DirectoryProgress, DirectoryTransfer } from './types.ts';
 import type { ProblemReason } from './walk.ts';
@@ -213,7 +213,7 @@ export function createTransfer<Entry>(options: TransferOptions<Entry>): Director
     stop.signal.addEventListener('abort', () => wake());
     // What is under way moves between what is told of it.
     const ticking = setInterval(() => notify(false), TICK_MS);
-    signal?.addEventListener('abort', cancel);
+    const leave = signal && onAbort(signal, cancel);
     if (signal?.aborted) cancel();
     try {
       if (options.count) {
@@ -237,7 +237,7 @@ export function createTransfer<Entry>(options: TransferOptions<Entry>): Director
       throw signal?.aborted ? signal.reason : toFailure(error);
     } finally {
       clearInterval(ticking);
-      signal?.removeEventListener('abort', cancel);
+      leave?.();
     }
   })();
   // Whoever does not look at `done` must not lose the process to it.
