@@ -77,6 +77,27 @@ describe.skipIf(!ceph).each(KINDS)('over %s, on Ceph', (_name, start) => {
     expect(await place.unfinished()).toEqual([]);
   });
 
+  test('large parts go several at once, and none of them is held in memory', async () => {
+    // Its own memory would be counted, too.
+    if (place.facade) return;
+    const partBytes = 48 * 1024 * 1024;
+    const content = randomBytes(3 * partBytes + 17);
+    const file = join(folder, 'large.bin');
+    await writeFile(file, content);
+    const options = { ...to('large.bin'), sliceSize: partBytes, concurrency: 4, integrity: 'md5' } as const;
+    const before = process.memoryUsage().arrayBuffers;
+    const upload = uploadFile(file, options);
+    let [inFlight, heldBytes] = [0, 0];
+    upload.subscribe(({ progress }) => {
+      inFlight = Math.max(inFlight, progress.slices.inFlight);
+      heldBytes = Math.max(heldBytes, process.memoryUsage().arrayBuffers - before);
+    });
+    expect(await upload.done).toMatchObject({ sentBytes: content.length });
+    expect(inFlight).toBe(4);
+    expect(heldBytes).toBeLessThan(partBytes);
+    expect(await holds('large.bin', content)).toBe(true);
+  });
+
   test('objects: stat, list, copy, move, directories, remove', async () => {
     const client = createClient(place.options);
     const content = randomBytes(1000);

@@ -21,6 +21,8 @@ export interface Source<C> {
    *   `signal.reason` when aborted.
    */
   slice(range: ByteRange, signal: AbortSignal): Promise<C>;
+  /** Bytes of memory that a slice takes until it is released. Absent: as many as it has. */
+  heldBytes?(range: ByteRange): number;
   /** Gives a slice's memory back. Called exactly once per content that `slice` returned, when its request has ended. */
   release?(content: C): void;
   /** The server has acknowledged these bytes: they are not asked for again while the session lives. */

@@ -1,21 +1,22 @@
 import { randomUUID } from 'node:crypto';
 import type { WireRequest } from '@cos-slice/core';
+import type { Content } from './content.ts';
 
-/** A request's body in the pieces it is sent in; the content is a view, never a copy. */
+/** A request's body in the pieces it is sent in; the content is a view, or where it is read from, never a copy. */
 export interface Body {
   /** Undefined where the request's own headers say it. */
   readonly contentType: string | undefined;
   readonly contentLength: number;
   /** What comes before the content: of a form, the fields and the content's part up to its bytes. */
   readonly head: Uint8Array;
-  readonly content: Uint8Array | undefined;
+  readonly content: Content | undefined;
   readonly tail: Uint8Array;
 }
 
 const EMPTY = new Uint8Array();
 
 /** Frames a form as `multipart/form-data`; raw content and text go as they are. Undefined: no body. */
-export function encodeBody(request: WireRequest<Uint8Array>): Body | undefined {
+export function encodeBody(request: WireRequest<Content>): Body | undefined {
   const { fields, content, text } = request;
   if (fields) return encodeMultipart(fields, content);
   if (content) return { ...RAW, contentLength: content.body.length, content: content.body };
@@ -27,8 +28,8 @@ export function encodeBody(request: WireRequest<Uint8Array>): Body | undefined {
 const RAW = { contentType: undefined, head: EMPTY, content: undefined, tail: EMPTY };
 
 function encodeMultipart(
-  fields: NonNullable<WireRequest<Uint8Array>['fields']>,
-  content: WireRequest<Uint8Array>['content'],
+  fields: NonNullable<WireRequest<Content>['fields']>,
+  content: WireRequest<Content>['content'],
 ): Body {
   const boundary = `cos-slice-${randomUUID()}`;
   let head = '';

@@ -1,6 +1,7 @@
 import { CosSliceError, type SendContext, type Transport, type WireRequest, type WireResponse } from '@cos-slice/core';
 import type { Dispatcher } from 'undici';
 import { type Body, encodeBody } from './body.ts';
+import { type Content, isLarge, type LargeContent } from './content.ts';
 import { receiveThrough } from './receive-response.ts';
 import { isBroken, toTransportError } from './transport-errors.ts';
 import { isOutOfFiles, RETRY_MS } from './waiting.ts';
@@ -22,7 +23,7 @@ export interface DispatcherTransportOptions {
 export function createDispatcherTransport(
   dispatcher: Dispatcher,
   options: DispatcherTransportOptions = {},
-): Transport<Uint8Array> {
+): Transport<Content> {
   return {
     reportsProgress: true,
     async receive(request, context) {
@@ -39,7 +40,7 @@ export function createDispatcherTransport(
 
 function exchange(
   dispatcher: Dispatcher,
-  request: WireRequest<Uint8Array>,
+  request: WireRequest<Content>,
   context: SendContext,
   { via }: DispatcherTransportOptions,
 ): Promise<WireResponse> {
@@ -124,7 +125,7 @@ function exchange(
   });
 }
 
-function headersOf(request: WireRequest<Uint8Array>, body: Body | undefined): Record<string, string> {
+function headersOf(request: WireRequest<Content>, body: Body | undefined): Record<string, string> {
   const { authorization, headers } = request;
   return {
     ...(authorization && { authorization: authorization.value }),
@@ -191,8 +192,22 @@ function incompatible(cause: unknown): CosSliceError {
   });
 }
 
-/** The content's pieces are views, never copies. `onTaken` hears how much was taken when the next piece is asked for. */
-function* piecesOf({ head, content, tail }: Body, onTaken: (bytes: number) => void): Iterable<Uint8Array> {
+type Pieces = Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
+
+/** `onTaken` hears how much was taken when the next piece is asked for. */
+function piecesOf({ head, content, tail }: Body, onTaken: (bytes: number) => void): Pieces {
+  return content && isLarge(content)
+    ? readPieces(head, content, tail, onTaken)
+    : cutPieces(head, content, tail, onTaken);
+}
+
+/** Views, never copies. */
+function* cutPieces(
+  head: Uint8Array,
+  content: Uint8Array | undefined,
+  tail: Uint8Array,
+  onTaken: (bytes: number) => void,
+): Iterable<Uint8Array> {
   yield head;
   for (let start = 0; content !== undefined && start < content.length; start += STEP_BYTES) {
     const end = Math.min(start + STEP_BYTES, content.length);
@@ -202,8 +217,25 @@ function* piecesOf({ head, content, tail }: Body, onTaken: (bytes: number) => vo
   yield tail;
 }
 
+/** Each piece has memory of its own: how many undici holds at once is its affair. */
+async function* readPieces(
+  head: Uint8Array,
+  content: LargeContent,
+  tail: Uint8Array,
+  onTaken: (bytes: number) => void,
+): AsyncIterable<Uint8Array> {
+  yield head;
+  for (let start = 0; start < content.length; start += STEP_BYTES) {
+    const piece = new Uint8Array(Math.min(STEP_BYTES, content.length - start));
+    await content.read(piece, start);
+    yield piece;
+    onTaken(start + piece.length);
+  }
+  yield tail;
+}
+
 /** undici takes any iterable as a body and pulls the next piece when the socket has drained; its types do not say so. */
-function asBody(pieces: Iterable<Uint8Array>): NonNullable<Dispatcher.RequestOptions['body']> {
+function asBody(pieces: Pieces): NonNullable<Dispatcher.RequestOptions['body']> {
   return pieces as unknown as Uint8Array;
 }
 

@@ -4,7 +4,7 @@ import type { Crc64 } from '@cos-slice/core';
 export type Algorithm = 'md5' | 'sha1' | Crc64;
 
 /** What the hashing worker is asked. */
-export type HashJob = DigestJob | PartsJob | FilesJob;
+export type HashJob = DigestJob | StretchJob | PartsJob | FilesJob;
 
 export interface DigestJob {
   readonly kind: 'digest';
@@ -13,6 +13,14 @@ export interface DigestJob {
   readonly polynomial: string | undefined;
   /** In shared memory; or else a buffer of its own, which is given away. */
   readonly bytes: Uint8Array;
+}
+
+/** A slice that is too large to be held in memory. */
+export interface StretchJob extends Pick<DigestJob, 'algorithm' | 'polynomial'>, Pick<PartsJob, 'fd' | 'cancel'> {
+  readonly kind: 'stretch';
+  /** In the file, in bytes. */
+  readonly offset: number;
+  readonly sizeBytes: number;
 }
 
 export interface PartsJob {

@@ -102,7 +102,7 @@ export function createHashPool(): HashPool {
         const onAbort = (): void => {
           const at = queue.indexOf(task);
           if (at >= 0) queue.splice(at, 1);
-          if (job.kind === 'parts') Atomics.store(job.cancel, 0, 1);
+          if ('cancel' in job) Atomics.store(job.cancel, 0, 1);
           reject(signal.reason);
         };
         signal.addEventListener('abort', onAbort, { once: true });

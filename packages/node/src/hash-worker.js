@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import { parentPort } from 'node:worker_threads';
 import { createCRC64, createSHA1 } from 'hash-wasm';
 
-/** @import { FileRead, HashJob, HashReply, PartsJob } from './hash-jobs.ts' */
+/** @import { FileRead, HashJob, HashReply, PartsJob, StretchJob } from './hash-jobs.ts' */
 
 const readFrom = promisify(read);
 
@@ -20,11 +20,11 @@ const post = (reply) => parentPort?.postMessage(reply);
 parentPort?.on('message', async (/** @type {HashJob} */ job) => {
   try {
     if (job.kind === 'digest') {
-      const { algorithm, polynomial } = job;
-      const digest = polynomial
-        ? (await createCRC64(polynomial)).init().update(job.bytes).digest('hex')
-        : createHash(algorithm).update(job.bytes).digest('hex');
-      post({ kind: 'done', digest });
+      const hash = await startHash(job);
+      hash.update(job.bytes);
+      post({ kind: 'done', digest: hash.digest('hex') });
+    } else if (job.kind === 'stretch') {
+      post({ kind: 'done', digest: await hashStretch(job) });
     } else if (job.kind === 'files') {
       const { algorithm, paths, memory, roomBytes, rooms } = job;
       const roomOf = (/** @type {number} */ at) => new Uint8Array(memory, (rooms[at] ?? 0) * roomBytes, roomBytes);
@@ -37,6 +37,14 @@ parentPort?.on('message', async (/** @type {HashJob} */ job) => {
     post({ kind: 'failed', code, message });
   }
 });
+
+/**
+ * @param {{ algorithm: string, polynomial: string | undefined }} job
+ * @returns {Promise<{ update(bytes: Uint8Array): unknown, digest(encoding: 'hex'): string }>}
+ */
+async function startHash({ algorithm, polynomial }) {
+  return polynomial ? (await createCRC64(polynomial)).init() : createHash(algorithm);
+}
 
 /** What was written to this recently may be written to again with the same time: file systems have coarse clocks. */
 const REST_MS = 100;
@@ -87,26 +95,16 @@ async function hashParts({ fd, sizeBytes, sliceSizeBytes, from, cancel }) {
     sha1.load(from.state);
     position = from.hashedBytes;
   }
-  const cancelled = () => Atomics.load(cancel, 0) !== 0;
   /** @type {number[]} */
   let states = [];
   let toldAtMs = performance.now();
   let checkpointAt = nextCheckpoint(position);
-  /** @param {Uint8Array} buffer @param {number} offset never beyond the slice that it lies in */
-  const readAt = (buffer, offset) => {
-    const sliceEnd = Math.min(sizeBytes, (Math.floor(offset / sliceSizeBytes) + 1) * sliceSizeBytes);
-    return readFrom(fd, buffer, 0, Math.min(buffer.length, sliceEnd - offset), offset);
-  };
-  let [current, other] = [new Uint8Array(READ_BYTES), new Uint8Array(READ_BYTES)];
-  let pending = readAt(current, position);
-  while (position < sizeBytes && !cancelled()) {
-    const { bytesRead } = await pending;
-    if (bytesRead === 0) throw Object.assign(new Error('The file became shorter'), { code: 'SHORT' });
-    const block = current.subarray(0, bytesRead);
-    position += bytesRead;
-    [current, other] = [other, current];
-    pending = readAt(current, position);
+  // Never beyond the slice that a block begins in.
+  const endOf = (/** @type {number} */ offset) =>
+    Math.min(sizeBytes, (Math.floor(offset / sliceSizeBytes) + 1) * sliceSizeBytes);
+  for await (const block of blocksOf(fd, position, endOf, cancel)) {
     sha1.update(block);
+    position += block.length;
     if (position % sliceSizeBytes === 0 && position < sizeBytes) states.push(...sha1.save().subarray(4, 24));
     const nowMs = performance.now();
     const checkpoint = position >= checkpointAt && position % sliceSizeBytes === 0;
@@ -122,9 +120,44 @@ async function hashParts({ fd, sizeBytes, sliceSizeBytes, from, cancel }) {
       if (checkpoint) checkpointAt = nextCheckpoint(position);
     }
   }
-  await pending;
   post({ kind: 'progress', hashedBytes: position, states: Uint8Array.from(states) });
-  post({ kind: 'done', digest: cancelled() ? '' : sha1.digest('hex') });
+  post({ kind: 'done', digest: isCancelled(cancel) ? '' : sha1.digest('hex') });
+}
+
+/** @param {StretchJob} job */
+async function hashStretch({ algorithm, polynomial, fd, offset, sizeBytes, cancel }) {
+  const hash = await startHash({ algorithm, polynomial });
+  for await (const block of blocksOf(fd, offset, () => offset + sizeBytes, cancel)) hash.update(block);
+  return isCancelled(cancel) ? '' : hash.digest('hex');
+}
+
+const isCancelled = (/** @type {Int32Array} */ cancel) => Atomics.load(cancel, 0) !== 0;
+
+/**
+ * What lies in a file, block by block, until there is nothing to read or it is cancelled. The next one is read while a block is
+ * hashed.
+ *
+ * @param {number} fd
+ * @param {number} start
+ * @param {(offset: number) => number} endOf where a block that begins there has to end; there is no more where it says the same
+ * @param {Int32Array} cancel
+ */
+async function* blocksOf(fd, start, endOf, cancel) {
+  const readAt = (/** @type {Uint8Array} */ buffer, /** @type {number} */ offset) =>
+    readFrom(fd, buffer, 0, Math.min(buffer.length, endOf(offset) - offset), offset);
+  let [current, other] = [new Uint8Array(READ_BYTES), new Uint8Array(READ_BYTES)];
+  let position = start;
+  let pending = readAt(current, position);
+  while (position < endOf(position) && !isCancelled(cancel)) {
+    const { bytesRead } = await pending;
+    if (bytesRead === 0) throw Object.assign(new Error('The file became shorter'), { code: 'SHORT' });
+    const block = current.subarray(0, bytesRead);
+    position += bytesRead;
+    [current, other] = [other, current];
+    pending = readAt(current, position);
+    yield block;
+  }
+  await pending;
 }
 
 /**

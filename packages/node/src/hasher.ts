@@ -8,8 +8,9 @@ import {
   type UploadPart,
 } from '@cos-slice/core';
 import { createSHA1 } from 'hash-wasm';
+import { type Content, isLarge, piecesOf } from './content.ts';
 import { decodeCheckpoint, encodeCheckpoint, type HashPosition } from './hash-checkpoint.ts';
-import type { Algorithm, PartsJob } from './hash-jobs.ts';
+import type { Algorithm, HashJob, PartsJob } from './hash-jobs.ts';
 import { createHashPool, type HashEnd } from './hash-pool.ts';
 import type { FileSource } from './source-file.ts';
 import { polynomialOf, startHash } from './start-hash.ts';
@@ -25,7 +26,7 @@ const STATE_BYTES = 20;
  * Hashes in worker threads: MD5 of slices while others are being sent, and the pass of integrity `sha1` over a whole file,
  * which the worker reads itself through its descriptor. Other sources are hashed between the turns of the event loop.
  */
-export function createHasher(): Hasher<Uint8Array> {
+export function createHasher(): Hasher<Content> {
   // Two pools, so that slices never wait behind the pass over another file.
   const digests = createHashPool();
   const passes = createHashPool();
@@ -49,20 +50,16 @@ export function createHasher(): Hasher<Uint8Array> {
     },
   };
 
-  async function digestOf(algorithm: Algorithm, content: Uint8Array, signal: AbortSignal): Promise<string> {
-    if (content.length <= INLINE_BYTES) {
-      const hash = await startHash(algorithm);
-      hash.update(content);
-      return hash.digest('hex');
-    }
-    // A view is posted with its whole buffer unless that is shared memory.
-    const bytes = content.buffer instanceof SharedArrayBuffer ? content : new Uint8Array(content);
-    const reply = await digests.run({ kind: 'digest', algorithm, polynomial: polynomialOf(algorithm), bytes }, signal);
+  async function digestOf(algorithm: Algorithm, content: Content, signal: AbortSignal): Promise<string> {
+    if (!isLarge(content) && content.length <= INLINE_BYTES) return digestHere(algorithm, content, signal);
+    const reply = await digests.run(jobFor(algorithm, content), signal);
     if (reply.kind === 'done') return reply.digest;
+    // What a worker cannot read of a file is read here, where it is known what that means.
+    if (isLarge(content)) return digestHere(algorithm, content, signal);
     throw new CosSliceError('hashing-failed', `a slice could not be hashed: ${messageOf(reply)}`);
   }
 
-  async function hashFile(source: FileSource, pass: Pass): Promise<string> {
+  async function hashFile(source: FileSource<Content>, pass: Pass): Promise<string> {
     const { context, sliceSizeBytes, start, states } = pass;
     const job: PartsJob = {
       kind: 'parts',
@@ -70,7 +67,7 @@ export function createHasher(): Hasher<Uint8Array> {
       sizeBytes: source.sizeBytes,
       sliceSizeBytes,
       ...(start && { from: { hashedBytes: start.hashedBytes, state: start.state } }),
-      cancel: new Int32Array(new SharedArrayBuffer(4)),
+      cancel: newFlag(),
     };
     const reply = await passes.run(job, context.signal, (progress) => {
       states.push(progress.states);
@@ -89,6 +86,32 @@ export function createHasher(): Hasher<Uint8Array> {
   }
 }
 
+function jobFor(algorithm: Algorithm, content: Content): HashJob {
+  const polynomial = polynomialOf(algorithm);
+  if (isLarge(content)) {
+    const { fd, offset, length: sizeBytes } = content;
+    return { kind: 'stretch', algorithm, polynomial, fd, offset, sizeBytes, cancel: newFlag() };
+  }
+  // A view is posted with its whole buffer unless that is shared memory.
+  const bytes = content.buffer instanceof SharedArrayBuffer ? content : new Uint8Array(content);
+  return { kind: 'digest', algorithm, polynomial, bytes };
+}
+
+async function digestHere(algorithm: Algorithm, content: Content, signal: AbortSignal): Promise<string> {
+  const hash = await startHash(algorithm);
+  if (!isLarge(content)) {
+    hash.update(content);
+  } else {
+    for await (const piece of piecesOf(content, STEP_BYTES)) {
+      signal.throwIfAborted();
+      hash.update(piece);
+    }
+  }
+  return hash.digest('hex');
+}
+
+const newFlag = (): Int32Array => new Int32Array(new SharedArrayBuffer(4));
+
 function messageOf(reply: HashEnd): string {
   return reply.kind === 'failed' ? reply.message : 'the worker answered something else';
 }
@@ -101,7 +124,7 @@ interface Pass {
   readonly states: Uint8Array[];
 }
 
-async function hashSlices(source: Source<Uint8Array>, pass: Pass): Promise<string> {
+async function hashSlices(source: Source<Content>, pass: Pass): Promise<string> {
   const { sliceSizeBytes, context, start, states } = pass;
   const sha1 = await createSHA1();
   if (start) sha1.load(start.state);
@@ -109,12 +132,13 @@ async function hashSlices(source: Source<Uint8Array>, pass: Pass): Promise<strin
     const length = Math.min(sliceSizeBytes, source.sizeBytes - offset);
     const content = await source.slice({ offset, length }, context.signal);
     try {
-      for (let at = 0; at < length; at += STEP_BYTES) {
-        const step = content.subarray(at, at + STEP_BYTES);
-        sha1.update(step);
+      let at = offset;
+      for await (const piece of piecesOf(content, STEP_BYTES)) {
+        sha1.update(piece);
         await nextTurn();
         context.signal.throwIfAborted();
-        context.onProgress(offset + at + step.length);
+        at += piece.length;
+        context.onProgress(at);
       }
     } finally {
       source.release?.(content);
@@ -137,6 +161,6 @@ function toParts(sha: string, states: readonly Uint8Array[], sizeBytes: number, 
   });
 }
 
-function isFile(source: Source<Uint8Array>): source is FileSource {
+function isFile(source: Source<Content>): source is FileSource<Content> {
   return 'fd' in source;
 }

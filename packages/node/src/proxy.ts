@@ -1,5 +1,6 @@
 import { CosSliceError, type Transport } from '@cos-slice/core';
 import type { Dispatcher } from 'undici';
+import type { Content } from './content.ts';
 import { createDispatcherTransport } from './dispatcher-transport.ts';
 import { whenOpenable } from './waiting.ts';
 
@@ -64,12 +65,12 @@ export function proxyIssue(choice: unknown): string | undefined {
 }
 
 /** Sends through a proxy. undici is loaded with the first request: whoever needs no proxy does not pay for it. */
-export function createProxyTransport(settings: ProxySettings, url: string): Transport<Uint8Array> {
+export function createProxyTransport(settings: ProxySettings, url: string): Transport<Content> {
   const via = hostOf(/^https:/i.test(url) ? settings.httpsProxy : settings.httpProxy);
-  let made: Promise<Transport<Uint8Array>> | undefined;
-  const make = async (): Promise<Transport<Uint8Array>> =>
+  let made: Promise<Transport<Content>> | undefined;
+  const make = async (): Promise<Transport<Content>> =>
     createDispatcherTransport(await createProxyDispatcher(settings), { via });
-  const transport = (): Promise<Transport<Uint8Array>> => {
+  const transport = (): Promise<Transport<Content>> => {
     made ??= make().catch((error) => {
       made = undefined;
       throw error;

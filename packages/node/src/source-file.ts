@@ -4,6 +4,7 @@ import { type FileHandle, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { type ByteRange, CosSliceError, type Source } from '@cos-slice/core';
 import { createBufferPool } from './buffer-pool.ts';
+import type { Content, LargeContent } from './content.ts';
 import { toPath } from './file-url.ts';
 import { type FilePath, isMissing, nameOf, openRegular, unreadable } from './regular-file.ts';
 import { atMost, untilAborted } from './waiting.ts';
@@ -19,11 +20,13 @@ const MIDDLE_SAMPLE_BYTES = 16 * 1024;
  * before finish does.
  */
 const RECENT_MS = 20;
+/** What a slice that is not held in memory takes of it on its way. */
+const LARGE_HELD_BYTES = 1024 * 1024;
 /** Closing waits for the disk, and for no dead mount. */
 const CLOSE_MS = 1000;
 
 /** A file, read where the slices are. */
-export interface FileSource extends Source<Uint8Array> {
+export interface FileSource<C extends Content = Uint8Array> extends Source<C> {
   /** Absolute, for messages. */
   readonly path: string;
   /** File descriptor, open until `close`: a hasher in another thread reads through it. */
@@ -44,6 +47,14 @@ export interface FileSourceOptions {
   readonly signal?: AbortSignal;
 }
 
+export interface LargeFileOptions extends FileSourceOptions {
+  /**
+   * Slices of more bytes are not held in memory: they are read piece by piece as they are sent, and again for a retry, by a
+   * transport and a hasher that know how.
+   */
+  readonly largeBytes: number;
+}
+
 /**
  * Opens a regular file for uploading. Slices are read into buffers that `release` hands to the next ones, so that memory
  * follows the concurrency and not the file; they lie in shared memory, where a hashing worker sees them without a copy.
@@ -55,8 +66,13 @@ export interface FileSourceOptions {
  * @param file path, or `file:` URL
  * @throws CosSliceError `source-unreadable`
  */
-export async function openFileSource(file: string | URL, options: FileSourceOptions = {}): Promise<FileSource> {
-  const { contentDecides = false, mayGrow = false } = options;
+export function openFileSource(file: string | URL, options?: FileSourceOptions): Promise<FileSource>;
+export function openFileSource(file: string | URL, options: LargeFileOptions): Promise<FileSource<Content>>;
+export async function openFileSource(
+  file: string | URL,
+  options: FileSourceOptions & Partial<LargeFileOptions> = {},
+): Promise<FileSource<Content>> {
+  const { contentDecides = false, mayGrow = false, largeBytes = Number.POSITIVE_INFINITY } = options;
   const path: FilePath = typeof file === 'string' ? resolve(file) : toPath(file);
   const name = nameOf(path);
   const { handle: opened, facts: atStart } = await openRegular(path, options.signal);
@@ -165,11 +181,23 @@ export async function openFileSource(file: string | URL, options: FileSourceOpti
     // What has more is looked at in the end.
     else endSeen = readBytes === sizeBytes;
   };
+  const checkNowAndThen = async (): Promise<void> => {
+    if (performance.now() - lookedAtMs > RECENT_MS) await check(false);
+  };
   const readSlice = async (content: Uint8Array, offset: number): Promise<void> => {
     if (content.length > sizeBytes) await readAll(content);
     else await fill(content, offset);
-    if (performance.now() - lookedAtMs > RECENT_MS) await check(false);
+    await checkNowAndThen();
   };
+  /** What it is when its last piece goes out, the server has: until then a change breaks it off. */
+  const largeSlice = ({ offset, length }: ByteRange): LargeContent => ({
+    offset,
+    length,
+    get fd() {
+      return current().fd;
+    },
+    read: (target, start) => track(fill(target, offset + start).then(checkNowAndThen)),
+  });
   const verify = async (signal?: AbortSignal): Promise<void> => {
     signal?.throwIfAborted();
     await untilAborted(track(check(true).then(checkEnd)), signal);
@@ -184,6 +212,11 @@ export async function openFileSource(file: string | URL, options: FileSourceOpti
     hashed: (sha) => witness?.followAll(sha),
     async slice(range, signal) {
       signal.throwIfAborted();
+      if (range.length > largeBytes) {
+        const large = largeSlice(range);
+        witness?.follow(large, range);
+        return large;
+      }
       const isWhole = range.length === sizeBytes && !doubted;
       const room = buffers.take(range.length + (isWhole ? 1 : 0));
       const content = room.subarray(0, range.length);
@@ -200,7 +233,10 @@ export async function openFileSource(file: string | URL, options: FileSourceOpti
       return content;
     },
     tellsChanges: true,
-    release: buffers.give,
+    heldBytes: ({ length }) => (length > largeBytes ? LARGE_HELD_BYTES : length),
+    release(content) {
+      if (content instanceof Uint8Array) buffers.give(content);
+    },
     stored: (range) => witness?.stored(range),
     async identity(signal) {
       const hash = createHash('sha256').update(`${sizeBytes} ${atStart.mtimeNs} ${atStart.ctimeNs}\n`);

@@ -1,5 +1,6 @@
 import { isAnyArrayBuffer, isUint8Array } from 'node:util/types';
 import type { Integrity, OptionIssue, Source } from '@cos-slice/core';
+import type { Content } from './content.ts';
 import { createBytesSource } from './source-bytes.ts';
 import { openFileSource } from './source-file.ts';
 import type { ObjectSource } from './source-object.ts';
@@ -18,6 +19,9 @@ export interface SizedStream {
  */
 export type UploadSource = string | URL | Uint8Array | ArrayBuffer | SizedStream | ByteStream | ObjectSource;
 
+/** Of a file's slices: what is larger is read as it is sent. Several of them are under way at once, whatever they hold. */
+const LARGE_BYTES = 16 * 1024 * 1024;
+
 export interface SourceOptions {
   readonly integrity: Integrity;
   readonly mayGrow: boolean;
@@ -32,8 +36,9 @@ export async function openSource(
   { integrity, mayGrow, directMax, spoolMax }: SourceOptions,
   signal: AbortSignal,
   moved: () => void,
-): Promise<Source<Uint8Array>> {
-  if (isFile(source)) return openFileSource(source, { contentDecides: integrity !== 'none', mayGrow, signal });
+): Promise<Source<Content>> {
+  const contentDecides = integrity !== 'none';
+  if (isFile(source)) return openFileSource(source, { contentDecides, mayGrow, largeBytes: LARGE_BYTES, signal });
   if (isObjectSource(source)) return source.open(signal);
   if (isSizedStream(source)) return createStreamSource(source.stream, source.sizeBytes);
   if (isByteStream(source)) return openSpooledSource(source, { directMax, spoolMax, signal, moved });

@@ -5,6 +5,7 @@ import { TLSSocket } from 'node:tls';
 import { urlToHttpOptions } from 'node:url';
 import { CosSliceError, type SendContext, type Transport, type WireRequest, type WireResponse } from '@cos-slice/core';
 import { type Body, encodeBody } from './body.ts';
+import { type Content, isLarge } from './content.ts';
 import { receiveResponse } from './receive-response.ts';
 import { createSteps, type Steps } from './steps.ts';
 import { connectTimeout, isBroken, isTooFar, toTransportError } from './transport-errors.ts';
@@ -28,10 +29,10 @@ export interface HttpTransportOptions {
 }
 
 /**
- * Sends requests with node:http: slices go from their buffer to the socket without a copy, the signature in `Authorization`.
- * Idle connections are kept for a few seconds and never keep the process alive.
+ * Sends requests with node:http: slices go from their buffer to the socket without a copy, large ones piece by piece from their
+ * file; the signature is in `Authorization`. Idle connections are kept for a few seconds and never keep the process alive.
  */
-export function createHttpTransport(options: HttpTransportOptions = {}): Transport<Uint8Array> {
+export function createHttpTransport(options: HttpTransportOptions = {}): Transport<Content> {
   // Without a cap on connections: the limiter is the cap.
   const kept = { keepAlive: true, timeout: IDLE_MS };
   const http = options.agent ?? new HttpAgent(kept);
@@ -132,7 +133,7 @@ function exchange({ start, url, body, asksFirst, steps, context }: Exchange): Pr
       signal.removeEventListener('abort', onAbort);
       act();
     };
-    const fail = (error: CosSliceError): void => {
+    const fail = (error: unknown): void => {
       settle(() => reject(error));
       request.destroy();
     };
@@ -173,7 +174,7 @@ function exchange({ start, url, body, asksFirst, steps, context }: Exchange): Pr
       return;
     }
     const send = (): void =>
-      sendBody(request, body, steps, context, (sentBytes) => settled || context.onSent(sentBytes));
+      sendBody(request, body, steps, context, (sentBytes) => settled || context.onSent(sentBytes), fail);
     if (asksFirst) sendWhenWanted(request, send);
     else send();
   });
@@ -205,6 +206,7 @@ function sendBody(
   steps: Steps,
   { bandwidth, signal }: SendContext,
   onSent: (contentBytes: number) => void,
+  onUnreadable: (error: unknown) => void,
 ): void {
   request.write(head);
   if (content === undefined || content.length === 0) {
@@ -224,10 +226,18 @@ function sendBody(
       () => {},
     );
   };
+  // What was read has gone out when the next is read.
+  let room = new Uint8Array();
   const write = (start: number, bytes: number): void => {
     const end = Math.min(start + bytes, content.length);
+    if (!isLarge(content)) return put(content.subarray(start, end), end);
+    if (room.length < bytes) room = new Uint8Array(bytes);
+    const piece = room.subarray(0, end - start);
+    content.read(piece, start).then(() => request.destroyed || put(piece, end), onUnreadable);
+  };
+  const put = (piece: Uint8Array, end: number): void => {
     const startedAtMs = performance.now();
-    request.write(content.subarray(start, end), (error) => {
+    request.write(piece, (error) => {
       if (error) return steps.brokeOff();
       steps.took(performance.now() - startedAtMs);
       onSent(end);
@@ -267,12 +277,7 @@ function readReply(
 }
 
 /** As a list, which node:http sends as it is. */
-function headersOf(
-  { host }: URL,
-  request: WireRequest<Uint8Array>,
-  body: Body | undefined,
-  asksFirst: boolean,
-): string[] {
+function headersOf({ host }: URL, request: WireRequest<Content>, body: Body | undefined, asksFirst: boolean): string[] {
   const headers = ['Host', host];
   if (request.authorization) headers.push('Authorization', request.authorization.value);
   for (const [name, value] of Object.entries(request.headers ?? {})) headers.push(name, value);

@@ -11,6 +11,7 @@ import {
   type UploadOptions,
 } from '@cos-slice/core';
 import type { Dispatcher } from 'undici';
+import type { Content } from './content.ts';
 import { createDispatcherTransport } from './dispatcher-transport.ts';
 import { createHasher } from './hasher.ts';
 import { createNetwork, type EndpointNetwork } from './network.ts';
@@ -53,11 +54,11 @@ const DIRECT_BYTES = 1024 * 1024;
 
 /** What all uploads of this process share: connections, hashing workers, the place where uploads are remembered. */
 interface Shared {
-  readonly transport: Transport<Uint8Array>;
-  readonly hasher: Hasher<Uint8Array>;
+  readonly transport: Transport<Content>;
+  readonly hasher: Hasher<Content>;
   readonly resume: ResumeStore;
   /** By endpoint and settings. */
-  readonly proxied: Map<string, Transport<Uint8Array>>;
+  readonly proxied: Map<string, Transport<Content>>;
 }
 let shared: Shared | undefined;
 
@@ -101,7 +102,7 @@ export function uploadFile(source: UploadSource, options: UploadFileOptions): Up
 }
 
 /** What all requests of this process to an endpoint, with these settings, go through. */
-export function reach({ wire, dispatcher, proxy, ...rest }: ReachOptions): Omit<Platform<Uint8Array>, 'hasher'> {
+export function reach({ wire, dispatcher, proxy, ...rest }: ReachOptions): Omit<Platform<Content>, 'hasher'> {
   const { endpoint = '' } = wire?.place ?? rest;
   if (dispatcher) return { transport: createDispatcherTransport(dispatcher) };
   // A proxy may be reachable where the network interfaces say that nothing is.
@@ -174,7 +175,7 @@ function proxiedTransport(
   proxied: Shared['proxied'],
   endpoint: string,
   proxy: string | false | undefined,
-): Transport<Uint8Array> | undefined {
+): Transport<Content> | undefined {
   const settings = proxyFor(endpoint, proxy, process.env);
   if (settings === undefined) return undefined;
   const key = JSON.stringify([endpoint, settings]);
@@ -184,7 +185,7 @@ function proxiedTransport(
 }
 
 /** A request that fails is the moment to see whether there is a network at all. */
-function watched(transport: Transport<Uint8Array>, network: EndpointNetwork): Transport<Uint8Array> {
+function watched(transport: Transport<Content>, network: EndpointNetwork): Transport<Content> {
   return {
     ...transport,
     send: (request, context) =>

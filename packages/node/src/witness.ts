@@ -1,4 +1,5 @@
 import type { ByteRange } from '@cos-slice/core';
+import type { Content } from './content.ts';
 import type { Algorithm } from './hash-jobs.ts';
 import { startHash } from './start-hash.ts';
 
@@ -7,10 +8,10 @@ const KEPT_BYTES = 8;
 const STEP_BYTES = 1024 * 1024;
 
 type Listener = (algorithm: Algorithm, hex: string) => void;
-const listeners = new WeakMap<Uint8Array, Listener>();
+const listeners = new WeakMap<Content, Listener>();
 
 /** Tells whoever handed this content out what its digest is. */
-export function noteDigest(content: Uint8Array, algorithm: Algorithm, hex: string): void {
+export function noteDigest(content: Content, algorithm: Algorithm, hex: string): void {
   listeners.get(content)?.(algorithm, hex);
 }
 
@@ -23,7 +24,7 @@ export type ReadAt = (target: Uint8Array, offset: number) => Promise<void>;
  */
 export interface Witness {
   /** This content is handed out; whoever digests it tells `noteDigest`. */
-  follow(content: Uint8Array, range: ByteRange): void;
+  follow(content: Content, range: ByteRange): void;
   /** SHA-1 of all of it, in hex. */
   followAll(sha: string): void;
   /** The server has these bytes, from this run or an earlier one. */

@@ -126,7 +126,11 @@ export function createTasks<C>(options: TasksOptions<C>): Tasks<C> {
   };
 
   const digest = (algorithm: 'md5' | 'sha1' | Crc64, slice: C, controller: AbortController): Promise<string> =>
-    guard(HASHING, controller, { run: () => hasher.digest(algorithm, slice, controller.signal) });
+    guard(HASHING, controller, {
+      run: () => hasher.digest(algorithm, slice, controller.signal),
+      // What is not in memory has to be read for it.
+      extraMs: options.state().job.sliceSizeBytes / LEAST_BYTES_PER_MS,
+    });
 
   const read = (range: ByteRange, controller: AbortController): Promise<C> => {
     const content = opened();
@@ -253,7 +257,7 @@ export function createTasks<C>(options: TasksOptions<C>): Tasks<C> {
     // either for somebody else's.
     if (task.type === 'finish' || task.type === 'init' || isFirstOfSession(task)) await options.recorder()?.saved();
     // Before anything of the slice is read, and until its request has ended.
-    const heldBytes = task.type === 'send' ? task.range.length : 0;
+    const heldBytes = task.type === 'send' ? (opened().heldBytes?.(task.range) ?? task.range.length) : 0;
     const leave = await limiter.acquire(signal, options.owner, heldBytes);
     let report: AttemptReport = { outcome: 'neutral', bytes: 0 };
     try {
