@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import type { Target } from '../store.ts';
-import type { Calls } from './calls.ts';
+import { StoreError, type Target } from '../store.ts';
+import type { Calls, ListedObject } from './calls.ts';
 import { forEachOf } from './for-each-of.ts';
 import type { Keys } from './keys.ts';
 import { infoOf } from './labels.ts';
@@ -14,6 +14,8 @@ export interface DirectoriesGround {
   readonly locker: S3Locker;
 }
 
+/** Until there is nothing left: others may put something there meanwhile. */
+const MAX_PASSES = 10;
 /** Begins the names of notes of moves under way. */
 export const MOVES = 'moves/';
 
@@ -43,20 +45,28 @@ export async function moveContents(
 ): Promise<void> {
   const from = keys.directory(source);
   const to = keys.directory(target);
-  for (;;) {
-    const { objects: found } = await calls.list(from.bucket, from.key);
-    const inside = found.filter(({ key }) => key !== from.key);
-    if (inside.length === 0) break;
-    await forEachOf(inside, async ({ key }) => {
-      const at = { ...from, key };
-      const head = await calls.head(at);
-      if (!head) return;
-      const name = key.slice(from.key.length);
-      const info = infoOf(head);
-      await objects.copyBytes(at, head, { ...to, key: to.key + name }, info);
-      await objects.remember({ ...target, path: `${target.path}/${name}` }, info.sha);
-      await calls.delete(at);
-    });
+  const moveOne = async ({ key }: ListedObject): Promise<void> => {
+    const at = { ...from, key };
+    const head = await calls.head(at);
+    if (!head) return;
+    const name = key.slice(from.key.length);
+    const info = infoOf(head);
+    await objects.copyBytes(at, head, { ...to, key: to.key + name }, info);
+    await objects.remember({ ...target, path: `${target.path}/${name}` }, info.sha);
+    await calls.delete(at);
+  };
+
+  for (let passes = 0; passes < MAX_PASSES; passes++) {
+    let moved = 0;
+    for (let marker: string | undefined; ; ) {
+      const page = await calls.list(from.bucket, from.key, marker === undefined ? {} : { marker });
+      const inside = page.objects.filter(({ key }) => key !== from.key);
+      await forEachOf(inside, moveOne);
+      moved += inside.length;
+      marker = page.nextMarker;
+      if (marker === undefined) break;
+    }
+    if (moved === 0) return calls.delete(from);
   }
-  await calls.delete(from);
+  throw new StoreError('busy', { detail: 'the object store still lists what it said that it deleted' });
 }

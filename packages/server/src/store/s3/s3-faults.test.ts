@@ -144,3 +144,17 @@ describe('what servers leave that die', () => {
     expect([...mock.objects.keys()].filter((key) => key.includes('/locks/'))).toEqual([]);
   });
 });
+
+test('a store that says "deleted" and deletes nothing does not have a directory moved for ever', async () => {
+  const { mock, store } = await setUp();
+  await put(store, 'dir/file.bin', Buffer.from('one'));
+  mock.faults = [{ method: 'DELETE', answer: { status: 204, code: '' } }];
+  const moving = store.directories.move(target('dir'), target('other'), 'id');
+  await expect(moving).rejects.toMatchObject({ problem: 'busy' });
+  mock.faults = [];
+  // The note of it stays, and another server brings it to its end.
+  mock.aheadMs = 3600_000;
+  await openStore(mock).tidy?.();
+  expect(String(await content(store, target('other/file.bin')))).toBe('one');
+  expect(await store.statObject(target('dir/file.bin'))).toBeUndefined();
+});
