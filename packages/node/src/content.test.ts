@@ -1,14 +1,16 @@
 import { createHash } from 'node:crypto';
 import { EventEmitter, once } from 'node:events';
+import fs from 'node:fs';
 import { mkdtemp, rm, truncate, utimes, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
+import { syncBuiltinESMExports } from 'node:module';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { SendContext, WireRequest } from '@cos-slice/core';
 import { patternBytes, sourceContract } from '@cos-slice/core/testing';
 import { Agent } from 'undici';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { type Content, isLarge, piecesOf } from './content.ts';
 import { createDispatcherTransport } from './dispatcher-transport.ts';
 import { createHasher } from './hasher.ts';
@@ -179,6 +181,25 @@ describe.each([
     await source.close?.();
     held.open();
   });
+});
+
+test('a disk that hangs is told as that, before the server is taken to hang', async () => {
+  const source = await open(patternBytes(5000));
+  const content = await source.slice({ offset: 0, length: 5000 }, live());
+  const hanging = vi.spyOn(fs, 'read').mockImplementation(() => {});
+  syncBuiltinESMExports();
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  try {
+    const reading = read(content).catch((error) => error);
+    await vi.advanceTimersByTimeAsync(20_000);
+    expect(await reading).toMatchObject({ code: 'source-unreadable', remedy: 'backoff' });
+    expect(hanging).toHaveBeenCalled();
+  } finally {
+    vi.useRealTimers();
+    hanging.mockRestore();
+    syncBuiltinESMExports();
+  }
+  await source.close?.();
 });
 
 test('content decides where times have moved, also of slices that were read as they went', async () => {

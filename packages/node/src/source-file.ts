@@ -22,6 +22,8 @@ const MIDDLE_SAMPLE_BYTES = 16 * 1024;
 const RECENT_MS = 20;
 /** What a slice that is not held in memory takes of it on its way. */
 const LARGE_HELD_BYTES = 1024 * 1024;
+/** A piece of such a slice is read in less time, or never: it is told before the server is taken to be what hangs. */
+const READ_MS = 20_000;
 /** Closing waits for the disk, and for no dead mount. */
 const CLOSE_MS = 1000;
 
@@ -196,7 +198,12 @@ export async function openFileSource(
     get fd() {
       return current().fd;
     },
-    read: (target, start) => track(fill(target, offset + start).then(checkNowAndThen)),
+    async read(target, start) {
+      const reading = track(fill(target, offset + start).then(checkNowAndThen));
+      if (await atMost(READ_MS, reading)) return;
+      const stuck = `reading ${name} came to no end within ${READ_MS / 1000} s: something hangs`;
+      throw new CosSliceError('source-unreadable', stuck, { remedy: 'backoff' });
+    },
   });
   const verify = async (signal?: AbortSignal): Promise<void> => {
     signal?.throwIfAborted();

@@ -32,14 +32,17 @@ export async function untilAborted<T>(
   }
 }
 
-/** Waits for the work, but no longer than this. */
-export async function atMost(limitMs: number, work: Promise<unknown>): Promise<void> {
+/** Waits for the work, but no longer than this. @returns whether it has ended by then */
+export async function atMost(limitMs: number, work: Promise<unknown>): Promise<boolean> {
   let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, limitMs);
+  const late = new Promise<boolean>((resolve) => {
+    timer = setTimeout(resolve, limitMs, false);
   });
-  await Promise.race([work, late]);
-  clearTimeout(timer);
+  try {
+    return await Promise.race([work.then(() => true), late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /** Runs what opens a file or starts a thread; while too many files are open, waits for others to be closed. */
