@@ -86,7 +86,14 @@ async function openLane(
         retry: RETRY_IN_PAGE,
         timeouts: timeoutsOf(patienceMs),
       };
-      const run = (): Promise<Ended> => page.evaluate((it) => soak.upload(it), order);
+      const begin = (): Promise<Ended> => page.evaluate((it) => soak.upload(it), order);
+      const run = async (): Promise<Ended> => {
+        const ended = await begin();
+        // A line that breaks five times in a row looks to a page like a request that it may not make. Its user tries again.
+        if (ended.code !== 'network' || !ended.message?.startsWith('no readable answer')) return ended;
+        stories.tell(plan.path, 'its user tries again');
+        return begin();
+      };
       stories.tell(plan.path, 'begins in a page');
       for (const breakAt of plan.breaks) {
         const ended = run().catch(() => undefined);
