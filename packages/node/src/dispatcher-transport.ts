@@ -110,7 +110,7 @@ function exchange(
             path: url.pathname + url.search,
             method: request.method as Dispatcher.HttpMethod,
             headers: headersOf(request, body),
-            body: body === undefined ? null : asBody(piecesOf(body, (bytes) => settled || context.onSent(bytes))),
+            body: body === undefined ? null : asBody(cutBody(body, (bytes) => settled || context.onSent(bytes))),
             // The core times every attempt; undici's own timers would fire on a slice that waits behind a slow link.
             headersTimeout: 0,
             bodyTimeout: 0,
@@ -195,7 +195,7 @@ function incompatible(cause: unknown): CosSliceError {
 type Pieces = Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
 
 /** `onTaken` hears how much was taken when the next piece is asked for. */
-function piecesOf({ head, content, tail }: Body, onTaken: (bytes: number) => void): Pieces {
+function cutBody({ head, content, tail }: Body, onTaken: (bytes: number) => void): Pieces {
   return content && isLarge(content)
     ? readPieces(head, content, tail, onTaken)
     : cutPieces(head, content, tail, onTaken);
