@@ -70,6 +70,12 @@ export function createSigner(options: SignerOptions, sign: TextSigner = signText
       const named = folders && !download ? claim.path.replace(/\/$/, '') : claim.path;
       const [issue] = isBound ? pathIssues(named) : [];
       if (issue) throw new CosSliceError('signing-failed', `the signer signs for one object: path ${issue.message}`);
+      // Without application and bucket in front, such a path is what signatures to write in the bucket are bound to.
+      if (download && (claim.path === appId || `${claim.path}/`.startsWith(`${appId}/${bucket}/`))) {
+        const what =
+          'a download of what is called like application and bucket could not be told from leave to write there';
+        throw new CosSliceError('signing-failed', what);
+      }
       // Downloads come from the bucket's own address, which has only the path (protocol section 2).
       const fileId = isBound ? `${download ? '' : `/${appId}/${bucket}`}/${encodePath(claim.path)}` : '';
       const text = signatureText({

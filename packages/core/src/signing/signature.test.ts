@@ -212,6 +212,20 @@ describe('createSigner', () => {
     }
   });
 
+  test('signs for no download whose path would be leave to write in the bucket', async () => {
+    for (const path of ['10055004', '10055004/demobucket', '10055004/demobucket/a', '10055004/demobucket/a/b']) {
+      const signing = createSigner(keys).sign({ ...claim, path, effect: 'download' }, never);
+      await expect(signing).rejects.toMatchObject({ code: 'signing-failed', remedy: 'none' });
+      expect(textOf(await createSigner(keys).sign({ ...claim, path, effect: 'multi' }, never))).toMatch(
+        new RegExp(`&f=/10055004/demobucket/${path}$`),
+      );
+    }
+    for (const path of ['100550040', '10055004/other', '10055004/demobucket2/a', 'a/10055004/demobucket/a']) {
+      const text = textOf(await createSigner(keys).sign({ ...claim, path, effect: 'download' }, never));
+      expect(text).toMatch(new RegExp(`&f=/${path}$`));
+    }
+  });
+
   test.each([
     ['secretKey', 'key\n', 'end in a line break'],
     ['secretKey', 'key\r\n', 'end in a line break'],
