@@ -75,7 +75,8 @@ export function createAttempt(options: AttemptOptions): Attempt {
     if (!options.repeatable) return Number.POSITIVE_INFINITY;
     const { sentAtMs } = attempt;
     const usualMs = shipment.usualMs(sentAtMs);
-    if (!shipment.mayRepeat) return sentAtMs + Math.max(responseMs, usualMs * MAX_PATIENCE);
+    // The line may have become slower than it was for its fellows: what fails for this has twice as long the next time.
+    if (!shipment.mayRepeat) return sentAtMs + Math.max(responseMs, usualMs * MAX_PATIENCE) * patience;
     const silentMs = Math.max(LEAST_SILENCE_MS, usualMs * SILENT);
     return Math.min(sentAtMs + silentMs, startedAtMs + Math.max(LEAST_UNDER_WAY_MS, usualMs * UNDER_WAY));
   };

@@ -228,12 +228,14 @@ describe('a slice that stands out among its fellows', () => {
     expect(await clock.runUntil(both[1] as Promise<unknown>)).toMatchObject({ came: { code: 'timeout' } });
   });
 
-  test('comes seldom: the others wait, though no longer than their fellows justify', async () => {
-    const { clock, send, arrive } = line([...Array(12).fill(500), ...Array(5).fill(undefined), 500, undefined]);
+  test('comes seldom: the others wait, though no longer than their fellows justify, and each attempt twice as long', async () => {
+    const { clock, send, arrive } = line(Array(12).fill(500));
     await arrive(12);
     expect((await clock.runUntil(send())).came).toMatchObject(early);
-    // Failed attempts would give it 16 times what the line may take.
-    expect(await clock.runUntil(send(1))).toMatchObject({ afterMs: 30_000, came: inTime });
+    expect(await clock.runUntil(send())).toMatchObject({ afterMs: 30_000, came: inTime });
+    // Beside that, failed attempts would give it 16 times what the line may take.
+    expect(await clock.runUntil(send(1))).toMatchObject({ afterMs: 60_000, came: inTime });
+    expect(await clock.runUntil(send(2))).toMatchObject({ afterMs: 120_000, came: inTime });
   });
 
   test('is not what goes whole in one request: it might be there already', async () => {

@@ -250,3 +250,24 @@ test('a limiter is told of each slice how it ended, and how much of it is there'
     { outcome: 'ok', bytes: SLICE },
   ]);
 });
+
+test.each([
+  ['one at a time', {}, { concurrency: 1 }],
+  ['in a serial session', { serial_upload: 1 }, {}],
+])('a line that was quick and becomes slow is waited for, %s', async (_how, session, options) => {
+  let sent = 0;
+  const { start, clock } = setUp({
+    options,
+    answer: async ({ fields, context }) => {
+      if (fields.op === 'upload_slice_init') return ok({ session: 's1', slice_size: SLICE, ...session });
+      if (fields.op !== 'upload_slice_data') return happy({ fields });
+      sent += 1;
+      // Something on the way takes all at once, so that there is no sign until the answer.
+      context.onConnected();
+      context.onSent(SLICE);
+      await clock.sleep(sent > 6 ? 100_000 : 200, context.signal);
+      return happy({ fields });
+    },
+  });
+  await clock.runUntil(start().done);
+});
