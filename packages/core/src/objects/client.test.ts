@@ -191,6 +191,26 @@ describe('a reply that is lost', () => {
     }
   });
 
+  test('of a copy: what is at the target is not taken for the same content by its size alone', async () => {
+    const unknown = { ...FILE, sha: undefined };
+    const sides = [
+      [unknown, unknown],
+      [FILE, unknown],
+      [unknown, FILE],
+    ] as const;
+    for (const [source, target] of sides) {
+      const look = (path: string): ScriptedReply => ok(path === 'b' ? target : source);
+      const refused = setUp(({ method, path }, index) =>
+        method === 'GET' ? look(path) : index === 0 ? lost() : refuse(-177, 409),
+      );
+      expect(await refused.clock.runUntil(code(refused.client.copy('a', 'b')))).toBe('exists');
+      const busy = setUp(({ method, path }) => (method === 'GET' ? look(path) : refuse(-5997, 503)), {
+        retry: { attempts: 3 },
+      });
+      expect(await busy.clock.runUntil(code(busy.client.copy('a', 'b', { overwrite: true })))).toBe('unavailable');
+    }
+  });
+
   test('is not looked for where nothing was lost', async () => {
     const { client, transport } = setUp(() => refuse(-177, 409));
     await expect(client.copy('a', 'b')).rejects.toMatchObject({ code: 'exists' });
