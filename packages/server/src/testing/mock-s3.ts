@@ -47,6 +47,8 @@ export interface MockS3 {
   faults: S3Fault[];
   /** Added to its clock. */
   aheadMs: number;
+  /** Requests wait for what it returns before anything comes of them. */
+  hold?: (method: string, key: string) => Promise<unknown> | undefined;
   /** A server that dies, known by its key: after so many more requests nothing comes of it, and nothing reaches it. */
   dying?: { readonly accessKeyId: string; requests: number; readonly onDeath: () => void };
   close(): Promise<void>;
@@ -83,12 +85,13 @@ export async function startMockS3(): Promise<MockS3> {
     }
     const fault = faultOf(method, query);
     if (fault?.delayMs) await sleep(fault.delayMs);
+    const key = decodeURIComponent(url.pathname.split('/').slice(2).join('/'));
+    await mock.hold?.(method, key);
     res.setHeader('Date', new Date(Date.now() + mock.aheadMs).toUTCString());
     if (fault?.answer) return fail(res, fault.answer.status, fault.answer.code);
     const body = await readBody(req);
     if (!body) return;
     if (fault?.losesAnswer) res.end = () => res.destroy();
-    const key = decodeURIComponent(url.pathname.split('/').slice(2).join('/'));
     answer(req, res, key, query, body, fault ?? { method });
   });
 

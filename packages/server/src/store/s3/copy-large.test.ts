@@ -120,7 +120,7 @@ test('what a server that died has left of a moved directory is moved by another,
   for (const name of names) await put(dying, `from/deep/${name}`, Buffer.from(name), false, 'f'.repeat(40));
   await dying.directories.create(target('from'), { attributes: 'mine' });
   const died = new Promise<void>((resolve) => {
-    mock.dying = { accessKeyId: 'DYING', requests: 60, onDeath: resolve };
+    mock.dying = { accessKeyId: 'DYING', requests: 150, onDeath: resolve };
   });
   dying.directories.move(target('from'), target('to'), 'signature').catch(() => {});
   await died;

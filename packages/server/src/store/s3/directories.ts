@@ -10,9 +10,8 @@ import type {
 import { keyOf } from '../directory-store.ts';
 import { StoreError, type Target } from '../store.ts';
 import { byBytes, type ObjectPage } from './calls.ts';
-import { type DirectoriesGround, moveDirectory } from './directory-move.ts';
+import { type DirectoriesGround, directoryLock, moveDirectory } from './directory-move.ts';
 import { forEachOf } from './for-each-of.ts';
-import { targetHash } from './keys.ts';
 import { headersOf, infoOf } from './labels.ts';
 import { newRevision } from './objects.ts';
 
@@ -28,7 +27,10 @@ interface Name {
 /** An empty object whose key ends in a slash for each directory that somebody has created; others are what keys have in common. */
 export function createS3Directories(ground: DirectoriesGround): DirectoryStore {
   const { calls, keys, objects, locker } = ground;
-  const lockName = (target: Target) => `directory-${targetHash(target)}`;
+
+  /** Runs a task while nobody moves the directory, nor its marker with a directory above it. */
+  const withLock = <T>(target: Target, task: () => Promise<T>) =>
+    locker.withLock(directoryLock(target), () => objects.withLock({ ...target, path: `${target.path}/` }, task));
 
   async function stat(target: Target): Promise<DirectoryInfo | undefined> {
     const place = keys.directory(target);
@@ -125,31 +127,27 @@ export function createS3Directories(ground: DirectoriesGround): DirectoryStore {
       };
     },
     create: (target, labels) =>
-      locker.withLock(lockName(target), async () => {
+      withLock(target, async () => {
         if ((await stat(target))?.isCreated) throw new StoreError('exists');
         await mark(target, labels, false);
       }),
     describe: (target, attributes) =>
-      locker.withLock(lockName(target), async () => {
+      withLock(target, async () => {
         const known = await stat(target);
         if (known) await mark(target, { ...known, attributes }, false);
         return known !== undefined;
       }),
-    async move(source, target, signedBy) {
-      const [first, second] = [lockName(source), lockName(target)].sort() as [string, string];
-      return locker.withLock(first, () =>
-        locker.withLock(second, async () => {
-          const known = await stat(source);
-          if (!known) return false;
-          if ((await stat(target)) || (await objects.stat(target))) throw new StoreError('path-conflict');
-          const labels = { attributes: known.attributes, signedBy, origin: { path: source.path, revision: '' } };
-          await moveDirectory(ground, { source, target }, () => mark(target, labels, true));
-          return true;
-        }),
-      );
-    },
+    move: (source, target, signedBy) =>
+      locker.withLocks([directoryLock(source), directoryLock(target)], async (lease) => {
+        const known = await stat(source);
+        if (!known) return false;
+        if ((await stat(target)) || (await objects.stat(target))) throw new StoreError('path-conflict');
+        const labels = { attributes: known.attributes, signedBy, origin: { path: source.path, revision: '' } };
+        await moveDirectory(ground, { source, target }, lease, () => mark(target, labels, true));
+        return true;
+      }),
     delete: (target) =>
-      locker.withLock(lockName(target), async () => {
+      withLock(target, async () => {
         const place = keys.directory(target);
         const { objects: found } = await calls.list(place.bucket, place.key, { max: 2 });
         if (found.length === 0) return false;

@@ -30,6 +30,8 @@ export interface Lease {
 export interface S3Locker {
   /** @throws StoreError `busy` when it does not become free */
   withLock<T>(name: string, task: (lease: Lease) => Promise<T>): Promise<T>;
+  /** Takes several, in the order that all take them in. @throws StoreError `busy` */
+  withLocks<T>(names: readonly string[], task: (lease: Lease) => Promise<T>): Promise<T>;
 }
 
 /**
@@ -112,7 +114,27 @@ export function createS3Locker(
     }
   }
 
+  function withLock<T>(name: string, task: (lease: Lease) => Promise<T>): Promise<T> {
+    return here.withLock(name, () => hold(placeOf(LOCKS + name), task));
+  }
+
   return {
-    withLock: (name, task) => here.withLock(name, () => hold(placeOf(LOCKS + name), task)),
+    withLock,
+    withLocks<T>(names: readonly string[], task: (lease: Lease) => Promise<T>) {
+      const leases: Lease[] = [];
+      const all: Lease = {
+        check() {
+          for (const lease of leases) lease.check();
+        },
+      };
+      const take = ([name, ...others]: readonly string[]): Promise<T> => {
+        if (name === undefined) return task(all);
+        return withLock(name, (lease) => {
+          leases.push(lease);
+          return take(others);
+        });
+      };
+      return take([...names].sort());
+    },
   };
 }

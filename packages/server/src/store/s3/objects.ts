@@ -30,6 +30,8 @@ export interface Objects {
   open(target: Target): Promise<OpenObject | undefined>;
   /** The lock of a path, under which alone it is changed. */
   withLock<T>(target: Target, task: (lease: Lease) => Promise<T>): Promise<T>;
+  /** Those of two paths. */
+  withBoth<T>(one: Target, other: Target, task: (lease: Lease) => Promise<T>): Promise<T>;
   put(target: Target, spool: S3Spool, labels: ObjectLabels, overwrite: boolean): Promise<ObjectInfo>;
   /** Puts nothing there, when the lock is held already. */
   putEmpty(target: Target, labels: Labels, overwrite: boolean): Promise<void>;
@@ -67,20 +69,8 @@ export function createObjects({ calls, keys, locker, maxCopyBytes }: ObjectsGrou
   const knownPlace = ({ appId, bucket }: Target, sha: string) => keys.own(`known/${appId}/${bucket}/${sha}`);
   const withLock = <T>(target: Target, task: (lease: Lease) => Promise<T>) => locker.withLock(targetHash(target), task);
 
-  /** Takes both locks in the order that all take them in. */
-  function withBoth<T>(one: Target, other: Target, task: (lease: Lease) => Promise<T>): Promise<T> {
-    const [first, second] = [targetHash(one), targetHash(other)].sort() as [string, string];
-    return locker.withLock(first, (outer) =>
-      locker.withLock(second, (inner) =>
-        task({
-          check() {
-            outer.check();
-            inner.check();
-          },
-        }),
-      ),
-    );
-  }
+  const withBoth = <T>(one: Target, other: Target, task: (lease: Lease) => Promise<T>) =>
+    locker.withLocks([targetHash(one), targetHash(other)], task);
 
   async function stat(target: Target): Promise<ObjectInfo | undefined> {
     const there = await head(target);
@@ -142,6 +132,7 @@ export function createObjects({ calls, keys, locker, maxCopyBytes }: ObjectsGrou
     head,
     stat,
     withLock,
+    withBoth,
     checkVacant,
     copyBytes,
     remember,

@@ -1,7 +1,7 @@
 import { PROBES } from './abilities.ts';
 import type { Place } from './calls.ts';
 import { COPIES } from './copy-large.ts';
-import { type DirectoriesGround, MOVES, type Move, moveContents } from './directory-move.ts';
+import { type DirectoriesGround, MOVES, resumeMove } from './directory-move.ts';
 import { LOCKS } from './locker.ts';
 import { ONCE } from './once.ts';
 import { CHECKPOINTS, hashOfId, type Records, STAGING } from './records.ts';
@@ -48,9 +48,7 @@ export async function tidyStore(ground: TidyGround): Promise<void> {
     await calls.delete(place);
   }
   for await (const place of older(MOVES, STALE_MOVE_MS)) {
-    const note = await calls.read(place);
-    if (note) await moveContents(ground, JSON.parse(note.text) as Move);
-    await calls.delete(place);
+    await resumeMove(ground, place);
   }
   for (const kind of [LOCKS, PROBES]) for await (const place of older(kind, STALE_MS)) await calls.delete(place);
   for await (const place of older(ONCE, STALE_COPY_MS)) await calls.delete(place);
