@@ -6,15 +6,25 @@ import { isOutOfFiles, PATIENCE_MS, RETRY_MS } from './waiting.ts';
 
 const IDLE_MS = 2_000;
 const MAX_WORKERS = 4;
+/** What waits for a worker says so that often, in ms. */
+const WAITING_MS = 200;
+/** A worker has so long, in ms, to come to the end of a job that was given up; if not, it hangs. */
+const END_MS = 1_000;
 
 export interface HashPool {
   /**
-   * Runs a job in a worker thread; waits while all are busy. When aborted, it rejects at once and the worker is free again
-   * when the job has ended.
+   * Runs a job in a worker thread; waits while all are busy. When aborted, it rejects at once, and the worker's place is free
+   * again when the job has ended, or the worker was found to hang.
    *
    * @throws CosSliceError `hashing-failed`; `signal.reason`
    */
-  run(job: HashJob, signal: AbortSignal, onProgress?: (progress: HashProgress) => void): Promise<HashEnd>;
+  run(job: HashJob, signal: AbortSignal, listener?: HashListener): Promise<HashEnd>;
+}
+
+export interface HashListener {
+  onProgress(progress: HashProgress): void;
+  /** Called several times a second while no worker is free: nothing hangs. */
+  onWaiting(): void;
 }
 
 /** What ends a job. */
@@ -42,64 +52,87 @@ export function createHashPool(): HashPool {
     const worker = new Worker(new URL('./hash-worker.js', import.meta.url), { execArgv: [] });
     workers += 1;
     let task: Task | undefined;
+    let hasPlace = true;
     let idleTimer: NodeJS.Timeout | undefined;
+    let hangTimer: NodeJS.Timeout | undefined;
     const begin = (next: Task): void => {
       clearTimeout(idleTimer);
       task = next;
+      next.signal.addEventListener('abort', onAbort, { once: true });
       worker.ref();
       worker.postMessage(next.job, transferOf(next.job));
     };
-    const rest = (): void => {
+    const onAbort = (): void => {
+      hangTimer = setTimeout(() => {
+        leave();
+        worker.unref();
+        // Below a dead mount not even this ends it.
+        void worker.terminate();
+        fill();
+      }, END_MS);
+    };
+    const end = (): void => {
+      clearTimeout(hangTimer);
+      task?.signal.removeEventListener('abort', onAbort);
       task = undefined;
-      const next = queue.shift();
-      if (next !== undefined) {
-        begin(next);
-        return;
-      }
+    };
+    const leave = (): void => {
+      end();
+      if (!hasPlace) return;
+      hasPlace = false;
+      workers -= 1;
+      const at = idle.indexOf(begin);
+      if (at >= 0) idle.splice(at, 1);
+    };
+    worker.on('message', (reply: HashReply) => {
+      task?.onReply(reply);
+      if (reply.kind === 'progress' || !hasPlace) return;
+      end();
       worker.unref();
       idle.push(begin);
       idleTimer = setTimeout(() => {
         idle.splice(idle.indexOf(begin), 1);
         void worker.terminate();
       }, IDLE_MS).unref();
-    };
-    worker.on('message', (reply: HashReply) => {
-      task?.onReply(reply);
-      if (reply.kind !== 'progress') rest();
+      fill();
     });
     let failure: unknown;
     worker.on('error', (error) => {
       failure = error;
     });
     worker.on('exit', () => {
-      workers -= 1;
-      const at = idle.indexOf(begin);
-      if (at >= 0) idle.splice(at, 1);
-      // Starting takes descriptors: without any left it waits for a worker that runs, or for better times.
-      if (task !== undefined && isOutOfFiles(failure) && performance.now() < task.giveUpAtMs) {
-        const again = task;
-        setTimeout(() => again.signal.aborted || submit(again), RETRY_MS);
-        return;
-      }
-      task?.onBroken(failure);
-      const next = queue.shift();
-      if (next !== undefined) startWorker(next);
+      // Starting takes descriptors: without any left the task waits for a worker that runs, or for better times.
+      const isAgain = task && !task.signal.aborted && isOutOfFiles(failure) && performance.now() < task.giveUpAtMs;
+      if (task && isAgain) queue.unshift(task);
+      else task?.onBroken(failure);
+      leave();
+      if (isAgain) setTimeout(fill, RETRY_MS);
+      else fill();
     });
     begin(first);
   };
 
-  const submit = (task: Task): void => {
-    const begin = idle.pop();
-    if (begin !== undefined) begin(task);
-    else if (workers < maxWorkers) startWorker(task);
-    else queue.push(task);
+  const fill = (): void => {
+    for (;;) {
+      if (idle.length === 0 && workers >= maxWorkers) return;
+      const next = queue.shift();
+      if (!next) return;
+      const begin = idle.pop() ?? startWorker;
+      begin(next);
+    }
   };
 
   return {
-    run(job, signal, onProgress) {
+    run(job, signal, listener) {
       return new Promise((resolve, reject) => {
         if (signal.aborted) return reject(signal.reason);
+        const waiting = listener && setInterval(() => queue.includes(task) && listener.onWaiting(), WAITING_MS);
+        const end = (): void => {
+          clearInterval(waiting);
+          signal.removeEventListener('abort', onAbort);
+        };
         const onAbort = (): void => {
+          end();
           const at = queue.indexOf(task);
           if (at >= 0) queue.splice(at, 1);
           if ('cancel' in job) Atomics.store(job.cancel, 0, 1);
@@ -111,16 +144,17 @@ export function createHashPool(): HashPool {
           signal,
           giveUpAtMs: performance.now() + PATIENCE_MS,
           onReply(reply) {
-            if (reply.kind === 'progress') return signal.aborted || onProgress?.(reply);
-            signal.removeEventListener('abort', onAbort);
+            if (reply.kind === 'progress') return signal.aborted || listener?.onProgress(reply);
+            end();
             resolve(reply);
           },
           onBroken(cause) {
-            signal.removeEventListener('abort', onAbort);
+            end();
             reject(new CosSliceError('hashing-failed', `the hashing worker failed: ${reasonOf(cause)}`, { cause }));
           },
         };
-        submit(task);
+        queue.push(task);
+        fill();
       });
     },
   };

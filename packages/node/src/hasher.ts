@@ -69,13 +69,16 @@ export function createHasher(): Hasher<Content> {
       ...(start && { from: { hashedBytes: start.hashedBytes, state: start.state } }),
       cancel: newFlag(),
     };
-    const reply = await passes.run(job, context.signal, (progress) => {
-      states.push(progress.states);
-      context.onProgress(progress.hashedBytes);
-      if (progress.state !== undefined) {
-        const { hashedBytes, state } = progress;
-        context.onCheckpoint(encodeCheckpoint({ hashedBytes, state, states }, sliceSizeBytes));
-      }
+    const reply = await passes.run(job, context.signal, {
+      onWaiting: () => context.onProgress(start?.hashedBytes ?? 0),
+      onProgress(progress) {
+        states.push(progress.states);
+        context.onProgress(progress.hashedBytes);
+        if (progress.state !== undefined) {
+          const { hashedBytes, state } = progress;
+          context.onCheckpoint(encodeCheckpoint({ hashedBytes, state, states }, sliceSizeBytes));
+        }
+      },
     });
     if (reply.kind === 'done') return reply.digest;
     // In some runtimes (Deno) threads do not share descriptors.
