@@ -127,10 +127,14 @@ test('takes 64 fields and no more', async () => {
   }
 });
 
-test('takes 64 KiB in a field of a form, and no more', async () => {
+test.each<[string, (value: string) => string | Buffer]>([
+  [MULTIPART, (biz_attr) => formBody({ biz_attr })],
+  [JSON_TYPE, (biz_attr) => JSON.stringify({ biz_attr })],
+  [URLENCODED, (biz_attr) => `biz_attr=${biz_attr}`],
+])('%s takes 64 KiB in a field, and no more', async (type, bodyOf) => {
   const value = 'x'.repeat(64 * 1024);
-  expect((await read(MULTIPART, formBody({ biz_attr: value }))).fields).toEqual({ biz_attr: value });
-  expect(await read(MULTIPART, formBody({ biz_attr: `${value}x` }))).toMatchObject({
+  expect((await read(type, bodyOf(value))).fields).toEqual({ biz_attr: value });
+  expect(await read(type, bodyOf(`${value}x`))).toMatchObject({
     code: -5999,
     message: expect.stringContaining('biz_attr is too long'),
   });

@@ -62,12 +62,12 @@ export async function readForm(req: IncomingMessage, query: Fields, reader: Form
   function addValue(rawName: string, value: string): void {
     const name = canonicalName(rawName);
     if (name === 'filecontent') throw new ProtocolError('badParameter', 'content needs a multipart body');
-    if (name !== 'uploadparts') add(name, value);
-    else {
+    if (name === 'uploadparts') {
       const sink = openUploadParts();
       void sink.write(Buffer.from(value));
       sink.end();
-    }
+    } else if (Buffer.byteLength(value) > MAX_FIELD_BYTES) throw tooLong(name);
+    else add(name, value);
   }
 
   function addObject(object: object): void {
@@ -145,6 +145,10 @@ function canonicalName(name: string): string {
   return name === 'fileContent' || name === 'fileSize' ? name.toLowerCase() : name;
 }
 
+function tooLong(name: string): ProtocolError {
+  return new ProtocolError('badParameter', `${shown(name)} is too long`);
+}
+
 function limited(
   maxBytes: number,
   name: string,
@@ -155,7 +159,7 @@ function limited(
   return {
     write(bytes) {
       total += bytes.length;
-      if (total > maxBytes) throw new ProtocolError('badParameter', `${name} is too long`);
+      if (total > maxBytes) throw tooLong(name);
       take(bytes);
       return undefined;
     },
@@ -167,7 +171,7 @@ function collect(name: string, done: (name: string, value: string) => void): Par
   const chunks: Buffer[] = [];
   return limited(
     MAX_FIELD_BYTES,
-    shown(name),
+    name,
     (bytes) => chunks.push(bytes),
     () => done(name, (chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks)).toString('utf8')),
   );
