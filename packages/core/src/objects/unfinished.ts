@@ -1,6 +1,6 @@
 import { systemClock } from '../clock.ts';
 import { CosSliceError } from '../errors.ts';
-import { createExchange } from '../exchange/exchange.ts';
+import { createExchange, type Exchange } from '../exchange/exchange.ts';
 import { createServerTime } from '../exchange/server-time.ts';
 import { trafficOf } from '../exchange/traffic.ts';
 import { parseOptions } from '../options/options.ts';
@@ -11,7 +11,7 @@ import { sessionsOf } from '../protocol/xml/sessions.ts';
 import { detours } from '../upload/detours.ts';
 import type { CallOptions, ClientOptions } from './client.ts';
 import { watchPages } from './pages.ts';
-import { createPersist, linked } from './persist.ts';
+import { createPersist, linked, type Try } from './persist.ts';
 
 /** An upload that was begun and has neither been finished nor given up. */
 export interface UnfinishedUpload {
@@ -60,18 +60,27 @@ export function createUnfinishedUploads<C>(
   const serverTime = createServerTime(clock);
   const lists = wire.traits.detectsUnfinished ? undefined : sessionsOf(wire);
 
+  /** Makes attempts at something that is about one path. */
+  const attempts = <Name extends AnyOperationName, T>(
+    over: Wire<Name>,
+    path: string,
+    attempt: (exchange: Exchange<C, Name>, one: Try) => Promise<T>,
+    signal: AbortSignal | undefined,
+  ): Promise<T> =>
+    linked(signal, (life) => {
+      const target = { ...config, path };
+      const shared = { transport, signer, clock, timeouts, traffic: trafficOf(limiter), serverTime };
+      const exchange = createExchange<C, Name>({ wire: over, target, ...shared, life: life.signal });
+      return persist((one) => attempt(exchange, one), { signal });
+    });
+
   const ask = <Name extends AnyOperationName, Op extends Name>(
     over: Wire<Name>,
     path: string,
     operation: Operation<C, Op>,
     signal: AbortSignal | undefined,
   ): Promise<Answer<Op>> =>
-    linked(signal, (life) => {
-      const target = { ...config, path };
-      const shared = { transport, signer, clock, timeouts, traffic: trafficOf(limiter), serverTime };
-      const exchange = createExchange<C, Name>({ wire: over, target, ...shared, life: life.signal });
-      return persist(async (one) => (await exchange.run(operation, one)).reply, { signal });
-    });
+    attempts(over, path, async (exchange, one) => (await exchange.run(operation, one)).reply, signal);
 
   const checked = (path: string): string => {
     const asked = String(path).replace(/^\/+/, '');
@@ -115,10 +124,14 @@ export function createUnfinishedUploads<C>(
       const path = checked(given);
       const found = lists ? { sessionDelete: true } : await find(path, undefined, signal);
       if (found) {
-        await detours.discard({ session, exact: found.sessionDelete === true }, async (operation, beforeSend) => {
-          await beforeSend?.();
-          return { reply: await ask(wire, path, operation, signal), slow: false };
-        });
+        const doomed = { session, exact: found.sessionDelete === true };
+        await attempts(
+          wire,
+          path,
+          (exchange, one) =>
+            detours.discard(doomed, (operation, beforeSend) => exchange.run(operation, { ...one, beforeSend })),
+          signal,
+        );
       }
       if (resume === false) return false;
       const key = wire.locate({ ...config, path });
