@@ -28,6 +28,7 @@ export function createBlobSink(loadHasher: LoadHasher): BlobSink {
   };
   return {
     ordered: true,
+    unhurried: true,
     async open({ sha1 }) {
       await check.open(sha1);
       return { kept: [] };
@@ -57,6 +58,7 @@ export function createWritableSink(stream: WritableStream<Uint8Array>, loadHashe
   };
   return {
     ordered: true,
+    unhurried: true,
     async open({ sha1 }) {
       await check.open(sha1);
       return { kept: [] };

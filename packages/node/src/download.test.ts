@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
@@ -289,6 +290,14 @@ describe('to a file', () => {
     expect((await readFile(join(dir, 'a'))).equals(served.bytes)).toBe(true);
   });
 
+  test('a pipe by the name of its note is not waited for', async () => {
+    const { client, served } = await serve({ bytes: Buffer.from(patternBytes(1000)) });
+    execFileSync('mkfifo', [join(dir, 'a.part.json')]);
+    await client.download('a', join(dir, 'a')).done;
+    expect((await readFile(join(dir, 'a'))).equals(served.bytes)).toBe(true);
+    expect(await readdir(dir)).toEqual(['a']);
+  });
+
   test('another download to the same file is refused, until the first one has ended', async () => {
     const { client, served } = await serve({ bytes: Buffer.from(patternBytes(MIB)), meddle: () => true });
     const controller = new AbortController();
@@ -328,6 +337,18 @@ describe('to a stream', () => {
     await expect(client.download('a', stream).done).rejects.toMatchObject({ code: 'integrity' });
     expect(stream.destroyed).toBe(true);
     expect(ended).toBe(false);
+  });
+
+  test.each(['write', 'final'])('one that stands still in %s ends with a download that is cancelled', async (where) => {
+    const { client } = await serve({ bytes: Buffer.alloc(4 * MIB) });
+    const controller = new AbortController();
+    const stop = (): void => controller.abort(new Error('enough'));
+    const stream = new Writable({
+      write: (_chunk, _encoding, done) => (where === 'write' ? stop() : done()),
+      final: stop,
+    });
+    await expect(client.download('a', stream, { signal: controller.signal }).done).rejects.toThrow('enough');
+    expect(stream.destroyed).toBe(true);
   });
 
   test('one that takes no more ends the download', async () => {

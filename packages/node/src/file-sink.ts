@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
-import { type FileHandle, link, lstat, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { type FileHandle, link, lstat, open, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
 import { type ByteRange, CosSliceError, type ObjectFacts, type Sink } from '@cos-slice/core';
 import { bootId, createFileLocks } from './file-lock.ts';
+import { readRegularText } from './state-files.ts';
 
 /** What is kept beside a download that is not complete, of whose object which bytes are there. */
 interface PartRecord {
@@ -211,7 +212,7 @@ async function readRecord(
   boot: string | undefined,
 ): Promise<PartRecord | undefined> {
   try {
-    const record: PartRecord = JSON.parse(await readFile(note, 'utf8'));
+    const record: PartRecord = JSON.parse(await readRegularText(note));
     const { size } = await stat(part);
     const isSame =
       record.version === 1 &&

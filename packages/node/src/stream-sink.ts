@@ -19,6 +19,7 @@ export function createStreamSink(stream: Writable): Sink {
   };
   return {
     ordered: true,
+    unhurried: true,
     async open(facts) {
       ({ sha1 } = facts);
       return { kept: [] };

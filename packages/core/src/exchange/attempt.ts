@@ -36,7 +36,8 @@ export interface Attempt extends SendContext, Watched {
 
 /** Each retry doubles the time that is allowed, so that a slow link gets through in the end. */
 const MAX_DOUBLINGS = 4;
-const MAX_PATIENCE = 2 ** MAX_DOUBLINGS;
+export const MAX_PATIENCE: number = 2 ** MAX_DOUBLINGS;
+export const patienceFor = (attempt: number): number => 2 ** Math.min(attempt, MAX_DOUBLINGS);
 /** Stands out: silent for that many times as long as its slowest fellow took in all, or under way for that many times. */
 const SILENT = 3;
 const UNDER_WAY = 10;
@@ -57,7 +58,7 @@ const LEAST_UNDER_WAY_MS = 20_000;
 export function createAttempt(options: AttemptOptions): Attempt {
   const { clock, controller, sizeBytes, onSent } = options;
   const { connectMs, noProgressMs, responseMs } = options.timeouts;
-  const patience = 2 ** Math.min(options.attempt, MAX_DOUBLINGS);
+  const patience = patienceFor(options.attempt);
   const patienceInTheDark = options.attempt > 0 ? MAX_PATIENCE : 1;
   const { shipment } = options;
   const startedAtMs = clock.monotonicMs();

@@ -25,6 +25,11 @@ export interface Sink {
   /** It takes bytes from the first to the last only. */
   readonly ordered: boolean;
   /**
+   * It takes them in its own time (a stream that somebody reads), or sees to itself: it may take as long as it likes. Anything
+   * else that comes to no end in three times `timeouts.noProgressMs` is taken to hang.
+   */
+  readonly unhurried?: boolean | undefined;
+  /**
    * Makes ready for an object; again after a `discard`.
    *
    * @returns what an earlier run has kept of this very object, and its ETag then
@@ -41,7 +46,7 @@ export interface Sink {
   discard(): Promise<void>;
   /** All has come: checks it and puts it in place. @throws CosSliceError `integrity`, `exists`, `target-unwritable` */
   finish(signal: AbortSignal): Promise<void>;
-  /** Ends without having finished. What is kept stays. */
+  /** Ends without having finished. What is kept stays. Again when something that was given up has come to its end after all. */
   leave(reason: unknown): Promise<void>;
 }
 
@@ -108,6 +113,13 @@ const WORKERS = 8;
 const BATCH_BYTES = 512 * 1024;
 /** What is received is noted in steps of that many bytes. */
 const KEEP_BYTES = 1024 * 1024;
+/** A sink may be silent that many times `noProgressMs`: as long as a source has in its three attempts. */
+const PATIENCE = 3;
+/** What has come is checked at the end; a disk that is slower is taken to hang. */
+const LEAST_BYTES_PER_MS = 1000;
+/** How long a sink may take to notice that it is cancelled, and to let go of what it has. */
+const STRAGGLE_MS = 1000;
+const TIDY_MS = 5000;
 const PAUSED = Symbol('paused');
 /** The server was asked for a part and sends all of it. */
 const WHOLE_ONLY = Symbol('whole only');
@@ -116,7 +128,7 @@ export function createDownload<C>(sink: Sink, options: DownloadOptions, parts: D
   const { config, transport, clock, persist, authorizeDownload, learn, find } = parts;
   const { signal, signed = true, onProgress } = options;
   const life = new AbortController();
-  const watchdog = createWatchdog(clock, Math.min(...Object.values(config.timeouts)), life.signal);
+  const watchdog = createWatchdog(clock, Math.min(STRAGGLE_MS, ...Object.values(config.timeouts)), life.signal);
   let running = new AbortController();
   let paused = false;
   const waiting = new Set<() => void>();
@@ -127,6 +139,7 @@ export function createDownload<C>(sink: Sink, options: DownloadOptions, parts: D
   let receivedBytes = 0;
   let etag: string | undefined;
   let inParts = !sink.ordered;
+  let writtenOffAtMs = Number.POSITIVE_INFINITY;
 
   const look = (): DownloadSnapshot => {
     const fraction = phase === 'done' ? 1 : sizeBytes > 0 ? receivedBytes / sizeBytes : 0;
@@ -138,6 +151,28 @@ export function createDownload<C>(sink: Sink, options: DownloadOptions, parts: D
     phase = next;
     notify(true);
   };
+
+  /** What the sink does comes to an end: below a dead mount, work never does, and a stream may have nobody who reads it. */
+  const bySink = <T>(work: Promise<T>, extraMs = 0): Promise<T> =>
+    new Promise((resolve, reject) => {
+      const limitMs = config.timeouts.noProgressMs * PATIENCE + extraMs;
+      const lateAtMs = sink.unhurried ? Number.POSITIVE_INFINITY : clock.monotonicMs() + limitMs;
+      const watched = {
+        get deadlineMs() {
+          return Math.min(lateAtMs, writtenOffAtMs);
+        },
+        onLate(): void {
+          const stuck = `keeping what is downloaded came to no end within ${Math.ceil(limitMs / 1000)} s: something hangs`;
+          const reason = signal?.aborted ? signal.reason : new CosSliceError('target-unwritable', stuck);
+          reject(reason);
+          const letGo = (): Promise<void> => sink.leave(reason);
+          work.then(letGo, letGo).catch(() => {});
+        },
+      };
+      watchdog.watch(watched);
+      const forget = (): void => void watchdog.forget(watched);
+      work.then(resolve, reject).finally(forget);
+    });
 
   const wake = (): void => {
     for (const resolve of waiting) resolve();
@@ -205,13 +240,13 @@ export function createDownload<C>(sink: Sink, options: DownloadOptions, parts: D
       const batchBytes = unwrittenBytes;
       pieces = [];
       unwrittenBytes = 0;
-      await sink.write(at, batch);
+      await bySink(sink.write(at, batch));
       at += batchBytes;
       keep(KEEP_BYTES);
     };
     await throughPauses((pausable) =>
       persist(
-        async ({ controller, moved }) => {
+        async ({ attempt, controller, moved }) => {
           if (at === end) return;
           // Without an ETag, only asking tells whether it still is the same.
           if (isInterrupted && etag === undefined) {
@@ -238,6 +273,7 @@ export function createDownload<C>(sink: Sink, options: DownloadOptions, parts: D
               clock,
               watchdog,
               timeouts: config.timeouts,
+              attempt,
               controller,
               async check(response) {
                 surplusBytes = await checkHead(response, at, end);
@@ -278,7 +314,7 @@ export function createDownload<C>(sink: Sink, options: DownloadOptions, parts: D
     ({ sizeBytes } = entry);
     const { path, sha1, modifiedAt } = entry;
     const facts: ObjectFacts = { path, sizeBytes, sha1, modifiedAtMs: modifiedAt?.getTime() };
-    const opened = await linked(signal, (opening) => sink.open(facts, opening.signal));
+    const opened = await linked(signal, (opening) => bySink(sink.open(facts, opening.signal)));
     etag = opened.etag;
     resumedBytes = receivedBytes = opened.kept.reduce((sum, { length }) => sum + length, 0);
     enter('receiving');
@@ -303,18 +339,25 @@ export function createDownload<C>(sink: Sink, options: DownloadOptions, parts: D
     const failed = outcomes.find((one) => one.status === 'rejected');
     if (failed) throw failed.reason;
     enter('finishing');
-    await linked(signal, ({ signal: finishing }) => sink.finish(finishing));
+    await linked(signal, (finishing) => bySink(sink.finish(finishing.signal), sizeBytes / LEAST_BYTES_PER_MS));
     return entry.sha1;
+  };
+
+  const leave = async (cause: unknown): Promise<void> => {
+    const isUseless = isCosSliceError(cause, 'object-changed') || isCosSliceError(cause, 'integrity');
+    if (isUseless) await sink.discard().catch(() => {});
+    await sink.leave(cause);
   };
 
   const done = (async (): Promise<DownloadResult> => {
     // Nothing happens before the caller holds the handle.
     await Promise.resolve();
     const cancel = (): void => {
+      writtenOffAtMs = clock.monotonicMs() + STRAGGLE_MS;
       running.abort(signal?.reason);
       wake();
     };
-    const leave = signal && onAbort(signal, cancel);
+    const unsubscribe = signal && onAbort(signal, cancel);
     if (signal?.aborted) cancel();
     try {
       const sha1 = await run().catch(async (cause) => {
@@ -322,15 +365,14 @@ export function createDownload<C>(sink: Sink, options: DownloadOptions, parts: D
         inParts = false;
         running = new AbortController();
         etag = undefined;
-        await sink.discard();
+        await bySink(sink.discard());
         return run();
       });
       enter('done');
       return { sizeBytes, resumedBytes, sha1 };
     } catch (cause) {
       running.abort(cause);
-      if (isCosSliceError(cause, 'object-changed') || isCosSliceError(cause, 'integrity')) await sink.discard();
-      await sink.leave(cause).catch(() => {});
+      await Promise.race([leave(cause).catch(() => {}), clock.sleep(TIDY_MS, life.signal)]);
       if (signal?.aborted) {
         enter('cancelled');
         throw signal.reason;
@@ -341,7 +383,7 @@ export function createDownload<C>(sink: Sink, options: DownloadOptions, parts: D
       enter('failed');
       throw error;
     } finally {
-      leave?.();
+      unsubscribe?.();
       life.abort();
     }
   })();
