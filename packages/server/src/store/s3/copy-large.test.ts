@@ -2,6 +2,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { distinctBytes } from '../../testing/content.ts';
 import { type MockS3, startMockS3 } from '../../testing/mock-s3.ts';
 import { content, put, target } from '../../testing/store-place.ts';
+import { init, putSlice } from '../../testing/store-session.ts';
 import type { Store } from '../store.ts';
 import { type S3StoreOptions, s3Store } from './s3-store.ts';
 
@@ -63,9 +64,60 @@ describe('a copy of what is too large for one request', () => {
     mock.faults = [{ method: 'PUT', has: 'partNumber', after: 3, answer: REFUSAL }];
     const copying = store.copyObject(target('a'), target('b'), 'signature', false);
     await expect(copying).rejects.toMatchObject({ code: REFUSAL.code });
-    expect(await store.statObject(target('b'))).toBeUndefined();
+    expect(keysOf(mock)).toEqual(['1/b/a']);
     expect([...mock.uploads]).toEqual([]);
   });
+
+  test('is dropped when nothing of it is under way any more', async () => {
+    const { mock, open } = await setUp();
+    const store = open();
+    await put(store, 'a', BYTES);
+    mock.faults = [
+      { method: 'PUT', has: 'partNumber', times: 1, answer: REFUSAL },
+      { method: 'PUT', has: 'partNumber', delayMs: 50 },
+    ];
+    const dropped: number[] = [];
+    mock.hold = (method, key) => {
+      if (method === 'DELETE' && key === '1/b/b')
+        dropped.push(...[...mock.uploads.values()].map(({ parts }) => parts.size));
+      return undefined;
+    };
+    await expect(store.copyObject(target('a'), target('b'), 'signature', false)).rejects.toThrow();
+    // Eight are under way at a time.
+    expect(dropped).toEqual([7]);
+  });
+
+  // Both locks, two looks and the note come first.
+  test.each([
+    ['before it was told which upload is its own', 6],
+    ['later', 12],
+  ])(
+    'whose server died %s is cleared away a day later, and nothing of an upload to the same path',
+    async (_, requests) => {
+      const { mock, open } = await setUp();
+      const other = open();
+      await put(other, 'a', BYTES);
+      const died = new Promise<void>((resolve) => {
+        mock.dying = { accessKeyId: 'DYING', requests, onDeath: resolve };
+      });
+      open('DYING')
+        .copyObject(target('a'), target('b'), 'signature', false)
+        .catch(() => {});
+      await died;
+      expect([...mock.uploads.values()].map(({ key }) => key)).toEqual(['1/b/b']);
+      mock.aheadMs = DAY_MS - 3600_000;
+      const { session } = await other.createSession(
+        init({ target: target('b'), sizeBytes: BYTES.length, sliceSizeBytes: BYTES.length }),
+      );
+      await putSlice(session, 0, BYTES);
+      mock.aheadMs = DAY_MS + 60_000;
+      await other.tidy?.();
+      expect([...mock.uploads.values()].map(({ parts }) => parts.size)).toEqual([1]);
+      expect(keysOf(mock).filter((key) => key.includes('/copies/'))).toEqual([]);
+      await session.complete({});
+      expect((await content(other, target('b')))?.equals(BYTES)).toBe(true);
+    },
+  );
 
   test('is cleared away a day after its server has died, and no other upload with it', async () => {
     const { mock, open } = await setUp();

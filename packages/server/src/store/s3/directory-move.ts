@@ -123,7 +123,7 @@ async function moveEntry({ calls, keys, objects }: DirectoriesGround, source: Ta
     // Somebody may have described it after a server had copied it and died.
     if (!there || there.modifiedAtMs < head.modifiedAtMs) {
       lease.check();
-      await objects.copyBytes(at, head, keys.object(target), info);
+      await objects.copyBytes(at, head, target, info);
     }
     await objects.remember(target, info.sha);
     lease.check();

@@ -38,7 +38,7 @@ export interface Objects {
   /** @throws StoreError `exists` */
   checkVacant(target: Target, overwrite: boolean): Promise<Head | undefined>;
   /** Copies what lies somewhere, under other labels. */
-  copyBytes(source: Place, head: Head, target: Place, labels: Labels): Promise<void>;
+  copyBytes(source: Place, head: Head, target: Target, labels: Labels): Promise<void>;
   copyKnown(
     target: Target,
     content: { readonly sha: string; readonly sizeBytes: number },
@@ -89,9 +89,9 @@ export function createObjects({ calls, keys, locker, maxCopyBytes }: ObjectsGrou
     return { ...labels, authority, revision: newRevision(), modifiedAtMs: Date.now() };
   }
 
-  async function copyBytes(source: Place, from: Head, target: Place, labels: Labels): Promise<void> {
+  async function copyBytes(source: Place, from: Head, target: Target, labels: Labels): Promise<void> {
     const headers = headersOf(labels);
-    if (from.sizeBytes <= maxCopyBytes) await calls.copy(source, from.etag, target, headers);
+    if (from.sizeBytes <= maxCopyBytes) await calls.copy(source, from.etag, keys.object(target), headers);
     else await copyLarge({ calls, keys, maxCopyBytes }, source, from, target, headers);
   }
 
@@ -189,7 +189,7 @@ export function createObjects({ calls, keys, locker, maxCopyBytes }: ObjectsGrou
         const all = labelled({ ...labels, sha }, there);
         await forgetReplaced(target, there, sha);
         lease.check();
-        await copyBytes(keys.object(source), from, keys.object(target), all);
+        await copyBytes(keys.object(source), from, target, all);
         return { ...all, sizeBytes };
       });
     },
@@ -208,7 +208,7 @@ export function createObjects({ calls, keys, locker, maxCopyBytes }: ObjectsGrou
         if (!there) return undefined;
         const info = { ...infoOf(there), ...change };
         lease.check();
-        await copyBytes(keys.object(target), there, keys.object(target), info);
+        await copyBytes(keys.object(target), there, target, info);
         return info;
       }),
     copy: (source, target, signedBy, overwrite, moves) =>
@@ -221,7 +221,7 @@ export function createObjects({ calls, keys, locker, maxCopyBytes }: ObjectsGrou
         const all = labelled({ attributes, authority, headers, sha, signedBy, origin }, undefined);
         await forgetReplaced(target, there, sha);
         lease.check();
-        await copyBytes(keys.object(source), from, keys.object(target), all);
+        await copyBytes(keys.object(source), from, target, all);
         if (moves) {
           await remember(target, sha);
           lease.check();

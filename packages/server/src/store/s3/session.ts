@@ -165,7 +165,7 @@ export function openS3Session(
     if (!place || !head) throw new StoreError('gone');
     if (expected !== undefined && (await sha1Of(place, head.etag)) !== expected) throw new StoreError('mismatch');
     lease.check();
-    await objects.copyBytes(place, head, keys.object(target), labelsOf(record, expected, there));
+    await objects.copyBytes(place, head, target, labelsOf(record, expected, there));
     return statOwn();
   }
 
@@ -182,7 +182,7 @@ export function openS3Session(
     const head = await calls.head(keys.object(target));
     if (!head) throw new StoreError('busy');
     const labels = { ...wanted, revision: info.revision, modifiedAtMs: info.modifiedAtMs };
-    await objects.copyBytes(keys.object(target), head, keys.object(target), labels);
+    await objects.copyBytes(keys.object(target), head, target, labels);
     return statOwn();
   }
 

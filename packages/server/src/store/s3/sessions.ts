@@ -1,5 +1,5 @@
 import { type Checkpoints, type Session, type SessionInit, StoreError, type Target } from '../store.ts';
-import type { Calls, Place } from './calls.ts';
+import type { Calls, Place, Upload } from './calls.ts';
 import { targetHash } from './keys.ts';
 import { headersOf, infoOf } from './labels.ts';
 import { newRevision } from './objects.ts';
@@ -29,11 +29,10 @@ export interface Sessions {
   all(): AsyncIterable<Session>;
 }
 
-/** Ends uploads that were begun for a key since that time, and that nobody knows of. */
-export async function abortStrays(calls: Calls, place: Place, sinceMs: number): Promise<void> {
-  for (const upload of await calls.listUploads(place.bucket, place.key)) {
-    if (upload.key === place.key && upload.initiatedAtMs >= sinceMs - CLOCK_MS) await calls.abortUpload(upload);
-  }
+/** The store's uploads that were begun for a key since that time. */
+export async function uploadsSince(calls: Calls, { bucket, key }: Place, sinceMs: number): Promise<Upload[]> {
+  const uploads = await calls.listUploads(bucket, key);
+  return uploads.filter((upload) => upload.key === key && upload.initiatedAtMs >= sinceMs - CLOCK_MS);
 }
 
 export function createSessions(ground: SessionGround): Sessions {
@@ -59,7 +58,8 @@ export function createSessions(ground: SessionGround): Sessions {
       lease.check();
       if (isOpening(there.record)) {
         const place = there.record.isStaged ? stagingPlace(keys, id) : keys.object(target);
-        await abortStrays(calls, place, there.head.modifiedAtMs);
+        // Under the lock of the path, the server that died is all that can have begun one.
+        for (const stray of await uploadsSince(calls, place, there.head.modifiedAtMs)) await calls.abortUpload(stray);
       }
       await removeSession(ground, there.record);
     });

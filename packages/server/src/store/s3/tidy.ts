@@ -1,12 +1,13 @@
 import { PROBES } from './abilities.ts';
 import type { Place } from './calls.ts';
-import { COPIES } from './copy-large.ts';
+import { COPIES, type CopyNote } from './copy-large.ts';
 import { type DirectoriesGround, MOVES, resumeMove } from './directory-move.ts';
+import { targetHash } from './keys.ts';
 import { LOCKS } from './locker.ts';
 import { ONCE } from './once.ts';
 import { CHECKPOINTS, hashOfId, type Records, STAGING } from './records.ts';
 import { CLAIMS } from './session.ts';
-import { abortStrays } from './sessions.ts';
+import { uploadsSince } from './sessions.ts';
 
 const MINUTE_MS = 60_000;
 /** Nothing that a request needs is as old as that. */
@@ -43,13 +44,30 @@ export async function tidyStore(ground: TidyGround): Promise<void> {
     }
   }
   for await (const place of older(COPIES, STALE_COPY_MS)) {
-    const note = await calls.read(place);
-    if (note) await abortStrays(calls, JSON.parse(note.text) as Place, note.head.modifiedAtMs);
-    await calls.delete(place);
+    await dropCopy(ground, place);
   }
   for await (const place of older(MOVES, STALE_MOVE_MS)) {
     await resumeMove(ground, place);
   }
   for (const kind of [LOCKS, PROBES]) for await (const place of older(kind, STALE_MS)) await calls.delete(place);
   for await (const place of older(ONCE, STALE_COPY_MS)) await calls.delete(place);
+}
+
+/** Drops what a server that died has left of a copy in parts. */
+async function dropCopy({ calls, keys, objects, records }: TidyGround, place: Place): Promise<void> {
+  const note = await calls.read(place);
+  if (!note) return;
+  const { target, uploadId } = JSON.parse(note.text) as CopyNote;
+  const at = keys.object(target);
+  if (uploadId !== undefined) await calls.abortUpload({ ...at, uploadId });
+  else {
+    // It died before it knew which upload is its own. Under the lock of the path, all others are an unfinished upload's, which
+    // is on record before it is begun.
+    await objects.withLock(target, async () => {
+      const uploads = await uploadsSince(calls, at, note.head.modifiedAtMs);
+      const known = (await records.opened(targetHash(target)))?.record.uploadId;
+      for (const upload of uploads) if (upload.uploadId !== known) await calls.abortUpload(upload);
+    });
+  }
+  await calls.delete(place);
 }
