@@ -20,6 +20,10 @@ interface Operation {
   readonly fields: Record<string, FormValue> | undefined;
   /** Whether the other kind is as good. */
   readonly either?: true;
+  /** Whether more than the path has to be covered. */
+  readonly wide?: true;
+  /** Where it is not {@link PATH}. */
+  readonly path?: string;
 }
 
 /** Every operation, and a download; `fields` as they would succeed or fail for another reason than the signature. */
@@ -31,12 +35,14 @@ const OPERATIONS: Record<string, Operation> = {
   upload_slice: { kind: 'multi', fields: { filesize: 1 } },
   upload: { kind: 'multi', fields: { filecontent: 'x', insertOnly: 0 } },
   create: { kind: 'multi', fields: {} },
-  list: { kind: 'multi', fields: {} },
+  list: { kind: 'multi', fields: {}, path: `${PATH}/` },
+  'list of what begins alike': { kind: 'multi', wide: true, fields: { op: 'list' } },
   stat: { kind: 'multi', fields: {} },
   update: { kind: 'once', fields: { biz_attr: 'x' } },
   'copy, signed for any use': {
     kind: 'multi',
     either: true,
+    wide: true,
     fields: { op: 'copy', dest_fileid: 'b', to_over_write: 1 },
   },
   'copy, signed for one use': {
@@ -47,6 +53,7 @@ const OPERATIONS: Record<string, Operation> = {
   'move, signed for any use': {
     kind: 'multi',
     either: true,
+    wide: true,
     fields: { op: 'move', dest_fileid: 'b', to_over_write: 1 },
   },
   'move, signed for one use': {
@@ -59,15 +66,15 @@ const OPERATIONS: Record<string, Operation> = {
 };
 
 /** What is good for an operation of this kind, with a difference. */
-function signed(kind: Kind, parts: SignParts = {}): string {
-  return kind === 'once' ? signOnce(PATH, parts) : sign(parts);
+function signed(kind: Kind, parts: SignParts = {}, path: string = PATH): string {
+  return kind === 'once' ? signOnce(path, parts) : sign(parts);
 }
 
 /** How an operation is signed, and what comes of it: a code, or `passes` for whatever the signature is not to blame for. */
 const SIGNATURES: [
   name: string,
-  signature: (kind: Kind) => string | undefined,
-  expected: (kind: Kind, either: boolean) => number | 'passes',
+  signature: (kind: Kind, path: string) => string | undefined,
+  expected: (kind: Kind, either: boolean, wide: boolean) => number | 'passes',
 ][] = [
   ['none', () => undefined, () => -48],
   ['nonsense', () => 'nonsense', () => -48],
@@ -94,12 +101,8 @@ const SIGNATURES: [
   ],
   ['another appid', (kind) => signed(kind, { a: '77' }), () => -70],
   ['another bucket', (kind) => signed(kind, { b: 'other' }), () => -61],
-  // One for any use has to cover where a copy goes, too.
-  [
-    'bound to the path',
-    (kind) => signed(kind, { f: ENCODED }),
-    (kind, either) => (either && kind === 'multi' ? -63 : 'passes'),
-  ],
+  // One for any use has to cover where a copy goes, too, and the directory that a list looks through.
+  ['bound to the path', (kind) => signed(kind, { f: ENCODED }), (_kind, _either, wide) => (wide ? -63 : 'passes')],
   [
     'bound to the folder',
     (kind) => signed(kind, { f: `/${ACCOUNT.appId}/demobucket/dir/` }),
@@ -109,6 +112,7 @@ const SIGNATURES: [
   ['bound to a part of the name', (kind) => signed(kind, { f: ENCODED.slice(0, -1) }), () => -63],
   ['bound to another folder', (kind) => signed(kind, { f: `/${ACCOUNT.appId}/demobucket/di` }), () => -63],
   ['bound to the path in another bucket', (kind) => signed(kind, { f: `/${ACCOUNT.appId}/other/${PATH}` }), () => -63],
+  ['bound to the appid', (kind) => signed(kind, { f: `/${ACCOUNT.appId}` }), () => -63],
   ['bound to nothing', (kind) => signed(kind, { f: '' }), (kind) => (kind === 'once' ? -63 : 'passes')],
   [
     'expired',
@@ -125,23 +129,24 @@ const SIGNATURES: [
   ],
   [
     'of the other kind',
-    (kind) => signed(kind === 'once' ? 'multi' : 'once'),
+    (kind, path) => signed(kind === 'once' ? 'multi' : 'once', {}, path),
     (_kind, either) => (either ? 'passes' : -97),
   ],
   [
     'of the other kind, bound to the path',
-    (kind) => (kind === 'once' ? sign({ f: ENCODED }) : signOnce(PATH)),
+    (kind, path) => (kind === 'once' ? sign({ f: ENCODED }) : signOnce(path)),
     (kind, either) => (!either ? -97 : kind === 'multi' ? 'passes' : -63),
   ],
   ['good', (kind) => signed(kind), () => 'passes'],
 ];
 
 /** The columns of the table in docs/authorisation.md: what is asked for, and what the operation is to the table above. */
-const COLUMNS: [name: string, kind: Kind, either: boolean][] = [
-  ['uploads, `create`, `list`, `stat`, downloads', 'multi', false],
-  ['`update`, `delete`', 'once', false],
-  ['`copy`, `move` signed for any use', 'multi', true],
-  ['`copy`, `move` signed for one use', 'once', true],
+const COLUMNS: [name: string, kind: Kind, either: boolean, wide: boolean][] = [
+  ['uploads, `create`, `list` of a directory, `stat`, downloads', 'multi', false, false],
+  ['`list` of what begins alike', 'multi', false, true],
+  ['`update`, `delete`', 'once', false, false],
+  ['`copy`, `move` signed for any use', 'multi', true, true],
+  ['`copy`, `move` signed for one use', 'once', true, false],
 ];
 
 function tableRows(): string[] {
@@ -150,7 +155,7 @@ function tableRows(): string[] {
     row(['Signature', ...COLUMNS.map(([name]) => name)]),
     row(['---', ...COLUMNS.map(() => '---')]),
     ...SIGNATURES.map(([name, , expected]) =>
-      row([name, ...COLUMNS.map(([, kind, either]) => expected(kind, either))]),
+      row([name, ...COLUMNS.map(([, kind, either, wide]) => expected(kind, either, wide))]),
     ),
   ];
 }
@@ -161,8 +166,8 @@ test('docs/authorisation.md has the table of what every signature is good for', 
   expect(document).toContain(tableRows().join('\n'));
 });
 
-function ask(server: TestServer, name: string, signature: string | undefined, path: string = PATH): Promise<Reply> {
-  const { fields } = OPERATIONS[name] as Operation;
+function ask(server: TestServer, name: string, signature: string | undefined): Promise<Reply> {
+  const { fields, path = PATH } = OPERATIONS[name] as Operation;
   const url = server.urlOf(path);
   if (fields) return post(url, { op: name, ...fields }, signature ?? '');
   return send(url, { method: 'GET', headers: signature === undefined ? {} : { Authorization: signature } });
@@ -176,18 +181,18 @@ function outcomeOf(reply: Reply): number | 'passes' {
   return AUTHORISATION_CODES.has(code) ? code : 'passes';
 }
 
-describe.each(Object.entries(OPERATIONS))('%s', (name, { kind, either = false }) => {
+describe.each(Object.entries(OPERATIONS))('%s', (name, { kind, either = false, wide = false, path = PATH }) => {
   test('takes the signatures that cover it, and no others', async () => {
     const server = await startServer({ accounts: [ACCOUNT, SECOND, FOREIGN] });
     await post(server.urlOf(PATH), { op: 'upload', filecontent: 'kept' });
     const outcomes: [string, number | 'passes'][] = [];
     for (const [signedHow, signature] of SIGNATURES) {
-      outcomes.push([signedHow, outcomeOf(await ask(server, name, signature(kind)))]);
+      outcomes.push([signedHow, outcomeOf(await ask(server, name, signature(kind, path)))]);
       // Whatever was refused has changed nothing.
       if (outcomes.at(-1)?.[1] !== 'passes') expect((await server.stored(PATH)).length).toBeGreaterThan(0);
       else await post(server.urlOf(PATH), { op: 'upload', filecontent: 'kept' });
     }
-    expect(outcomes).toEqual(SIGNATURES.map(([signedHow, , expected]) => [signedHow, expected(kind, either)]));
+    expect(outcomes).toEqual(SIGNATURES.map(([signedHow, , expected]) => [signedHow, expected(kind, either, wide)]));
   });
 });
 

@@ -234,6 +234,11 @@ describe('recorded operations on objects and directories', () => {
           const f = '/10055004/demobucket/newdir/ab1';
           await post(test.urlOf('newdir/ab1'), remove, sign({ t: nowSec, e: 0, f }));
         }
+        // This client binds the signature to how the names begin, and here that is for one name.
+        if (name === 'python3-sdk-v4' && request.op === 'list') {
+          expect([path, (await replay(test.origin, request)).json.code]).toEqual(['newdir/ab', -63]);
+          continue;
+        }
         if (request.url.includes('context=ctx')) {
           expect((await replay(test.origin, request)).json.code).toBe(-5999);
           request.url = request.url.replace('context=ctx', 'context=');

@@ -113,7 +113,9 @@ export function createExchange<C, Name extends AnyOperationName = OperationName>
       const { path = target.path } = context;
       const at = url(path);
       const effect = wire.effectOf(operation.op);
-      const claim = { appId, bucket, path, effect, nowSec: serverTime.nowSec(), refused };
+      // What begins alike is in a directory together, and a signature for the path alone would not say the others.
+      const signed = operation.op === 'entries' ? path.slice(0, path.lastIndexOf('/') + 1) : path;
+      const claim = { appId, bucket, path: signed, effect, nowSec: serverTime.nowSec(), refused };
       const encoded = wire.encode(operation, at);
       const request =
         again && spent && spent.value !== refused

@@ -37,11 +37,13 @@ describe('list', () => {
   });
 
   test('of what begins like a path has names from its directory', async () => {
-    const { client, transport } = setUp(() => page(['ab1', 'abd/'], ''));
+    const { client, transport, claims } = setUp(() => page(['ab1', 'abd/'], ''));
     const { entries, context } = await client.listPage('x/ab');
     expect(entries.map(({ path }) => path)).toEqual(['x/ab1', 'x/abd/']);
     expect(context).toBeUndefined();
     expect(new URL(transport.requests[0]?.url ?? '').pathname).toMatch(/demobucket\/x\/ab$/);
+    // The others there are none that a signature for the path alone would say.
+    expect(claims).toMatchObject([{ path: 'x/', effect: 'multi' }]);
   });
 
   test.each([

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { ask, codeOf, type Data, dataOf, type Fields, put } from '../testing/objects.ts';
 import { startServer, type TestServer } from '../testing/server.ts';
-import { ACCOUNT } from '../testing/sign.ts';
+import { ACCOUNT, sign } from '../testing/sign.ts';
 
 describe('list', () => {
   async function listAll(server: TestServer, path: string, fields: Fields): Promise<string[]> {
@@ -87,6 +87,36 @@ describe('list', () => {
       expect(await codeOf(ask(server, path, 'list', fields)), `${path} ${JSON.stringify(fields)}`).toBe(code);
     }
     expect(await dataOf(ask(await startServer(), '', 'list'))).toMatchObject({ infos: [], dircount: 0, filecount: 0 });
+  });
+
+  test('tells of what begins alike only under a signature that covers the directory', async () => {
+    const server = await startServer();
+    for (const path of ['users/7/own', 'users/77/secret', 'users/7-private', 'top']) await put(server, path);
+    const listed = (path: string, f: string) =>
+      ask(server, path, 'list', {}, sign({ f: `/${ACCOUNT.appId}/demobucket${f}` }));
+    for (const [path, f] of [
+      ['users/7', '/users/7'],
+      ['users/7/own', '/users/7/own'],
+      ['users', '/users'],
+      ['users', '/users/'],
+    ] as const) {
+      expect(await codeOf(listed(path, f)), `${path} under ${f}`).toBe(-63);
+    }
+    for (const [path, f, names] of [
+      ['users/7/', '/users/7', ['own']],
+      ['users/7/', '/users/7/', ['own']],
+      ['users/7/o', '/users/7', ['own']],
+      ['users/7', '/users', ['7-private', '7/', '77/']],
+      ['users/7', '/users/', ['7-private', '7/', '77/']],
+      ['t', '', ['top']],
+      ['t', '/', ['top']],
+    ] as const) {
+      const { infos } = await dataOf(listed(path, f));
+      expect(
+        infos.map(({ name }) => name),
+        `${path} under ${f}`,
+      ).toEqual(names);
+    }
   });
 
   test('leaves out what no request could name', async () => {

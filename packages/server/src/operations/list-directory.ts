@@ -2,6 +2,7 @@ import type { Exchange } from '../exchange.ts';
 import type { Form } from '../form/read-form.ts';
 import { ProtocolError } from '../protocol/codes.ts';
 import type { Fields } from '../protocol/fields.ts';
+import { isCovered } from '../signature/signature.ts';
 import { type Entry, keyOf, type ListRequest } from '../store/directory-store.ts';
 import { describeEntry } from './describe.ts';
 import { nothingAt } from './nothing.ts';
@@ -22,12 +23,16 @@ const PATTERNS: ReadonlyMap<string, Entry['kind'] | undefined> = new Map([
  * The `context` says where a page began and ended. From there, order 0 goes on to what comes behind it in the order of names,
  * and order 1 to what comes before it, backwards.
  *
- * @throws ProtocolError -170, -197, -5999
+ * @throws ProtocolError -63 for what begins alike, unless the signature covers the directory it is in; -170, -197, -5999
  */
 export async function listDirectory(exchange: Exchange, { fields }: Form): Promise<object> {
-  const { settings, target, isDirectory } = exchange;
+  const { settings, target, isDirectory, grant } = exchange;
   const cut = isDirectory ? target.path.length : target.path.lastIndexOf('/');
   const directory = { ...target, path: target.path.slice(0, Math.max(0, cut)) };
+  // What only begins like the path that a signature is bound to is another's.
+  if (!isDirectory && !isCovered(grant, { ...target, path: target.path.slice(0, cut + 1) })) {
+    throw new ProtocolError('signatureFileId', 'what begins alike needs a signature for the directory it is in');
+  }
   const request: ListRequest = {
     kind: readPattern(fields.get('pattern')),
     prefix: isDirectory ? '' : target.path.slice(cut + 1),

@@ -92,6 +92,14 @@ describe('allows', () => {
     for (const f of [`${base}/a/b/di`, `${base}/a/b/dir/x`, '/1', 'a/b/dir']) expect(useOf(f, 'write')).toBe(-63);
   });
 
+  test('takes no f for one of the bucket that does not say the bucket', () => {
+    for (const f of ['/', '/10055004', '/10055004/', '/10055004/demo', '10055004/demobucket']) {
+      expect(useOf(f, 'write'), f).toBe(-63);
+    }
+    for (const f of ['/10055004', '/10055004/']) expect(useOf(f, 'read'), f).toBe(-63);
+    expect(useOf('/10055004', 'read', '10055004/x')).toBe(0);
+  });
+
   test('compares decoded paths', () => {
     expect(useOf(`${base}/%e4%B8%AD%20x`, 'write', '中 x')).toBe(0);
     expect(useOf(`${base}/中 x`, 'write', '中 x')).toBe(0);

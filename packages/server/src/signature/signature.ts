@@ -85,7 +85,9 @@ export function allows(grant: Grant, target: Target, use: Use): void {
 
 /** Whether a signature is for the whole bucket, or for a path at or above this one. */
 export function isCovered({ fileId }: Grant, { appId, bucket, path }: Target): boolean {
-  return fileId === undefined || covers(fileId, `/${appId}/${bucket}/${path}`);
+  const whole = `/${appId}/${bucket}`;
+  // One for a download says a path only, and that may look like an appid.
+  return fileId === undefined || (covers(whole, fileId) && covers(fileId, `${whole}/${path}`));
 }
 
 function covers(prefix: string, path: string): boolean {
