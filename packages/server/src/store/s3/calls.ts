@@ -9,6 +9,8 @@ import { childrenOf, escapeXml, textOf, type XmlElement } from './xml.ts';
 const COMPLETE_IDLE_MS = 20 * 60_000;
 const COPY_IDLE_MS = 10 * 60_000;
 const PAGE = 1000;
+/** The store's clock counts in seconds. */
+export const CLOCK_MS = 2000;
 
 /** Where something lies in the store. */
 export interface Place {

@@ -1,19 +1,12 @@
 import { isName } from '../../protocol/path.ts';
-import type {
-  DirectoryInfo,
-  DirectoryLabels,
-  DirectoryStore,
-  Entry,
-  ListPage,
-  ListRequest,
-} from '../directory-store.ts';
+import type { DirectoryInfo, DirectoryStore, Entry, ListPage, ListRequest } from '../directory-store.ts';
 import { keyOf } from '../directory-store.ts';
 import { StoreError, type Target } from '../store.ts';
 import { byBytes, type ObjectPage } from './calls.ts';
-import { type DirectoriesGround, directoryLock, moveDirectory } from './directory-move.ts';
+import { directoryLock, markDirectory } from './directory-marker.ts';
+import { type DirectoriesGround, moveDirectory } from './directory-move.ts';
 import { forEachOf } from './for-each-of.ts';
-import { headersOf, infoOf } from './labels.ts';
-import { newRevision } from './objects.ts';
+import { infoOf } from './labels.ts';
 
 const PAGE = 1000;
 /** Behind all keys that begin like the one in front of it. */
@@ -42,11 +35,6 @@ export function createS3Directories(ground: DirectoriesGround): DirectoryStore {
     }
     const { objects: found, prefixes } = await calls.list(place.bucket, place.key, { max: 1 });
     return found.length + prefixes.length > 0 ? { isCreated: false, modifiedAtMs: 0 } : undefined;
-  }
-
-  async function mark(target: Target, labels: DirectoryLabels, ifNew: boolean): Promise<void> {
-    const headers = headersOf({ ...labels, revision: newRevision(), modifiedAtMs: Date.now() });
-    await calls.put(keys.directory(target), '', { headers, ifNew });
   }
 
   /** The names on a page of the store's, in order. */
@@ -129,22 +117,20 @@ export function createS3Directories(ground: DirectoriesGround): DirectoryStore {
     create: (target, labels) =>
       withLock(target, async () => {
         if ((await stat(target))?.isCreated) throw new StoreError('exists');
-        await mark(target, labels, false);
+        await markDirectory(ground, target, labels, false);
       }),
     describe: (target, attributes) =>
       withLock(target, async () => {
         const known = await stat(target);
-        if (known) await mark(target, { ...known, attributes }, false);
+        if (known) await markDirectory(ground, target, { ...known, attributes }, false);
         return known !== undefined;
       }),
     move: (source, target, signedBy) =>
-      locker.withLocks([directoryLock(source), directoryLock(target)], async (lease) => {
+      moveDirectory(ground, source, target, async () => {
         const known = await stat(source);
-        if (!known) return false;
+        if (!known) return undefined;
         if ((await stat(target)) || (await objects.stat(target))) throw new StoreError('path-conflict');
-        const labels = { attributes: known.attributes, signedBy, origin: { path: source.path, revision: '' } };
-        await moveDirectory(ground, { source, target }, lease, () => mark(target, labels, true));
-        return true;
+        return { attributes: known.attributes, signedBy, origin: { path: source.path, revision: '' } };
       }),
     delete: (target) =>
       withLock(target, async () => {

@@ -111,9 +111,8 @@ describe('while a directory is moved', () => {
   test('others move what is in it, and what is around it', async () => {
     const { mock, open } = await setUp();
     const [mover, other] = [open(), open()];
-    const names = Array.from({ length: 8 }, (_, index) => `${index}`);
-    for (const name of names)
-      for (const path of ['a', 'a/deep']) await put(mover, `${path}/${name}`, Buffer.from(name));
+    const paths = ['a/x', 'a/y', 'a/deep/x', 'a/deep/y'];
+    for (const path of paths) await put(mover, path, Buffer.from(path));
     await mover.directories.create(target('a/deep'), {});
     const moves = [
       ['a', 'b'],
@@ -126,9 +125,128 @@ describe('while a directory is moved', () => {
         (index % 2 ? other : mover).directories.move(target(from), target(to), 'signature'),
       ),
     );
-    // Each is somewhere, and nowhere twice.
-    const all = keysIn(mock, '1/b/').filter((key) => !key.endsWith('/'));
-    const ends = all.map((key) => key.split('/').at(-1));
-    expect(ends.sort()).toEqual([...names, ...names].sort());
+    const contents = [...mock.objects].filter(([key]) => key.startsWith('1/b/')).map(([, { bytes }]) => String(bytes));
+    expect(contents).toEqual(expect.arrayContaining(paths));
+  });
+});
+
+/** Of the server's own, without the locks of the dead and what is known of content. */
+const notesIn = (mock: MockS3) => keysIn(mock, '.cos-slice/').filter((key) => !/\/(locks|known)\//.test(key));
+
+describe('a move of a directory', () => {
+  test('leaves where it was what the store does not take, tells of it, and moves nothing that comes later', async () => {
+    const { mock, open } = await setUp();
+    const store = open();
+    await put(store, 'from/x', Buffer.from('x'));
+    await put(store, 'from/z', Buffer.from('z'));
+    const headers = Object.fromEntries(Array.from({ length: 20 }, (_, i) => [`x-amz-meta-${i}`, 'v'.repeat(85)]));
+    await fetch(`${mock.endpoint}/bucket/1/b/from/y`, { method: 'PUT', body: 'y', headers });
+    await expect(store.directories.move(target('from'), target('to'), 'signature')).rejects.toMatchObject({
+      problem: 'refused',
+      detail: expect.stringMatching(/^1 stay in from\/, such as y: .* exceed 2048 bytes/),
+    });
+    expect(keysIn(mock, '')).toEqual(['1/b/from/y', '1/b/to/', '1/b/to/x', '1/b/to/z']);
+    await put(store, 'from/later', Buffer.from('later'));
+    mock.aheadMs = 3600_000;
+    await open().tidy?.();
+    expect(keysIn(mock, '1/b/from/')).toEqual(['1/b/from/later', '1/b/from/y']);
+  });
+
+  test('that cannot begin moves nothing, and nothing that comes later', async () => {
+    const { mock, open } = await setUp();
+    const store = open();
+    await store.directories.create(target('from'), { attributes: 'x'.repeat(1850) });
+    await put(store, 'from/x', Buffer.from('x'));
+    const moving = store.directories.move(target('from'), target('to'), 'signature'.repeat(10));
+    await expect(moving).rejects.toMatchObject({ problem: 'refused' });
+    mock.aheadMs = 3600_000;
+    await open().tidy?.();
+    expect(keysIn(mock, '')).toEqual(['1/b/from/', '1/b/from/x']);
+  });
+
+  /** Copies all, and removes none of it. */
+  async function failHalfway(mock: MockS3, store: Store): Promise<void> {
+    for (const name of ['x', 'y']) await put(store, `from/${name}`, Buffer.from(name));
+    mock.faults = [{ method: 'DELETE', answer: { status: 204, code: '' } }];
+    const moving = store.directories.move(target('from'), target('to'), 'signature');
+    await expect(moving).rejects.toMatchObject({ problem: 'busy' });
+    mock.faults = [];
+    expect(keysIn(mock, '1/b/')).toEqual(['1/b/from/x', '1/b/from/y', '1/b/to/', '1/b/to/x', '1/b/to/y']);
+    mock.aheadMs = 60_000;
+  }
+
+  test('that has failed is gone on with by whoever asks for it again', async () => {
+    const { mock, open } = await setUp();
+    await failHalfway(mock, open());
+    const other = open();
+    await put(other, 'from/later', Buffer.from('later'));
+    await other.describeObject(target('from/y'), { attributes: 'mine' });
+    expect(await other.directories.move(target('from'), target('to'), 'another')).toBe(true);
+    expect(keysIn(mock, '1/b/')).toEqual(['1/b/to/', '1/b/to/later', '1/b/to/x', '1/b/to/y']);
+    expect(await other.statObject(target('to/y'))).toMatchObject({ attributes: 'mine' });
+    expect(notesIn(mock)).toEqual([]);
+    // Its note is gone: the next one is another.
+    await put(other, 'from/x', Buffer.from('x'));
+    const moving = other.directories.move(target('from'), target('to'), 'another');
+    await expect(moving).rejects.toMatchObject({ problem: 'path-conflict' });
+  });
+
+  test('that has failed is gone on with by a sweep, which leaves what has been stored since', async () => {
+    const { mock, open } = await setUp();
+    await failHalfway(mock, open());
+    const other = open();
+    await put(other, 'from/later', Buffer.from('later'));
+    await put(other, 'from/x', Buffer.from('new'), true);
+    await other.directories.create(target('from'), { attributes: 'mine' });
+    mock.aheadMs = 3600_000;
+    await other.tidy?.();
+    expect(keysIn(mock, '1/b/')).toEqual([
+      '1/b/from/',
+      '1/b/from/later',
+      '1/b/from/x',
+      '1/b/to/',
+      '1/b/to/x',
+      '1/b/to/y',
+    ]);
+    expect([await textAt(other, 'from/x'), await textAt(other, 'to/x')]).toEqual(['new', 'x']);
+    expect(notesIn(mock)).toEqual([]);
+  });
+
+  /** @returns whether it died before it was through */
+  async function dieAt(requests: number, isSwept: boolean): Promise<boolean> {
+    const { mock, open } = await setUp();
+    const [dying, other] = [open('DYING'), open()];
+    await other.directories.create(target('from'), { attributes: 'mine' });
+    await other.directories.create(target('from/empty'), { attributes: 'of empty' });
+    for (const name of ['x', 'deep/y']) await put(other, `from/${name}`, Buffer.from(name), false, 'f'.repeat(40));
+    const died = new Promise<true>((resolve) => {
+      mock.dying = { accessKeyId: 'DYING', requests, onDeath: () => resolve(true) };
+    });
+    const dead = dying.directories.move(target('from'), target('to'), 'signature').catch(() => died);
+    const isDead = await Promise.race([died, dead.then(() => mock.dying !== undefined && mock.dying.requests < 0)]);
+    mock.aheadMs = isSwept ? 11 * 60_000 : 60_000;
+    if (isSwept) await other.tidy?.();
+    // Where it had not begun, or was through.
+    const isLeft = (await other.directories.stat(target('from'))) !== undefined;
+    const isMoved = await other.directories.move(target('from'), target('to'), 'another');
+    expect(isMoved || !isLeft, `after ${requests} requests`).toBe(true);
+    expect(keysIn(mock, '1/b/')).toEqual(['1/b/to/', '1/b/to/deep/y', '1/b/to/empty/', '1/b/to/x']);
+    expect(await other.directories.stat(target('to'))).toMatchObject({ attributes: 'mine' });
+    expect(await other.directories.stat(target('to/empty'))).toMatchObject({ attributes: 'of empty' });
+    expect(notesIn(mock)).toEqual([]);
+    return isDead;
+  }
+
+  test.each([
+    ['is asked for it again', false],
+    ['sweeps', true],
+  ])('whose server dies at any of its requests is brought to its end by another that %s', async (_, isSwept) => {
+    let requests = 0;
+    let isOver = false;
+    const next = async (): Promise<void> => {
+      while (!isOver) if (!(await dieAt(requests++, isSwept))) isOver = true;
+    };
+    await Promise.all([1, 2, 3, 4].map(next));
+    expect(requests).toBeGreaterThan(30);
   });
 });

@@ -1,12 +1,13 @@
-import { randomUUID } from 'node:crypto';
+import type { DirectoryLabels } from '../directory-store.ts';
 import { StoreError, type Target } from '../store.ts';
-import type { Calls, ListedObject, Place } from './calls.ts';
+import { type Calls, CLOCK_MS, type ListedObject, type Place } from './calls.ts';
+import { directoryLock, markDirectory } from './directory-marker.ts';
 import { forEachOf } from './for-each-of.ts';
 import { type Keys, targetHash } from './keys.ts';
 import { infoOf } from './labels.ts';
 import type { Lease, S3Locker } from './locker.ts';
 import type { Objects } from './objects.ts';
-import { S3Error } from './s3-error.ts';
+import { isConditionFailed, S3Error } from './s3-error.ts';
 
 export interface DirectoriesGround {
   readonly calls: Calls;
@@ -18,48 +19,77 @@ export interface DirectoriesGround {
 /** Begins the names of notes of moves under way. */
 export const MOVES = 'moves/';
 
-export interface Move {
+/** What is noted of a move. */
+interface Move {
   readonly source: Target;
   readonly target: Target;
+  /** Of the new directory. */
+  readonly labels: DirectoryLabels;
 }
 
 /**
- * The lock of a directory as a whole. A move holds two of them while it takes those of the objects and markers inside, one pair
- * after another: whoever holds one of the latter never waits for one of the former.
- */
-export const directoryLock = (target: Target): string => `directory-${targetHash(target)}`;
-
-/**
- * Moves what is in a directory, object by object, since an object store has no other way. A note of it is kept meanwhile: what
- * a dead server leaves half done is brought to its end by another.
+ * Moves what is in a directory, object by object, since an object store has no other way. A note of it is kept meanwhile: whoever
+ * asks again for a move that has failed, or whose server has died, goes on with it, and so does a sweep.
  *
- * @param lease of both directories
- * @param begin makes the new directory
+ * @param begin what is said of the new directory, once it is certain that there may be one. Undefined when nothing is to be moved
+ * @throws StoreError `path-conflict`, `refused` when some of it stays for good; nobody goes on with it then
  */
-export async function moveDirectory(
+export function moveDirectory(
   ground: DirectoriesGround,
+  source: Target,
+  target: Target,
+  begin: () => Promise<DirectoryLabels | undefined>,
+): Promise<boolean> {
+  const { calls, keys, locker } = ground;
+  return locker.withLocks([directoryLock(source), directoryLock(target)], async (lease) => {
+    const place = keys.own(MOVES + targetHash(source) + targetHash(target));
+    const note = await calls.read(place);
+    if (note) {
+      await finishMove(ground, place, JSON.parse(note.text) as Move, lease);
+      return true;
+    }
+    const labels = await begin();
+    if (!labels) return false;
+    const move: Move = { source, target, labels };
+    await calls.put(place, JSON.stringify(move));
+    await finishMove(ground, place, move, lease);
+    return true;
+  });
+}
+
+/** Goes on with a move that nobody has asked for again. What has been put in the old directory since stays. */
+export async function resumeMove(ground: DirectoriesGround, place: Place): Promise<void> {
+  const { calls, locker } = ground;
+  const noted = await calls.read(place);
+  if (!noted) return;
+  const { source, target } = JSON.parse(noted.text) as Move;
+  await locker.withLocks([directoryLock(source), directoryLock(target)], async (lease) => {
+    // Whoever held the locks may have come to its end.
+    const note = await calls.read(place);
+    if (!note) return;
+    await finishMove(ground, place, JSON.parse(note.text) as Move, lease, note.head.modifiedAtMs + CLOCK_MS);
+  });
+}
+
+/** @param untilMs nothing is moved that is younger, by the store's clock. Default: all that is there */
+async function finishMove(
+  ground: DirectoriesGround,
+  note: Place,
   move: Move,
   lease: Lease,
-  begin: () => Promise<void>,
+  untilMs: number = Number.POSITIVE_INFINITY,
 ): Promise<void> {
-  const note = ground.keys.own(MOVES + randomUUID());
-  await ground.calls.put(note, JSON.stringify(move));
-  await begin();
-  await moveContents(ground, move, lease);
-  await ground.calls.delete(note);
-}
-
-/** The same for what a dead server has left of a move. */
-export async function resumeMove(ground: DirectoriesGround, note: Place): Promise<void> {
-  const noted = await ground.calls.read(note);
-  if (!noted) return;
-  const move = JSON.parse(noted.text) as Move;
-  await ground.locker.withLocks([directoryLock(move.source), directoryLock(move.target)], async (lease) => {
-    // Whoever held the locks has come to its end, perhaps.
-    if (!(await ground.calls.head(note))) return;
-    await moveContents(ground, move, lease);
-    await ground.calls.delete(note);
-  });
+  const { calls } = ground;
+  try {
+    await markDirectory(ground, move.target, move.labels, true).catch((error) => {
+      if (!isConditionFailed(error)) throw error;
+    });
+    await moveContents(ground, move, lease, untilMs);
+  } catch (error) {
+    if (isFinal(error)) await calls.delete(note).catch(() => {});
+    throw error;
+  }
+  await calls.delete(note).catch(() => {});
 }
 
 /** Whether another try would end in the same way. */
@@ -74,7 +104,12 @@ interface Kept {
 }
 
 /** Moves what is left. May be done again at any time. */
-async function moveContents(ground: DirectoriesGround, { source, target }: Move, lease: Lease): Promise<void> {
+async function moveContents(
+  ground: DirectoriesGround,
+  { source, target }: Move,
+  lease: Lease,
+  untilMs: number,
+): Promise<void> {
   const { calls, keys } = ground;
   const from = keys.directory(source);
   const inside = (directory: Target, name: string): Target => ({ ...directory, path: `${directory.path}/${name}` });
@@ -88,7 +123,7 @@ async function moveContents(ground: DirectoriesGround, { source, target }: Move,
   /** One that cannot be moved does not keep the others. */
   const moveOne = async ({ key }: ListedObject): Promise<void> => {
     const name = key.slice(from.key.length);
-    await moveEntry(ground, inside(source, name), inside(target, name)).catch((error) => {
+    await moveEntry(ground, inside(source, name), inside(target, name), untilMs).catch((error) => {
       if (!isFinal(error)) failure ??= error;
       else if (keptCount++ === 0) kept = { name, error };
     });
@@ -96,9 +131,10 @@ async function moveContents(ground: DirectoriesGround, { source, target }: Move,
 
   for (let marker: string | undefined; ; ) {
     const page = await calls.list(from.bucket, from.key, marker === undefined ? {} : { marker });
-    isMarked ||= page.objects.some(({ key }) => key === from.key);
+    const old = page.objects.filter(({ modifiedAtMs }) => modifiedAtMs <= untilMs);
+    isMarked ||= old.some(({ key }) => key === from.key);
     await forEachOf(
-      page.objects.filter(({ key }) => key !== from.key),
+      old.filter(({ key }) => key !== from.key),
       moveOne,
     );
     marker = page.nextMarker;
@@ -111,11 +147,16 @@ async function moveContents(ground: DirectoriesGround, { source, target }: Move,
 }
 
 /** Moves an object or a marker, unless it has gone, or come to the new path already. */
-async function moveEntry({ calls, keys, objects }: DirectoriesGround, source: Target, target: Target): Promise<void> {
+async function moveEntry(
+  { calls, keys, objects }: DirectoriesGround,
+  source: Target,
+  target: Target,
+  untilMs: number,
+): Promise<void> {
   await objects.withBoth(source, target, async (lease) => {
     const at = keys.object(source);
     const [head, there] = await Promise.all([calls.head(at), calls.head(keys.object(target))]);
-    if (!head) return;
+    if (!head || head.modifiedAtMs > untilMs) return;
     const info = infoOf(head);
     if (there && infoOf(there).revision !== info.revision) {
       throw new StoreError('path-conflict', { detail: 'something else is at its new path' });

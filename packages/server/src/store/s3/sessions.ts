@@ -1,5 +1,5 @@
 import { type Checkpoints, type Session, type SessionInit, StoreError, type Target } from '../store.ts';
-import type { Calls, Place, Upload } from './calls.ts';
+import { type Calls, CLOCK_MS, type Place, type Upload } from './calls.ts';
 import { targetHash } from './keys.ts';
 import { headersOf, infoOf } from './labels.ts';
 import { newRevision } from './objects.ts';
@@ -19,8 +19,6 @@ import { type FixedFacts, openS3Session, removeSession, type SessionGround } fro
 const MAX_REMEMBERED = 1000;
 /** Of checkpoints. */
 const MAX_REMEMBERED_BYTES = 64 * 1024 * 1024;
-/** The store's clock counts in seconds. */
-const CLOCK_MS = 2000;
 
 export interface Sessions {
   create(init: SessionInit, checkpoints?: Checkpoints): Promise<{ created: boolean; session: Session }>;
