@@ -213,7 +213,7 @@ export async function startMockS3(): Promise<MockS3> {
     const page = sorted.slice(0, Math.min(Number(query.get('max-keys') ?? 1000), fault.pageSize ?? 1000));
     const list = page.map(([key, entry]) =>
       entry
-        ? `<Contents><Key>${encodeURIComponent(key)}</Key><LastModified>${iso(entry.atMs)}</LastModified></Contents>`
+        ? `<Contents><Key>${encodeURIComponent(key)}</Key><LastModified>${iso(entry.atMs)}</LastModified><ETag>&quot;${entry.etag}&quot;</ETag><Size>${entry.bytes.length}</Size></Contents>`
         : `<CommonPrefixes><Prefix>${encodeURIComponent(key)}</Prefix></CommonPrefixes>`,
     );
     const isTruncated = page.length < sorted.length;

@@ -42,6 +42,9 @@ export interface Head {
 
 export interface ListedObject {
   readonly key: string;
+  readonly sizeBytes: number;
+  /** Without its quotes. */
+  readonly etag: string;
   readonly modifiedAtMs: number;
 }
 
@@ -158,6 +161,8 @@ export function createCalls(client: S3Client): Calls {
       });
       const objects = childrenOf(reply.xml, 'Contents').map((entry) => ({
         key: decode(textOf(entry, 'Key')),
+        sizeBytes: Number(textOf(entry, 'Size')) || 0,
+        etag: tagOf(textOf(entry, 'ETag')),
         modifiedAtMs: timeOf(textOf(entry, 'LastModified')),
       }));
       const prefixes = childrenOf(reply.xml, 'CommonPrefixes').map((entry) => decode(textOf(entry, 'Prefix')));

@@ -2,20 +2,21 @@ import { isName } from '../../protocol/path.ts';
 import type { DirectoryInfo, DirectoryStore, Entry, ListPage, ListRequest } from '../directory-store.ts';
 import { keyOf } from '../directory-store.ts';
 import { StoreError, type Target } from '../store.ts';
-import { byBytes, type ObjectPage } from './calls.ts';
+import { byBytes, type ListedObject, type ObjectPage } from './calls.ts';
 import { directoryLock, markDirectory } from './directory-marker.ts';
 import { type DirectoriesGround, moveDirectory } from './directory-move.ts';
 import { forEachOf } from './for-each-of.ts';
 import { infoOf } from './labels.ts';
+import { S3Error } from './s3-error.ts';
 
 const PAGE = 1000;
 /** Behind all keys that begin like the one in front of it. */
 const LAST = '\u{10ffff}';
 
-interface Name {
-  readonly kind: Entry['kind'];
-  readonly name: string;
-}
+/** A name on a page of the store's; of an object, with what the page says of it. */
+type Name =
+  | { readonly kind: 'object'; readonly name: string; readonly listed: ListedObject }
+  | { readonly kind: 'directory'; readonly name: string };
 
 /** An empty object whose key ends in a slash for each directory that somebody has created; others are what keys have in common. */
 export function createS3Directories(ground: DirectoriesGround): DirectoryStore {
@@ -40,7 +41,7 @@ export function createS3Directories(ground: DirectoriesGround): DirectoryStore {
   /** The names on a page of the store's, in order. */
   function namesOn({ objects: found, prefixes }: ObjectPage, bucket: string, inside: string): Name[] {
     const names: Name[] = [
-      ...found.map(({ key }) => ({ kind: 'object' as const, name: key.slice(inside.length) })),
+      ...found.map((listed) => ({ kind: 'object' as const, name: listed.key.slice(inside.length), listed })),
       ...prefixes.map((prefix) => ({ kind: 'directory' as const, name: prefix.slice(inside.length, -1) })),
     ];
     return names
@@ -48,14 +49,17 @@ export function createS3Directories(ground: DirectoriesGround): DirectoryStore {
       .sort((one, other) => byBytes(keyOf(one), keyOf(other)));
   }
 
-  async function describe(directory: Target, { kind, name }: Name): Promise<Entry | undefined> {
+  /** What the store does not let us look at, such as what another tool has encrypted, is shown as far as the page tells of it. */
+  async function describe(directory: Target, entry: Name): Promise<Entry | undefined> {
+    const { name } = entry;
     const target = { ...directory, path: directory.path === '' ? name : `${directory.path}/${name}` };
-    if (kind === 'object') {
-      const info = await objects.stat(target);
-      return info && { kind, name, info };
+    if (entry.kind === 'directory') {
+      const info = await stat(target).catch(unlessRefused({ isCreated: false, modifiedAtMs: 0 }));
+      return info && { kind: 'directory', name, info };
     }
-    const info = await stat(target);
-    return info && { kind, name, info };
+    const { sizeBytes, modifiedAtMs, etag } = entry.listed;
+    const info = await objects.stat(target).catch(unlessRefused({ sizeBytes, modifiedAtMs, revision: etag }));
+    return info && { kind: 'object', name, info };
   }
 
   /** The names that are asked for, one more than fit on the page, and how many there are where one look at the store tells. */
@@ -143,3 +147,11 @@ export function createS3Directories(ground: DirectoriesGround): DirectoryStore {
       }),
   };
 }
+
+/** What is known instead of what the store refuses to tell. */
+const unlessRefused =
+  <T>(known: T) =>
+  (error: unknown): T => {
+    if (!(error instanceof S3Error) || error.isPassing) throw error;
+    return known;
+  };

@@ -19,12 +19,17 @@ export interface TidyGround extends DirectoriesGround {
   readonly records: Records;
 }
 
+interface NamedPlace extends Place {
+  /** What comes behind that of its kind. */
+  readonly name: string;
+}
+
 /** Clears away what servers have left that died in the middle of something, or brings it to its end. */
 export async function tidyStore(ground: TidyGround): Promise<void> {
   const { calls, keys } = ground;
 
   /** Everything below a name of the server's own that is older than that, by the store's clock. */
-  async function* older(name: string, ageMs: number): AsyncIterable<Place & { readonly name: string }> {
+  async function* older(name: string, ageMs: number): AsyncIterable<NamedPlace> {
     const { bucket, key: prefix } = keys.own(name);
     for (let marker: string | undefined; ; ) {
       const page = await calls.list(bucket, prefix, marker === undefined ? {} : { marker });
@@ -36,21 +41,27 @@ export async function tidyStore(ground: TidyGround): Promise<void> {
     }
   }
 
-  for (const kind of [CLAIMS, CHECKPOINTS, STAGING]) {
-    for await (const place of older(kind, STALE_MS)) {
-      const id = place.name.split('/')[0] as string;
-      const isNeeded = (await ground.records.read(hashOfId(id) ?? ''))?.record.id === id;
-      if (!isNeeded) await calls.delete(place);
-    }
+  /** What cannot be cleared away, or brought to its end, does not keep the rest: it comes again with the next sweep. */
+  async function clear(kind: string, ageMs: number, clearOne: (place: NamedPlace) => Promise<void>): Promise<void> {
+    const clearAll = async () => {
+      for await (const place of older(kind, ageMs)) await clearOne(place).catch(() => {});
+    };
+    await clearAll().catch(() => {});
   }
-  for await (const place of older(COPIES, STALE_COPY_MS)) {
-    await dropCopy(ground, place);
+
+  async function clearOfSession(place: NamedPlace): Promise<void> {
+    const id = place.name.split('/')[0] as string;
+    const isNeeded = (await ground.records.read(hashOfId(id) ?? ''))?.record.id === id;
+    if (!isNeeded) await calls.delete(place);
   }
-  for await (const place of older(MOVES, STALE_MOVE_MS)) {
-    await resumeMove(ground, place);
-  }
-  for (const kind of [LOCKS, PROBES]) for await (const place of older(kind, STALE_MS)) await calls.delete(place);
-  for await (const place of older(ONCE, STALE_COPY_MS)) await calls.delete(place);
+
+  for (const kind of [CLAIMS, CHECKPOINTS, STAGING]) await clear(kind, STALE_MS, clearOfSession);
+  await clear(COPIES, STALE_COPY_MS, (place) => dropCopy(ground, place));
+  await clear(MOVES, STALE_MOVE_MS, (place) => resumeMove(ground, place));
+  // What has been in the way of it for so long stays.
+  await clear(MOVES, STALE_COPY_MS, calls.delete);
+  for (const kind of [LOCKS, PROBES]) await clear(kind, STALE_MS, calls.delete);
+  await clear(ONCE, STALE_COPY_MS, calls.delete);
 }
 
 /** Drops what a server that died has left of a copy in parts. */
