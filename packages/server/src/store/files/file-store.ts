@@ -12,6 +12,7 @@ import { hasCode, ifPresent } from './fs-errors.ts';
 import { createKnownCopies, type KnownCopies } from './known-copies.ts';
 import { createLabels } from './labels.ts';
 import { createLayout, type Layout, targetHash } from './layout.ts';
+import { createMoves } from './moves.ts';
 import { createObjects, type Ground, type Objects } from './objects.ts';
 import { createReach } from './reach.ts';
 import { type FileSession, openFileSession, type SessionHost } from './session.ts';
@@ -56,6 +57,7 @@ export function fileStore(dir: string, options: FileStoreOptions = {}): Store {
   const space = createSpace(options.minFreeBytes);
   const locker = createLocker();
   const { withLock } = locker;
+  const moves = createMoves();
   const checker = createChecker();
   const newHolder = createHolderNames();
   const loaded = new Map<string, Promise<FileSession | undefined>>();
@@ -69,8 +71,12 @@ export function fileStore(dir: string, options: FileStoreOptions = {}): Store {
       throw error;
     }));
 
-  const withBoth = <T>(one: Target, other: Target, task: () => Promise<T>): Promise<T> =>
-    lockAll(locker, [targetHash(one), targetHash(other)], task);
+  const lockPaths = <T>(targets: readonly Target[], task: () => Promise<T>): Promise<T> =>
+    lockAll(locker, targets.map(targetHash), task);
+
+  /** Runs a change of what is at these paths. */
+  const changeAt = <T>(targets: readonly Target[], task: () => Promise<T>): Promise<T> =>
+    lockPaths(targets, () => moves.change(targets, task));
 
   const newSpool = async (): Promise<FileSpool> => createFileSpool((await ready()).layout.newSpoolPath());
 
@@ -120,6 +126,7 @@ export function fileStore(dir: string, options: FileStoreOptions = {}): Store {
       newSpoolPath: layout.newSpoolPath,
       place: (dataPath, labels, overwrite) => objects.place(dataPath, meta.target, labels, overwrite),
       lock: (task) => withLock(hash, task),
+      lockObject: (task) => changeAt([meta.target], task),
     };
     return openFileSession(dir, meta, host).catch((error) => {
       if (error instanceof StoreError && error.problem === 'gone') return undefined;
@@ -219,12 +226,13 @@ export function fileStore(dir: string, options: FileStoreOptions = {}): Store {
     async putObject(target, spool, labels, overwrite) {
       const { objects, smallFiles } = await ready();
       const { room, sizeBytes, handOver } = spool as ObjectSpool;
-      const hash = targetHash(target);
       try {
         const placed =
-          room && (await withLock(hash, async () => smallFiles?.place(room, sizeBytes, target, labels, overwrite)));
+          room && (await changeAt([target], async () => smallFiles?.place(room, sizeBytes, target, labels, overwrite)));
         if (placed) return placed;
-        return await handOver(fsync, (path) => withLock(hash, () => objects.place(path, target, labels, overwrite)));
+        return await handOver(fsync, (path) =>
+          changeAt([target], () => objects.place(path, target, labels, overwrite)),
+        );
       } finally {
         await spool.abort();
       }
@@ -237,7 +245,7 @@ export function fileStore(dir: string, options: FileStoreOptions = {}): Store {
       if (!info || !mayRead(source, info)) return undefined;
       const copy = await copies.of(target, { source, sha, sizeBytes });
       if (!copy) return undefined;
-      return withLock(targetHash(target), async () => {
+      return changeAt([target], async () => {
         const path = copy.take();
         if (path !== undefined) {
           const placed = objects.place(path, target, { ...labels, sha }, overwrite);
@@ -263,11 +271,11 @@ export function fileStore(dir: string, options: FileStoreOptions = {}): Store {
     },
     async deleteObject(target) {
       const { objects } = await ready();
-      return withLock(targetHash(target), () => objects.delete(target));
+      return changeAt([target], () => objects.delete(target));
     },
     async describeObject(target, change) {
       const { objects } = await ready();
-      return withLock(targetHash(target), () => objects.describe(target, change));
+      return changeAt([target], () => objects.describe(target, change));
     },
     async copyObject(source, target, signedBy, overwrite) {
       const { objects, copies } = await ready();
@@ -275,7 +283,7 @@ export function fileStore(dir: string, options: FileStoreOptions = {}): Store {
       if (!inherited) return undefined;
       await objects.checkVacant(target, overwrite);
       const copy = await copies.of(target, inherited.content);
-      return withLock(targetHash(target), async () => {
+      return changeAt([target], async () => {
         const path = copy?.take();
         // Somebody has changed the source meanwhile, or was faster.
         if (path === undefined) throw new StoreError('busy');
@@ -284,26 +292,27 @@ export function fileStore(dir: string, options: FileStoreOptions = {}): Store {
     },
     async moveObject(source, target, signedBy, overwrite) {
       const { objects } = await ready();
-      return withBoth(source, target, () => objects.move(source, target, signedBy, overwrite));
+      return changeAt([source, target], () => objects.move(source, target, signedBy, overwrite));
     },
     directories: {
       list: async (target, request) => (await ready()).folders.list(target, request),
       stat: async (target) => (await ready()).folders.stat(target),
       async create(target, labels) {
         const { folders } = await ready();
-        await withLock(targetHash(target), () => folders.create(target, labels));
+        await changeAt([target], () => folders.create(target, labels));
       },
       async describe(target, attributes) {
         const { folders } = await ready();
-        return withLock(targetHash(target), () => folders.describe(target, attributes));
+        return changeAt([target], () => folders.describe(target, attributes));
       },
       async move(source, target, signedBy) {
         const { folders } = await ready();
-        return withBoth(source, target, () => folders.move(source, target, signedBy));
+        const both = [source, target];
+        return lockPaths(both, () => moves.move(both, () => folders.move(source, target, signedBy)));
       },
       async delete(target) {
         const { folders } = await ready();
-        return withLock(targetHash(target), () => folders.delete(target));
+        return changeAt([target], () => folders.delete(target));
       },
     },
     async tidy() {

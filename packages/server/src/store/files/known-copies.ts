@@ -1,11 +1,10 @@
 import { rm } from 'node:fs/promises';
-import { StoreError, type Target } from '../store.ts';
+import type { Target } from '../store.ts';
 import { targetHash } from './layout.ts';
+import { PATIENCE_MS, within } from './patience.ts';
 
 /** How many are copied at a time. They share a thread: this bounds open files and buffers. */
 const MAX_RUNNING = 16;
-/** Longer than that no client has to wait for an answer. */
-const PATIENCE_MS = 25_000;
 /** A copy that nobody comes back for is dropped after this long. */
 const KEEP_MS = 5 * 60_000;
 
@@ -82,7 +81,9 @@ export function createKnownCopies(
       const known = jobs.get(key);
       if (known) known.waiting++;
       const job = known ?? start(key, content);
-      const path = await within(job.made, patienceMs).finally(() => job.waiting--);
+      const path = await within(job.made, patienceMs, 'the content is being copied: ask again').finally(
+        () => job.waiting--,
+      );
       if (path === undefined) return undefined;
       return {
         take() {
@@ -102,16 +103,6 @@ export function createKnownCopies(
       }
     },
   };
-}
-
-/** @throws StoreError `busy` when it takes longer */
-async function within<T>(pending: Promise<T>, patienceMs: number): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const tooLong = new Promise<never>((_, reject) => {
-    const busy = () => reject(new StoreError('busy', { detail: 'the content is being copied: ask again' }));
-    timer = setTimeout(busy, patienceMs);
-  });
-  return Promise.race([pending, tooLong]).finally(() => clearTimeout(timer));
 }
 
 /** Runs so many tasks at a time, in the order they come. */

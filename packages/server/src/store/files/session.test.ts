@@ -34,6 +34,7 @@ async function setUp(place: SessionHost['place'], trash?: string) {
     newSpoolPath: () => (++names > 1 && trash !== undefined ? trash : join(dir, `../spool-${names}`)),
     place,
     lock: (task) => task(),
+    lockObject: (task) => task(),
   });
   const hasEnded = () =>
     session.snapshot().then(

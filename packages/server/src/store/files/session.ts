@@ -25,6 +25,8 @@ export interface SessionHost extends FilesHost {
   /** Puts the finished data file at the target. */
   place(dataPath: string, labels: ObjectLabels, overwrite: boolean): Promise<ObjectInfo>;
   lock<T>(task: () => Promise<T>): Promise<T>;
+  /** The same, for a change of the object at the target. */
+  lockObject<T>(task: () => Promise<T>): Promise<T>;
 }
 
 export interface FileSession extends Session {
@@ -198,7 +200,7 @@ export async function openFileSession(dir: string, meta: SessionMeta, host: Sess
     complete: (expected) =>
       use(async (files) => {
         await checkWhole(files, expected.sha);
-        return host.lock(() => place(files, expected.sha));
+        return host.lockObject(() => place(files, expected.sha));
       }),
     setTerms: ({ overwrite, attributes }) =>
       host.lock(async () => {
