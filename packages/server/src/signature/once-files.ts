@@ -1,6 +1,7 @@
 import { type FileHandle, mkdir, open, readdir, rm, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { hasCode } from '../store/files/fs-errors.ts';
+import { syncDirectories } from '../store/files/sync.ts';
 import { createOnceRegister, type OnceRegister } from './once.ts';
 
 /** Signatures are forgotten this often, and not at each use. */
@@ -9,10 +10,13 @@ const TIDY_EVERY_SEC = 600;
 /**
  * Keeps an empty file for each used signature: that outlasts a restart, and servers on one folder share it. The folder is made
  * when it is needed. While the disk is full, signatures are remembered in memory, so that deleting goes on.
+ *
+ * @param fsync what was used is on the disk before anybody acts upon it. Default false
  */
-export function fileOnceRegister(place: () => Promise<string>): OnceRegister {
+export function fileOnceRegister(place: () => Promise<string>, fsync = false): OnceRegister {
   const inMemory = createOnceRegister();
   let tidyAtSec = 0;
+  let isPlaceForced = !fsync;
 
   async function tidy(dir: string, nowSec: number, keptSec: number): Promise<void> {
     for (const id of await readdir(dir)) {
@@ -32,7 +36,12 @@ export function fileOnceRegister(place: () => Promise<string>): OnceRegister {
       throw error;
     }
     // The time of the server's own clock, which the next ones will be compared with.
-    await file.utimes(nowSec, nowSec).finally(() => file.close());
+    try {
+      await file.utimes(nowSec, nowSec);
+      if (fsync) await file.sync();
+    } finally {
+      await file.close();
+    }
     return true;
   }
 
@@ -45,8 +54,11 @@ export function fileOnceRegister(place: () => Promise<string>): OnceRegister {
         await tidy(dir, nowSec, forgetAtSec - nowSec).catch(() => {});
       }
       try {
-        await mkdir(dir, { recursive: true });
+        if ((await mkdir(dir, { recursive: true })) !== undefined) isPlaceForced = !fsync;
         if (!(await isFirst(join(dir, id), nowSec))) return false;
+        if (fsync) await syncDirectories(dir);
+        if (!isPlaceForced) await syncDirectories(dirname(dir));
+        isPlaceForced = true;
       } catch (error) {
         if (!hasCode(error, 'ENOSPC', 'EDQUOT')) throw error;
       }

@@ -1,7 +1,7 @@
 import { mkdir, rmdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { hasCode } from './fs-errors.ts';
-import { syncDirectories } from './sync.ts';
+import { syncDirectories, syncLowest } from './sync.ts';
 
 const ATTEMPTS = 5;
 const MAX_REMEMBERED = 10_000;
@@ -59,7 +59,7 @@ export function createDirectories(
     async prune(dir, top) {
       const removed = await removeEmpty(wayTo(dir, top).slice(0, -1), isKept);
       const topmost = removed.at(-1);
-      if (fsync) await syncDirectories(topmost === undefined ? dir : dirname(topmost));
+      if (fsync) await syncLowest(topmost === undefined ? dir : dirname(topmost));
     },
   };
 }

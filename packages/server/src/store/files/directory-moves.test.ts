@@ -1,3 +1,4 @@
+import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { watchDisk } from '../../testing/disk.ts';
@@ -86,6 +87,21 @@ describe('while a directory is moved', () => {
     expect(moved ?? left).toMatchObject({ isCreated: true, attributes: 'made' });
   });
 });
+
+test.runIf(process.platform === 'linux')(
+  'a directory is moved whatever another tool has put in it, under whatever name',
+  async () => {
+    const { root, store } = await setUp();
+    const odd = Buffer.concat([Buffer.from(`${root}/1/b/from/`), Buffer.from([0xe9])]);
+    await mkdir(odd);
+    await writeFile(Buffer.concat([odd, Buffer.from('/file')]), 'x');
+    await writeFile(`${root}/1/b/from/a\nb`, 'x');
+    expect(await store.directories.move(at('from'), at('to'), 'me')).toBe(true);
+    expect(await store.statObject(at('to/x'))).toMatchObject({ attributes: 'old', authority: 'eWRPrivate' });
+    expect(await readdir(`${root}/1/b`)).toEqual(['to']);
+    expect(await readdir(`${root}/1/b/to`)).toHaveLength(3);
+  },
+);
 
 describe('moves and changes', () => {
   /** Says when each has begun, and ends each when it is told to. */

@@ -96,6 +96,63 @@ describe('with fsync, nothing that was acknowledged can be taken back by a power
     }
   });
 
+  test('objects and directories that are deleted or moved side by side in one folder', async () => {
+    const { store, atRisk } = await setUp();
+    const both = ['dir/x', 'dir/y'] as const;
+    for (let round = 0; round < 10; round++) {
+      for (const path of both) await put(store, path);
+      const moves = both.map((path) => store.moveObject(at(path), at(`there/${path}`), 'me', false));
+      expect(await Promise.all(moves)).toMatchObject([KNOWN, KNOWN]);
+      expect(atRisk()).toEqual([]);
+      const deletes = both.map((path) => store.deleteObject(at(`there/${path}`)));
+      expect(await Promise.all(deletes)).toEqual([true, true]);
+      expect(atRisk()).toEqual([]);
+      for (const path of both) await store.directories.create(at(path), {});
+      expect(await Promise.all(both.map((path) => store.directories.delete(at(path))))).toEqual([true, true]);
+      expect(atRisk()).toEqual([]);
+    }
+  });
+
+  test('a directory that is moved, also on a file system without hard links', async () => {
+    for (const canLink of [true, false]) {
+      const { root, store, disk, atRisk } = await setUp();
+      await put(store, 'dir/deep/x');
+      await store.directories.create(at('dir/made'), { attributes: 'y' });
+      const riskAt = new Map<string, string[]>();
+      disk.before = (call) => {
+        if (call.name === 'link' && !canLink) throw diskError('EPERM', call);
+        if (call.path === join(root, '1/b/dir')) riskAt.set('move', atRisk());
+        const isForgotten = riskAt.has('move') && call.name === 'rm' && call.path.includes('/objects/');
+        if (isForgotten && !riskAt.has('forget')) riskAt.set('forget', atRisk());
+      };
+      expect(await store.directories.move(at('dir'), at('there'), 'me')).toBe(true);
+      expect(atRisk()).toEqual([]);
+      // At no moment is it where nothing is known of it, with the power gone.
+      expect(riskAt.get('move')?.filter((path) => path.startsWith('.cos-slice/'))).toEqual([]);
+      expect(riskAt.get('forget')?.filter((path) => path.startsWith('1'))).toEqual([]);
+      await disk.stop();
+    }
+  });
+
+  test('what is known of an object, as long as a power failure may bring it back', async () => {
+    const { store, disk, atRisk } = await setUp();
+    await put(store, 'dir/x');
+    let atForgetting: string[] | undefined;
+    disk.before = (call) => {
+      if (call.name === 'rm' && call.path.includes('/objects/')) atForgetting ??= atRisk();
+    };
+    await store.deleteObject(at('dir/x'));
+    expect(atForgetting?.filter((path) => path.startsWith('1'))).toEqual([]);
+  });
+
+  test('the use of a one-time signature', async () => {
+    const { store, atRisk } = await setUp();
+    for (const id of ['aa', 'bb']) {
+      expect(await store.onceRegister?.use(id, 1000, 2000)).toBe(true);
+      expect(atRisk()).toEqual([]);
+    }
+  });
+
   test('a session that is dropped', async () => {
     const { store, atRisk } = await setUp();
     const { session } = await store.createSession(init('a'));

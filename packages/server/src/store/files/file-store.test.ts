@@ -78,6 +78,27 @@ test('opens whatever lies in the spool, and clears away what it can', async () =
   expect(await readdir(spool)).toEqual(['link']);
 });
 
+test.each<[cut: string, cut: (states: Buffer) => Buffer]>([
+  ['empty', (states) => states.subarray(0, 0)],
+  ['cut off', (states) => states.subarray(0, 30)],
+  ['too long', (states) => Buffer.concat([states, states])],
+  ['zeros at their end', (states) => Buffer.concat([states.subarray(0, 40), Buffer.alloc(20)])],
+])('checkpoints that are %s are none: the session goes on, and its end checks the whole file', async (_, cut) => {
+  for (const isRight of [true, false]) {
+    const dir = await temporaryDir();
+    const states = patternBytes(1, 61);
+    const checked = { ...init, sha: sha1(isRight ? BYTES : patternBytes(1, 100)) };
+    const { session } = await fileStore(dir).createSession(checked, { stepBytes: 65536, states });
+    await writeFile(join(dir, '.cos-slice/sessions', session.id.slice(0, 40), 'checkpoints'), cut(states));
+    const again = (await fileStore(dir).findSession(target)) as Session;
+    expect(again.id).toBe(session.id);
+    await putAll(again);
+    const completed = again.complete({ sha: checked.sha });
+    if (isRight) expect(await completed).toMatchObject({ sha: checked.sha });
+    else await expect(completed).rejects.toMatchObject({ problem: 'mismatch' });
+  }
+});
+
 test.each(['', '{', 'null', '[]', '{}', '{"id":7}', '{"id":"x","target":{}}', '\0\0\0\0'])(
   'a session whose meta.json holds %j is none, and gives way to a new one',
   async (broken) => {

@@ -176,7 +176,7 @@ export function fileStore(dir: string, options: FileStoreOptions = {}): Store {
 
   return {
     limits: LIMITS,
-    onceRegister: fileOnceRegister(async () => (await ready()).layout.once),
+    onceRegister: fileOnceRegister(async () => (await ready()).layout.once, fsync),
     async open() {
       await ready();
     },

@@ -90,10 +90,12 @@ export function createFolders({ layout, labels, directories, reach, fsync }: Gro
     };
   }
 
-  /** Everything below a directory, those that lead to it first. */
+  /** Everything below a directory that has a name, those that lead to it first. */
   async function* below(target: Target): AsyncGenerator<{ target: Target; isDirectory: boolean }> {
-    for await (const entry of await opendir(layout.objectPath(target))) {
-      const inside = { ...target, path: `${target.path}/${entry.name}` };
+    for await (const entry of await opendir(layout.objectPath(target), { encoding: 'latin1' })) {
+      const name = decodeName(entry.name);
+      if (name === undefined) continue;
+      const inside = { ...target, path: `${target.path}/${name}` };
       yield { target: inside, isDirectory: entry.isDirectory() };
       if (entry.isDirectory()) yield* below(inside);
     }
@@ -112,6 +114,7 @@ export function createFolders({ layout, labels, directories, reach, fsync }: Gro
       if (marker) await writeMarker(moved(each.target), marker);
       else if (!each.isDirectory) await labels.share(each.target, moved(each.target));
     });
+    await labels.sync();
     const attributes = (await readMarker(source))?.attributes;
     await writeMarker(target, { attributes, signedBy, origin: { path: source.path, revision: '' } });
     try {
@@ -121,11 +124,14 @@ export function createFolders({ layout, labels, directories, reach, fsync }: Gro
       return asConflict('EEXIST', 'ENOTEMPTY', 'ENOTDIR')(error);
     }
     await directories.sync(dirname(to));
+    if (fsync) await syncDirectories(dirname(from.path));
     await removeMarker(source);
     const left = ({ path }: Target) => ({ ...source, path: source.path + path.slice(target.path.length) });
     await eachOf(below(target), (each) =>
       each.isDirectory ? removeMarker(left(each.target)) : labels.forget(left(each.target)),
     );
+    await labels.sync();
+    if (fsync) await syncDirectories(layout.directories);
     await directories.prune(dirname(from.path), layout.bucketDir(source));
     return true;
   }
@@ -165,7 +171,7 @@ export function createFolders({ layout, labels, directories, reach, fsync }: Gro
         if (!hasCode(error, 'ENOENT')) throw error;
       }
       await removeMarker(target);
-      if (fsync) await syncDirectories(dirname(directory.path));
+      if (fsync) await syncDirectories(layout.directories);
       await directories.prune(dirname(directory.path), layout.bucketDir(target));
       return true;
     },

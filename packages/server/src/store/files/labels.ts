@@ -1,4 +1,4 @@
-import { copyFile, link, rename, rm, stat } from 'node:fs/promises';
+import { link, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { ObjectLabels, ObjectProperties, Target } from '../store.ts';
 import { hasCode, ifPresent, NO_LINKS } from './fs-errors.ts';
@@ -50,6 +50,8 @@ export interface Labels {
   has(target: Target): Promise<boolean>;
   /** And that its content is there. */
   forget(target: Target): Promise<void>;
+  /** With fsync, forces what was shared or forgotten to the disk. */
+  sync(): Promise<void>;
   /** Where an object with this content may be found, in the target's bucket. */
   holderOf(target: Target, sha: string): Promise<Target | undefined>;
   /** Takes note that the target has this content, once its labels say so. */
@@ -75,9 +77,9 @@ export function createLabels(layout: Layout, fsync: boolean): Labels {
   async function share(from: string, to: string): Promise<void> {
     const temporaryPath = layout.newSpoolPath();
     try {
-      await link(from, temporaryPath).catch((error) => {
+      await link(from, temporaryPath).catch(async (error) => {
         if (!hasCode(error, ...NO_LINKS)) throw error;
-        return copyFile(from, temporaryPath);
+        await writeFile(temporaryPath, await readFile(from), { flush: fsync });
       });
       await rename(temporaryPath, to);
     } finally {
@@ -86,11 +88,10 @@ export function createLabels(layout: Layout, fsync: boolean): Labels {
     }
   }
 
-  async function forgetHolder(target: Target, sha: string): Promise<void> {
+  async function dropNote(target: Target, sha: string): Promise<void> {
     // Another may have come that has it, too.
     if ((await holderOf(target, sha))?.path !== target.path) return;
     await rm(layout.contentPath(target, sha), { force: true });
-    if (fsync) await syncDirectories(layout.content);
   }
 
   return {
@@ -118,13 +119,18 @@ export function createLabels(layout: Layout, fsync: boolean): Labels {
     has: async (target) => (await ifPresent(stat(layout.labelsPath(target)))) !== undefined,
     async forget(target) {
       for (const { sha } of (await readJson(layout.labelsPath(target), isEntries)) ?? []) {
-        if (sha !== undefined) await forgetHolder(target, sha);
+        if (sha !== undefined) await dropNote(target, sha);
       }
       await rm(layout.labelsPath(target), { force: true });
-      if (fsync) await syncDirectories(layout.objects);
+    },
+    async sync() {
+      if (fsync) await syncDirectories(layout.objects, layout.content);
     },
     holderOf,
-    forgetHolder,
+    async forgetHolder(target, sha) {
+      await dropNote(target, sha);
+      if (fsync) await syncDirectories(layout.content);
+    },
     async noteHolder(target, sha) {
       const labelsPath = layout.labelsPath(target);
       const notePath = layout.contentPath(target, sha);

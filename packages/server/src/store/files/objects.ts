@@ -200,8 +200,10 @@ export function createObjects({ layout, labels, directories, reach, fsync }: Gro
   async function remove(target: Target): Promise<void> {
     const path = layout.objectPath(target);
     await ifPresent(unlink(path));
-    await labels.forget(target);
     await directories.prune(dirname(path), layout.bucketDir(target));
+    // Only now: a file that a power failure brings back is what it was.
+    await labels.forget(target);
+    await labels.sync();
   }
 
   return {
@@ -238,8 +240,10 @@ export function createObjects({ layout, labels, directories, reach, fsync }: Gro
     stat: async (target) => (await look(target))?.info,
     async confirm(target) {
       const found = await look(target);
-      if (found) await directories.sync(dirname(layout.objectPath(target)));
-      return found?.info;
+      if (!found) return undefined;
+      const isForced = await ifPresent(directories.sync(dirname(layout.objectPath(target))).then(() => true));
+      // Where the directory has gone meanwhile, so has the object.
+      return isForced ? found.info : (await look(target))?.info;
     },
     async statIn(target) {
       const facts = await ifPresent(lstat(layout.objectPath(target), { bigint: true }));

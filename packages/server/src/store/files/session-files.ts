@@ -3,7 +3,8 @@ import { open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { planSlice } from '../../integrity/chain-plan.ts';
 import type { Checker, FileRange } from '../../integrity/checker.ts';
-import { type SessionInit, type SliceWriter, StoreError } from '../store.ts';
+import { STATE_BYTES } from '../../integrity/sha1-state.ts';
+import { type Checkpoints, type SessionInit, type SliceWriter, StoreError } from '../store.ts';
 import { hasCode, ifPresent } from './fs-errors.ts';
 import { openJournal } from './journal.ts';
 import { hasFields, isText, isTextOrNothing, readJson } from './json-file.ts';
@@ -47,8 +48,7 @@ export async function openSessionFiles(dir: string, meta: SessionMeta, host: Fil
     throw hasCode(error, 'ENOENT') ? new StoreError('gone', { cause: error }) : error;
   });
   try {
-    const states = meta.checkpointStepBytes === undefined ? undefined : await readStates(dir);
-    const checkpoints = states && { stepBytes: meta.checkpointStepBytes as number, states };
+    const checkpoints = await readCheckpoints(dir, meta);
     const { ledger, journal } = await openSliceLedger(sliceCountOf(meta), meta.createdAtMs, host.newHolder, (onLine) =>
       openJournal(join(dir, FILES.journal), onLine),
     );
@@ -107,8 +107,19 @@ export function sliceCountOf({ sizeBytes, sliceSizeBytes }: SessionMeta): number
   return Math.ceil(sizeBytes / sliceSizeBytes);
 }
 
-async function readStates(dir: string): Promise<Uint8Array | undefined> {
-  return ifPresent(readFile(join(dir, FILES.checkpoints)));
+/** No SHA-1 has such a state, and a power failure leaves such bytes. */
+const NO_STATE = Buffer.alloc(STATE_BYTES);
+
+/** Undefined also when a power failure has left less than there was: without them, finishing reads the whole file. */
+async function readCheckpoints(
+  dir: string,
+  { sizeBytes, checkpointStepBytes: stepBytes }: SessionMeta,
+): Promise<Checkpoints | undefined> {
+  if (stepBytes === undefined) return undefined;
+  const states = await ifPresent(readFile(join(dir, FILES.checkpoints)));
+  const count = Math.max(0, Math.ceil(sizeBytes / stepBytes) - 1);
+  if (states?.length !== count * STATE_BYTES || states.includes(NO_STATE)) return undefined;
+  return { stepBytes, states };
 }
 
 export async function readMeta(dir: string): Promise<SessionMeta | undefined> {

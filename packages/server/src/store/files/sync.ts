@@ -1,5 +1,6 @@
 import { open } from 'node:fs/promises';
-import { hasCode } from './fs-errors.ts';
+import { dirname } from 'node:path';
+import { hasCode, ifPresent } from './fs-errors.ts';
 
 /** Forces the names in these directories to the disk: files made, moved or removed there. */
 export async function syncDirectories(...paths: string[]): Promise<void> {
@@ -14,4 +15,10 @@ export async function syncDirectories(...paths: string[]): Promise<void> {
       await directory.close();
     }
   }
+}
+
+/** The same for one that somebody may have removed meanwhile: then that is what has to be on the disk, in the lowest above it. */
+export async function syncLowest(path: string): Promise<void> {
+  const isThere = await ifPresent(syncDirectories(path).then(() => true));
+  if (!isThere && dirname(path) !== path) await syncLowest(dirname(path));
 }
