@@ -104,7 +104,7 @@ export const fileStore = [
   {
     name: 'labels are written over instead of replaced',
     file: `${files}/json-file.ts`,
-    find: 'await writeFile(temporaryPath, JSON.stringify(value), { flush: fsync });\n    await rename(temporaryPath, path);',
+    find: 'await writeFile(temporaryPath, JSON.stringify(value), { flush: fsync });\n    if (mayReplace && !(await mayReplace())) {\n      await rm(temporaryPath, { force: true });\n      return false;\n    }\n    await rename(temporaryPath, path);',
     replace: 'await writeFile(path, JSON.stringify(value), { flush: fsync });',
   },
 ];

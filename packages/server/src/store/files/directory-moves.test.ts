@@ -15,10 +15,11 @@ async function put(store: Store, path: string, text: string, labels: ObjectLabel
   await store.putObject(at(path), spool, labels, true);
 }
 
-/** A store whose move of `from` to `to` can be stopped right before and right after its one step. */
-async function setUp() {
+/** A store whose move of `from` to `to` can be stopped right before and right after its one step, and one that changes things. */
+async function setUp(who: 'this process' | 'another process' = 'this process') {
   const root = await temporaryDir();
   const store = fileStore(root);
+  const changer = who === 'this process' ? store : fileStore(root);
   await put(store, 'from/x', 'old', { attributes: 'old' });
   await store.describeObject(at('from/x'), { authority: 'eWRPrivate' });
   const disk = await watchDisk(root);
@@ -32,20 +33,22 @@ async function setUp() {
       isRenamed ||= call.name === 'rename' && call.path === `${root}/1/b/from`;
       if (!isNow || acting) return;
       acting = act();
-      await Promise.race([acting.catch(() => {}), sleep(200)]);
+      const acted = acting.catch(() => {});
+      // In this process they may have to wait for the move.
+      await (who === 'this process' ? Promise.race([acted, sleep(200)]) : acted);
     };
     expect(await store.directories.move(at('from'), at('to'), 'me')).toBe(true);
     disk.before = () => {};
     expect(acting).toBeDefined();
     await acting;
   }
-  return { root, store, moveWhile };
+  return { root, store, changer, moveWhile };
 }
 
-describe('while a directory is moved', () => {
+describe.each(['this process', 'another process'] as const)('while a directory is moved, in %s', (who) => {
   test('an object that is replaced in it stays private, and keeps what is said of it', async () => {
-    const { store, moveWhile } = await setUp();
-    await moveWhile('before', () => put(store, 'from/x', 'newer', { attributes: 'newer', session: 's' }));
+    const { store, changer, moveWhile } = await setUp(who);
+    await moveWhile('before', () => put(changer, 'from/x', 'newer', { attributes: 'newer', session: 's' }));
     const moved = await store.statObject(at('to/x'));
     const left = await store.statObject(at('from/x'));
     expect(moved?.authority).toBe('eWRPrivate');
@@ -54,26 +57,26 @@ describe('while a directory is moved', () => {
   });
 
   test('an update of an object in it is not lost, or tells of no success', async () => {
-    const { store, moveWhile } = await setUp();
+    const { store, changer, moveWhile } = await setUp(who);
     let told: unknown;
     await moveWhile('before', async () => {
-      told = await store.describeObject(at('from/x'), { attributes: 'new' });
+      told = await changer.describeObject(at('from/x'), { attributes: 'new' });
     });
     expect((await store.statObject(at('to/x')))?.attributes).toBe(told ? 'new' : 'old');
   });
 
   test('an object that comes to its old place keeps what is said of it', async () => {
-    const { store, moveWhile } = await setUp();
-    await moveWhile('after', () => put(store, 'from/x', 'second', { attributes: 'second' }));
+    const { store, changer, moveWhile } = await setUp(who);
+    await moveWhile('after', () => put(changer, 'from/x', 'second', { attributes: 'second' }));
     expect(await store.statObject(at('from/x'))).toMatchObject({ sizeBytes: 6, attributes: 'second' });
     expect(await store.statObject(at('to/x'))).toMatchObject({ attributes: 'old', authority: 'eWRPrivate' });
   });
 
   test('an object that comes to its new place is not taken for one that was moved there', async () => {
-    const { store, moveWhile } = await setUp();
+    const { store, changer, moveWhile } = await setUp(who);
     await moveWhile('before', async () => {
-      await put(store, 'to/x', 'passing');
-      await store.deleteObject(at('to/x'));
+      await put(changer, 'to/x', 'passing');
+      await changer.deleteObject(at('to/x'));
     });
     const moved = await store.statObject(at('to/x'));
     // Whoever came later has deleted what was moved there.
@@ -81,8 +84,8 @@ describe('while a directory is moved', () => {
   });
 
   test('a directory that is created in it is there, here or there', async () => {
-    const { store, moveWhile } = await setUp();
-    await moveWhile('before', () => store.directories.create(at('from/made'), { attributes: 'made' }));
+    const { store, changer, moveWhile } = await setUp(who);
+    await moveWhile('before', () => changer.directories.create(at('from/made'), { attributes: 'made' }));
     const [moved, left] = [await store.directories.stat(at('to/made')), await store.directories.stat(at('from/made'))];
     expect(moved ?? left).toMatchObject({ isCreated: true, attributes: 'made' });
   });

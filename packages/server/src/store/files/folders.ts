@@ -127,9 +127,18 @@ export function createFolders({ layout, labels, directories, reach, fsync }: Gro
     if (fsync) await syncDirectories(dirname(from.path));
     await removeMarker(source);
     const left = ({ path }: Target) => ({ ...source, path: source.path + path.slice(target.path.length) });
-    await eachOf(below(target), (each) =>
-      each.isDirectory ? removeMarker(left(each.target)) : labels.forget(left(each.target)),
-    );
+    await eachOf(below(target), async ({ target: now, isDirectory }) => {
+      const before = left(now);
+      // Other processes do not wait for this one.
+      if (isDirectory) {
+        const marker = await readMarker(before);
+        if (marker && !(await readMarker(now))) await writeMarker(now, marker);
+        return removeMarker(before);
+      }
+      const facts = await ifPresent(lstat(layout.objectPath(now), { bigint: true }));
+      if (facts) await labels.follow(before, now, facts);
+      if (!(await ifPresent(lstat(layout.objectPath(before))))) await labels.forget(before);
+    });
     await labels.sync();
     if (fsync) await syncDirectories(layout.directories);
     await directories.prune(dirname(from.path), layout.bucketDir(source));

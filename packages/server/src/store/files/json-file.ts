@@ -3,16 +3,32 @@ import { dirname } from 'node:path';
 import { hasCode, ifPresent } from './fs-errors.ts';
 import { syncDirectories } from './sync.ts';
 
-/** Replaces a small file in one step, so that readers see the old or the new content. */
-export async function writeJson(path: string, temporaryPath: string, value: unknown, fsync: boolean): Promise<void> {
+/**
+ * Replaces a small file in one step, so that readers see the old or the new content.
+ *
+ * @param mayReplace asked right before. Default: yes
+ * @returns whether it did
+ */
+export async function writeJson(
+  path: string,
+  temporaryPath: string,
+  value: unknown,
+  fsync: boolean,
+  mayReplace?: () => Promise<boolean>,
+): Promise<boolean> {
   try {
     await writeFile(temporaryPath, JSON.stringify(value), { flush: fsync });
+    if (mayReplace && !(await mayReplace())) {
+      await rm(temporaryPath, { force: true });
+      return false;
+    }
     await rename(temporaryPath, path);
   } catch (error) {
     await rm(temporaryPath, { force: true }).catch(() => {});
     throw error;
   }
   if (fsync) await syncDirectories(dirname(path));
+  return true;
 }
 
 /** Writes a small file where there is none. @returns false where there is one */

@@ -1,6 +1,6 @@
-import { link, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { link, lstat, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import type { ObjectLabels, ObjectProperties, Target } from '../store.ts';
+import { type ObjectLabels, type ObjectProperties, StoreError, type Target } from '../store.ts';
 import { hasCode, ifPresent, NO_LINKS } from './fs-errors.ts';
 import {
   createJson,
@@ -22,7 +22,8 @@ type Entry = ObjectLabels & { readonly revision: string; readonly path?: string 
 /**
  * What is known about objects beyond their bytes, a small file each. It lists labels by the revision they belong to, so
  * that a file and its labels change in one step, which is the file's: the next ones are written beside those of the file
- * that still stands, and whoever reads takes the ones of the file that is there.
+ * that still stands, and whoever reads takes the ones of the file that is there. Several processes may write the list at a time:
+ * each keeps what the others have put on it.
  */
 export interface Labels {
   /**
@@ -34,18 +35,24 @@ export interface Labels {
    * Writes labels for a file that is about to take the place of the one that stands there. Who may read it stays as it is unless
    * they say so: what was private must not become public because somebody sent a newer version.
    *
-   * @returns the labels as they are then, and those of the file that stands there
+   * @returns `replaced`: the labels of the file that stands there
    */
   prepare(
     target: Target,
     facts: FileFacts,
     labels: ObjectLabels,
     standing: FileFacts | undefined,
-  ): Promise<{ labels: ObjectLabels; replaced: ObjectLabels | undefined }>;
-  /** Changes what is said of the file that stands there. */
-  change(target: Target, facts: FileFacts, change: ObjectProperties): Promise<void>;
+  ): Promise<{
+    replaced: ObjectLabels | undefined;
+    /** Once the file is in place. Answers the labels as they are then. */
+    settle(): Promise<ObjectLabels>;
+  }>;
+  /** Changes what is said of the file that stands there. Answers all that is. */
+  change(target: Target, facts: FileFacts, change: ObjectProperties): Promise<ObjectLabels>;
   /** Makes the labels at one target those at another, too. */
   share(from: Target, to: Target): Promise<void>;
+  /** Once the file with these facts has gone from one to the other: another process may have written since they were shared. */
+  follow(from: Target, to: Target, facts: FileFacts): Promise<void>;
   /** Whether there are labels for anything that is there, or was. */
   has(target: Target): Promise<boolean>;
   /** And that its content is there. */
@@ -60,11 +67,35 @@ export interface Labels {
   forgetHolder(target: Target, sha: string): Promise<void>;
 }
 
+/** Those of the file that stands there, of the one that comes, and of what other processes are about to put there. */
+const MAX_ENTRIES = 4;
+/** As many times other processes may be faster. */
+const ATTEMPTS = 20;
+
 export function createLabels(layout: Layout, fsync: boolean): Labels {
+  const read = async (target: Target) => (await readJson(layout.labelsPath(target), isEntries)) ?? [];
+  const factsOf = (target: Target) => ifPresent(lstat(layout.labelsPath(target), { bigint: true }));
+
   async function entryOf(target: Target, facts: FileFacts): Promise<Entry | undefined> {
-    const entries = (await readJson(layout.labelsPath(target), isEntries)) ?? [];
-    const revision = revisionOf(facts);
-    return entries.find((entry) => entry.revision === revision) ?? entries.find((entry) => isMoved(entry, facts));
+    return entryIn(await read(target), facts);
+  }
+
+  /** Puts an entry made of what is on the list at its head, in place of that of its revision. */
+  async function write(target: Target, make: (entries: readonly Entry[]) => Entry): Promise<Entry> {
+    const path = layout.labelsPath(target);
+    const version = async () => {
+      const facts = await factsOf(target);
+      return facts && revisionOf(facts);
+    };
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      const before = await version();
+      const entries = await read(target);
+      const entry = make(entries);
+      const next = [entry, ...entries.filter(({ revision }) => revision !== entry.revision)].slice(0, MAX_ENTRIES);
+      const isLatest = async () => (await version()) === before;
+      if (await writeJson(path, layout.newSpoolPath(), next, fsync, isLatest)) return entry;
+    }
+    throw new StoreError('busy');
   }
 
   async function holderOf(target: Target, sha: string): Promise<Target | undefined> {
@@ -100,22 +131,50 @@ export function createLabels(layout: Layout, fsync: boolean): Labels {
       return { labels: entry ?? {}, isCertain: entry?.revision === revisionOf(facts) };
     },
     async prepare(target, facts, labels, standing) {
-      const kept = standing && (await entryOf(target, standing));
-      const authority = labels.authority ?? kept?.authority;
-      const entries: Entry[] = [{ ...labels, authority, revision: revisionOf(facts), path: target.path }];
-      if (kept) entries.push(kept);
-      const path = layout.labelsPath(target);
+      const keptIn = (entries: readonly Entry[]) => standing && entryIn(entries, standing);
+      const make = (entries: readonly Entry[]): Entry => ({
+        ...labels,
+        authority: labels.authority ?? keptIn(entries)?.authority,
+        revision: revisionOf(facts),
+        path: target.path,
+      });
+      const fresh = make([]);
       // Labels of what is not there yet are read by nobody before they are whole.
-      const isNew = standing === undefined && (await createJson(path, entries, fsync));
-      if (!isNew) await writeJson(path, layout.newSpoolPath(), entries, fsync);
-      return { labels: entries[0] as Entry, replaced: kept };
+      const isNew = standing === undefined && (await createJson(layout.labelsPath(target), [fresh], fsync));
+      if (isNew) return { replaced: undefined, settle: async () => fresh };
+      let replaced: Entry | undefined;
+      const own = await write(target, (entries) => {
+        replaced = keptIn(entries);
+        return make(entries);
+      });
+      const ownIn = (entries: readonly Entry[]) => entries.find(({ revision }) => revision === own.revision);
+      const authorityIn = (entries: readonly Entry[]) =>
+        labels.authority ?? keptIn(entries)?.authority ?? own.authority;
+      return {
+        replaced,
+        async settle() {
+          const entries = await read(target);
+          const now = ownIn(entries);
+          // Who may read what it has replaced can have changed until then, and its own entry may have been written over.
+          if (now && (now.authority !== own.authority || authorityIn(entries) === own.authority)) return now;
+          return write(target, (latest) => ({ ...(ownIn(latest) ?? own), authority: authorityIn(latest) }));
+        },
+      };
     },
-    async change(target, facts, change) {
-      // With the revision it has: what is uncertain of it stays so.
-      const entry = (await entryOf(target, facts)) ?? { revision: revisionOf(facts) };
-      await writeJson(layout.labelsPath(target), layout.newSpoolPath(), [{ ...entry, ...change }], fsync);
-    },
+    change: (target, facts, change) =>
+      write(target, (entries) => {
+        // With the revision it has: what is uncertain of it stays so.
+        const entry = entryIn(entries, facts) ?? { revision: revisionOf(facts) };
+        return { ...entry, ...change };
+      }),
     share: (from, to) => ifPresent(share(layout.labelsPath(from), layout.labelsPath(to))),
+    async follow(from, to, facts) {
+      const [left, taken] = await Promise.all([factsOf(from), factsOf(to)]);
+      // Nearly always it still is the very file that was shared.
+      if (!left || left.ino === taken?.ino || !(await entryOf(from, facts))) return;
+      if (taken && left.mtimeNs <= taken.mtimeNs && (await entryOf(to, facts))) return;
+      await share(layout.labelsPath(from), layout.labelsPath(to));
+    },
     has: async (target) => (await ifPresent(stat(layout.labelsPath(target)))) !== undefined,
     async forget(target) {
       for (const { sha } of (await readJson(layout.labelsPath(target), isEntries)) ?? []) {
@@ -142,6 +201,11 @@ export function createLabels(layout: Layout, fsync: boolean): Labels {
       if (fsync) await syncDirectories(dirname(notePath));
     },
   };
+}
+
+function entryIn(entries: readonly Entry[], facts: FileFacts): Entry | undefined {
+  const own = revisionOf(facts);
+  return entries.find(({ revision }) => revision === own) ?? entries.find((entry) => isMoved(entry, facts));
 }
 
 const SECOND_NS = 1_000_000_000n;

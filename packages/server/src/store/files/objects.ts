@@ -46,7 +46,7 @@ export interface Objects {
   delete(target: Target): Promise<boolean>;
 }
 
-/** While directories above come and go. */
+/** While another process, or directories above, come and go. */
 const MAX_LOOKS = 10;
 
 export interface Heritage {
@@ -91,10 +91,10 @@ export function createObjects({ layout, labels, directories, reach, fsync }: Gro
     async function settle(from: string): Promise<ObjectInfo> {
       const facts = await lstat(from, { bigint: true });
       try {
-        const { labels: kept, replaced } = await labels.prepare(target, facts, ownLabels, standing);
+        const { replaced, settle } = await labels.prepare(target, facts, ownLabels, standing);
         replacedSha = replaced?.sha;
         await move(from, path, overwrite);
-        return infoOf(facts, kept);
+        return infoOf(facts, await settle());
       } catch (error) {
         if (!(await ifPresent(lstat(path)))) await labels.forget(target).catch(() => {});
         throw error;
@@ -250,10 +250,16 @@ export function createObjects({ layout, labels, directories, reach, fsync }: Gro
       return facts?.isFile() ? infoOf(facts, (await labels.of(target, facts)).labels) : undefined;
     },
     async describe(target, change) {
-      const found = await look(target);
-      if (!found) return undefined;
-      await labels.change(target, await lstat(layout.objectPath(target), { bigint: true }), change);
-      return { ...found.info, ...change };
+      const factsNow = () => ifPresent(lstat(layout.objectPath(target), { bigint: true }));
+      for (let attempt = 0; attempt < MAX_LOOKS; attempt++) {
+        const facts = (await look(target)) && (await factsNow());
+        if (!facts) return undefined;
+        const info = infoOf(facts, await labels.change(target, facts, change));
+        const after = await factsNow();
+        if (after && revisionOf(after) === info.revision) return info;
+        // Another process has replaced it meanwhile.
+      }
+      throw new StoreError('busy');
     },
     heritage,
     async move(source, target, signedBy, overwrite) {
