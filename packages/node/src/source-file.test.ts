@@ -202,9 +202,9 @@ describe('when its times move or it is replaced, content decides', () => {
 });
 
 describe.skipIf(process.platform !== 'linux')('files that say something else than they yield', () => {
-  test('are never cut off at what they say', async () => {
+  test.each([false, true])('are never cut off at what they say, and may grow: %s', async (mayGrow) => {
     for (const path of ['/proc/self/status', '/proc/cpuinfo', '/proc/self/environ']) {
-      const source = await openFileSource(path);
+      const source = await openFileSource(path, { mayGrow });
       expect(source.sizeBytes).toBe(0);
       await source.slice({ offset: 0, length: 0 }, live());
       await expect(source.verify?.(live())).rejects.toMatchObject({

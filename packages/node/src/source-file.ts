@@ -160,9 +160,10 @@ export async function openFileSource(
 
   /** A file that says less than it yields (below /proc, some mounts) must not be cut off at what it says. */
   const checkEnd = async (): Promise<void> => {
-    if (mayGrow || endSeen || !(await readFully(current(), path, new Uint8Array(1), sizeBytes))) return;
-    await lookAt();
-    throw odd('more');
+    if (endSeen || !(await readFully(current(), path, new Uint8Array(1), sizeBytes))) return;
+    const { size } = await lookAt();
+    // One that has grown says so.
+    if (size === atStart.size) throw odd('more');
   };
   const odd = (yields: 'more' | 'less'): CosSliceError =>
     new CosSliceError(
