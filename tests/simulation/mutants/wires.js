@@ -36,7 +36,7 @@ export const wires = [
   {
     name: 'what may not replace anything does not say so',
     file: `${xml}/requests.ts`,
-    find: '...(!overwrite && sentOn.includes(request) && { [name]: value }),',
+    find: '...keepingHeaders(profile, request, overwrite),',
     replace: '',
   },
   {

@@ -67,7 +67,8 @@ export function createPerformer<C>({ config, transport, clock, persist }: Perfor
             // What is done twice is refused the second time, unless the server knows it for its own doing.
             const again = one.isDoubtful && (operation.op === 'move' || operation.op === 'copy');
             // No server has conflicts here.
-            return (await exchange.run(operation, { ...one, again })).reply as ObjectAnswers[typeof operation.op];
+            const asked = again ? Object.assign({}, operation, { again }) : operation;
+            return (await exchange.run(asked, { ...one, again })).reply as ObjectAnswers[typeof operation.op];
           }, context);
         } finally {
           life.abort(OVER);

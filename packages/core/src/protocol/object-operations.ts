@@ -15,9 +15,16 @@ export interface ObjectQuestions {
   };
   'create-directory': { readonly attributes?: string | undefined };
   remove: object;
-  move: { readonly to: Place; readonly overwrite: boolean };
-  copy: { readonly to: Place; readonly overwrite: boolean };
+  move: Transfer;
+  copy: Transfer;
   update: Changes;
+}
+
+interface Transfer {
+  readonly to: Place;
+  readonly overwrite: boolean;
+  /** An attempt before this one may have been carried out, as a whole or in part. */
+  readonly again?: boolean | undefined;
 }
 
 /** A path in a bucket. */

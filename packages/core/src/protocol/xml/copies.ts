@@ -3,7 +3,18 @@ import type { Done } from '../object-operations.ts';
 import type { Failure, More, Operation } from '../operations.ts';
 import { readXml, textOf } from './reader.ts';
 import { refusalOf } from './refusals.ts';
-import { attributesHeader, type Dialect, locationAt, storedHeaders, unusable, withQuery } from './requests.ts';
+import {
+  attributesHeader,
+  checksumMode,
+  crc64Of,
+  type Dialect,
+  keepingHeaders,
+  locationAt,
+  md5Of,
+  storedHeaders,
+  unusable,
+  withQuery,
+} from './requests.ts';
 import { exists, sizeOf } from './uploads.ts';
 import { xmlElement } from './writer.ts';
 
@@ -13,14 +24,22 @@ const WHOLE_BYTES = 5 * GIB;
 const PART_BYTES = GIB;
 const MAX_PARTS = 10_000;
 
+/** What is known of the source. */
+interface Found {
+  readonly sizeBytes: number;
+  /** What is stored with the object: one request copies it along, several have to be told. */
+  readonly stored: Readonly<Record<string, string>>;
+  /** What the server tells of its bytes, each where it does. */
+  readonly digests: readonly (string | undefined)[];
+}
+
 /** How far a copy has come. */
 type Step =
-  | {
+  | (Found & {
       readonly to: 'look' | 'copy' | 'init';
-      readonly sizeBytes: number;
-      /** What is stored with the object: one request copies it along, several have to be told. */
-      readonly stored: Readonly<Record<string, string>>;
-    }
+      /** The copy has been asked for: what is there may be it. */
+      readonly sent?: boolean;
+    })
   | {
       readonly to: 'part' | 'finish';
       readonly sizeBytes: number;
@@ -39,19 +58,39 @@ export function copyHandler({ profile, urlOf, placeOf, sourceOf }: Dialect): {
     return { [`${profile.prefix}copy-source`]: sourceOf(decodeURIComponent(at.slice(urlOf('').length))) };
   };
 
+  /** Where it has to be told whether two objects have the same bytes, all that the server tells of them is asked for. */
+  const look = <C>(url: string, compares: boolean): WireRequest<C> => {
+    return compares ? { method: 'HEAD', url, headers: checksumMode(profile) } : { method: 'HEAD', url };
+  };
+  const found = (response: WireResponse): Found => ({
+    sizeBytes: sizeOf(response) ?? 0,
+    stored: storedHeaders(response, attributesHeader(profile)),
+    digests: [
+      md5Of(profile, response),
+      crc64Of(profile, profile.crc64 && response.header(profile.crc64.header)),
+      profile.multipartEtag ? response.header('etag') : undefined,
+    ],
+  });
+
   return {
-    encode({ to, more }, at) {
+    encode({ to, more, overwrite, again = false }, at) {
       const step = more as Step | undefined;
       const target = placeOf(to);
       switch (step?.to) {
         case undefined:
-          return { method: 'HEAD', url: at };
+          return look(at, again);
         case 'look':
-          return { method: 'HEAD', url: target };
+          return look(target, again);
         case 'copy':
-          return { method: 'PUT', url: target, headers: copied(at) };
-        case 'init':
-          return { method: 'POST', url: withQuery(target, { uploads: '' }), headers: step.stored };
+          return {
+            method: 'PUT',
+            url: target,
+            headers: { ...copied(at), ...keepingHeaders(profile, 'copy', overwrite) },
+          };
+        case 'init': {
+          const headers = { ...step.stored, ...keepingHeaders(profile, 'init', overwrite) };
+          return { method: 'POST', url: withQuery(target, { uploads: '' }), headers };
+        }
         case 'part': {
           const { tags, sizeBytes, session } = step;
           const first = tags.length * partBytes(sizeBytes);
@@ -70,28 +109,30 @@ export function copyHandler({ profile, urlOf, placeOf, sourceOf }: Dialect): {
           return {
             method: 'POST',
             url: withQuery(target, { uploadId: step.session }),
-            headers: { 'Content-Type': 'application/xml' },
+            headers: { 'Content-Type': 'application/xml', ...keepingHeaders(profile, 'finish', overwrite) },
             text: xmlElement('CompleteMultipartUpload', parts),
           };
         }
       }
     },
 
-    decode({ to, more, overwrite }, response) {
+    decode({ to, more, overwrite, again }, response) {
       const step = more as Step | undefined;
-      if (step?.to === 'look' && response.status === 404) return begin(step);
+      if (step?.to === 'look' && response.status === 404) return step.sent ? exists(response) : begin(step);
       const root = readXml(response.body);
       const refusal = refusalOf(response, root);
+      // Browsers and proxies send a request again by themselves, too: the first one may have made it.
+      if (refusal?.error.code === 'exists' && step?.to === 'copy') return next({ ...step, to: 'look', sent: true });
       if (refusal) return refusal;
       const location = locationAt(placeOf(to));
       switch (step?.to) {
         case undefined: {
-          const stored = storedHeaders(response, attributesHeader(profile));
-          const found = { sizeBytes: sizeOf(response) ?? 0, stored };
-          return overwrite ? begin(found) : next({ ...found, to: 'look' });
+          const source = found(response);
+          return overwrite ? begin(source) : next({ ...source, to: 'look' });
         }
         case 'look':
-          return exists(response);
+          // An attempt that was not heard of may have made it.
+          return (again || step.sent) && isSame(step, found(response)) ? { kind: 'done', location } : exists(response);
         case 'copy':
           // A 200 is sent before the copy has been made, too.
           return textOf(root, 'ETag') ? { kind: 'done', location } : unusable('result of copying', response);
@@ -114,8 +155,14 @@ export function copyHandler({ profile, urlOf, placeOf, sourceOf }: Dialect): {
   };
 }
 
-function begin({ sizeBytes, stored }: Pick<Step & { readonly to: 'copy' }, 'sizeBytes' | 'stored'>): More {
-  return next({ to: sizeBytes > WHOLE_BYTES ? 'init' : 'copy', sizeBytes, stored });
+function begin(source: Found): More {
+  return next({ ...source, to: source.sizeBytes > WHOLE_BYTES ? 'init' : 'copy' });
+}
+
+/** Known to have the same bytes: the same size proves nothing. */
+function isSame(one: Found, other: Found): boolean {
+  if (one.sizeBytes !== other.sizeBytes) return false;
+  return one.digests.some((digest, index) => digest !== undefined && digest === other.digests[index]);
 }
 
 function next(more: Step): More {

@@ -36,11 +36,11 @@ export interface Profile {
 }
 
 /** Requests that make an object, or begin to. */
-export type Creating = 'single' | 'init' | 'finish';
+export type Creating = 'single' | 'copy' | 'init' | 'finish';
 
 const MIB = 1024 * 1024;
 const IF_NONE_MATCH = ['If-None-Match', '*'] as const;
-const EVERYWHERE = ['single', 'init', 'finish'] as const;
+const EVERYWHERE = ['single', 'copy', 'init', 'finish'] as const;
 
 const aws: Profile = {
   prefix: 'x-amz-',

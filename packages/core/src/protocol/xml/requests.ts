@@ -76,14 +76,23 @@ export function creatingHeaders(
   request: Creating,
   { overwrite, attributes, mark }: Made,
 ): Record<string, string> {
-  const { header, sentOn } = profile.keep;
-  const [name, value] = header;
   return {
     ...(request !== 'finish' && headers),
     ...(mark && { [markHeader(profile)]: mark }),
     ...(attributes !== undefined && { [attributesHeader(profile)]: percentEncode(attributes) }),
-    ...(!overwrite && sentOn.includes(request) && { [name]: value }),
+    ...keepingHeaders(profile, request, overwrite),
   };
+}
+
+/** What keeps another object from being replaced, on requests that it is sent with. */
+export function keepingHeaders({ keep }: Profile, request: Creating, overwrite: boolean): Record<string, string> {
+  const [name, value] = keep.header;
+  return !overwrite && keep.sentOn.includes(request) ? { [name]: value } : {};
+}
+
+/** Asks a server that tells a CRC-64 only then. */
+export function checksumMode({ crc64 }: Profile): Record<string, string> {
+  return crc64?.sent ? { 'x-amz-checksum-mode': 'ENABLED' } : {};
 }
 
 /** Whether somebody has to look first, since nothing keeps the request from replacing what is there, or would say so early. */

@@ -4,6 +4,7 @@ import { failed } from '../responses.ts';
 import { childrenOf, readXml, textOf, type XmlElement } from './reader.ts';
 import { type Refusal, refusalOf } from './refusals.ts';
 import {
+  checksumMode,
   crc64Headers,
   crc64Of,
   creatingHeaders,
@@ -252,8 +253,7 @@ export function uploadHandlers(dialect: Dialect): { readonly [Op in OperationNam
 
   /** Looks at an object, and asks for its CRC-64 where that has to be right. */
   function lookAt<C>(at: string, crc64: string | undefined): WireRequest<C> {
-    const asks = crc64 !== undefined && profile.crc64?.sent;
-    return asks ? { ...look(at), headers: { 'x-amz-checksum-mode': 'ENABLED' } } : look(at);
+    return crc64 === undefined ? look(at) : { ...look(at), headers: checksumMode(profile) };
   }
 
   function wholeHeaders(crc64: string | undefined, sizeBytes: number): Record<string, string> {

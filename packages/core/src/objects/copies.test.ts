@@ -1,0 +1,130 @@
+import { expect, test } from 'vitest';
+import { CosSliceError } from '../errors.ts';
+import type { ByteRange } from '../ports.ts';
+import { cosXmlWire } from '../protocol/cos-xml/index.ts';
+import { s3Wire } from '../protocol/s3/index.ts';
+import type { XmlWire } from '../protocol/xml/wire.ts';
+import { createManualClock } from '../testing/manual-clock.ts';
+import { createScriptedTransport, type ScriptedReply } from '../testing/scripted-transport.ts';
+import { code } from '../testing/setting.ts';
+import { createObjectClient } from './client.ts';
+
+// Copies and moves on servers that know no move: what becomes of them when answers get lost.
+
+const MD5 = { a: 'a'.repeat(32), b: 'b'.repeat(32) };
+const CEPH = s3Wire({ endpoint: 'http://s3.test', bucket: 'films', profile: 'ceph' });
+const AWS = s3Wire({ endpoint: 'http://s3.test', bucket: 'films', profile: 'aws' });
+const COS = cosXmlWire({ endpoint: 'http://s3.test', region: 'sh', bucket: 'films', appId: '10055004' });
+
+/** What a server tells of an object in its headers. */
+type Told = Readonly<Record<string, string>>;
+const object = (told: Told, sizeBytes = 5): Told => ({ 'content-length': String(sizeBytes), ...told });
+const lost = (): Error => new CosSliceError('network', 'broken', { remedy: 'backoff' });
+const xml = (text: string): ScriptedReply => ({ text });
+const refused = (status: number, name: string): ScriptedReply => ({
+  status,
+  text: `<Error><Code>${name}</Code></Error>`,
+});
+
+interface Setting {
+  readonly objects: Map<string, Told>;
+  /** Instead of the answer to a request that has been carried out. */
+  readonly spoil?: (line: string, index: number) => ScriptedReply | undefined;
+  readonly copied?: (source: Told) => Told;
+  readonly wire?: XmlWire;
+}
+
+function setUp({ objects, spoil, copied = (source) => source, wire = CEPH }: Setting) {
+  const clock = createManualClock();
+  const done: string[] = [];
+  const transport = createScriptedTransport<ByteRange>(({ method, url, headers }) => {
+    const key = new URL(url).pathname.split('/').at(-1) ?? '';
+    const [forbidding = ''] = ['If-None-Match', 'x-cos-forbid-overwrite'].filter((name) => name in headers);
+    const line = [method, key, forbidding].join(' ').trim();
+    done.push(line);
+    const answer = (): ScriptedReply => {
+      const there = objects.get(key);
+      if (method === 'HEAD') return there ? { headers: there, text: '' } : { status: 404, text: '' };
+      if (method === 'DELETE') objects.delete(key);
+      if (method !== 'PUT') return { status: 204, text: '' };
+      if (forbidding && there) return refused(409, 'FileAlreadyExists');
+      const source = Object.values(headers).find((value) => value.endsWith('/a'));
+      objects.set(key, copied((source && objects.get('a')) || {}));
+      return xml('<CopyObjectResult><ETag>"e"</ETag></CopyObjectResult>');
+    };
+    const given = answer();
+    return spoil?.(line, done.length - 1) ?? given;
+  });
+  const signer = { authorize: async <T>(request: T) => request };
+  const client = createObjectClient<ByteRange>({ wire, signer }, { transport, clock, random: () => 0.5 });
+  return { client, clock, done };
+}
+
+/** Loses the first answer to such a request. */
+function losing(wanted: string): (line: string) => ScriptedReply | undefined {
+  let isOver = false;
+  return (line) => {
+    if (isOver || !line.startsWith(wanted)) return undefined;
+    isOver = true;
+    return lost() as ScriptedReply;
+  };
+}
+
+const PROOFS: readonly (readonly [string, XmlWire, Told])[] = [
+  ['MD5', CEPH, { etag: `"${MD5.a}"` }],
+  ['ETag of the same parts', CEPH, { etag: `"${MD5.a}-3"` }],
+  ['CRC-64', COS, { etag: `"${MD5.a}-3"`, 'x-cos-hash-crc64ecma': '123' }],
+  ['CRC-64 that is asked for', AWS, { etag: `"${MD5.a}-3"`, 'x-amz-checksum-crc64nvme': 'AAAAAAAAAHs=' }],
+];
+
+test.each(PROOFS)(
+  'a copy that was not heard of is known by its %s, and a move goes on from there',
+  async (_, wire, told) => {
+    for (const op of ['copy', 'move'] as const) {
+      const objects = new Map([['a', object(told)]]);
+      const { client, clock, done } = setUp({ objects, wire, spoil: losing('PUT') });
+      await clock.runUntil(client[op]('a', 'b'));
+      expect([...objects.keys()]).toEqual(op === 'copy' ? ['a', 'b'] : ['b']);
+      expect(done.filter((line) => line.startsWith('PUT'))).toHaveLength(1);
+    }
+  },
+);
+
+test.each([
+  ['another MD5', CEPH, { etag: `"${MD5.b}"` }],
+  ['another size', CEPH, { etag: `"${MD5.a}"`, 'content-length': '6' }],
+  ['an ETag that says nothing of bytes', COS, { etag: `"${MD5.a}-3"` }],
+])('what is at the target with %s is not taken for the copy, and the source stays', async (_, wire, told) => {
+  const copied = () => object(told);
+  const source = told.etag.includes('-') ? { etag: told.etag } : { etag: `"${MD5.a}"` };
+  const objects = new Map([['a', object(source)]]);
+  const { client, clock } = setUp({ objects, wire, copied, spoil: losing('PUT') });
+  expect(await clock.runUntil(code(client.move('a', 'b')))).toBe('exists');
+  expect([...objects.keys()]).toEqual(['a', 'b']);
+});
+
+test('the same content is in the way where no answer was lost', async () => {
+  const told = object({ etag: `"${MD5.a}"` });
+  const { client, done } = setUp({
+    objects: new Map([
+      ['a', told],
+      ['b', told],
+    ]),
+  });
+  expect(await code(client.move('a', 'b'))).toBe('exists');
+  expect(done).toEqual(['HEAD a', 'HEAD b']);
+});
+
+test('COS is asked to keep what is there, and what it says of a copy that was sent twice is looked into', async () => {
+  const told = object({ etag: `"${MD5.a}"` });
+  const objects = new Map([['a', told]]);
+  const refuse = (line: string) => (line.startsWith('PUT') ? refused(409, 'FileAlreadyExists') : undefined);
+  const twice = setUp({ objects, wire: COS, spoil: refuse });
+  await twice.clock.runUntil(twice.client.copy('a', 'b'));
+  expect(twice.done).toEqual(['HEAD a', 'HEAD b', 'PUT b x-cos-forbid-overwrite', 'HEAD b']);
+  const other = setUp({ objects: new Map([['a', told]]), wire: COS, copied: () => object({}), spoil: refuse });
+  expect(await other.clock.runUntil(code(other.client.copy('a', 'b')))).toBe('exists');
+  const replaced = setUp({ objects, wire: COS });
+  await replaced.clock.runUntil(replaced.client.copy('a', 'b', { overwrite: true }));
+  expect(replaced.done).toEqual(['HEAD a', 'PUT b']);
+});
