@@ -60,9 +60,17 @@ describe.each(CHROMIUMS)('in $name', (chromium) => {
     expect(outcome.hashed).toEqual([...outcome.hashed].sort((a, b) => a - b));
   });
 
-  test('hashing that gets on nowhere ends the upload by its name', async () => {
+  test('one that falls silent is replaced also where an upload waits for less than its silence', async () => {
+    const hashWorkers = ['/dying-worker.js', '/hash-worker.js'];
+    const options = { integrity: 'sha1', timeouts: { noProgressMs: 3000 } } as const;
+    const one = order('impatient.bin', 96 * MIB, { hashWorkers, options });
+    await expectStored(one, await run(one));
+  });
+
+  test('hashing that gets on nowhere ends the upload by its name, and not by that of what waits for it', async () => {
     await page.evaluate((ms) => cosSlice.hurry(ms), SILENCE_MS);
-    const one = order('nowhere.bin', 5 * MIB, { hashWorkers: ['/dead-worker.js'], options: { integrity: 'sha1' } });
+    const options = { integrity: 'sha1', timeouts: { noProgressMs: 5000 } } as const;
+    const one = order('nowhere.bin', 5 * MIB, { hashWorkers: ['/dead-worker.js'], options });
     const { error } = await run(one);
     expect(error).toMatchObject({ code: 'hashing-failed', message: expect.stringContaining('stands still') });
   });

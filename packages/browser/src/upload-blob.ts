@@ -87,9 +87,9 @@ export function uploadBlob(blob: Blob, options: UploadBlobOptions): Upload {
     return createRecorder(resume || store, recorded);
   };
   return startUpload(
-    async () => {
+    async (_signal, moved) => {
       // Before anything is sent, not after the session has been opened.
-      if (integrity !== 'none') await (await hasher()).ready();
+      if (integrity !== 'none') await (await hasher()).ready(moved);
       if (typeof options.overwrite === 'string') {
         ({ whenTaken: late } = await loadLate(() => import('@cos-slice/core/when-taken'), 'whenTaken'));
       }

@@ -73,6 +73,8 @@ export interface ErrorDetails {
   readonly unreachable?: boolean | undefined;
   /** Network: the platform does not tell why, and the request may as well have been forbidden as lost (pages). */
   readonly opaque?: boolean | undefined;
+  /** Network: the host answers otherwise, so that it is no network that is missing. */
+  readonly reached?: boolean | undefined;
   /**
    * Network: the other side had closed a kept connection; nothing of a reply came. Timeouts: the connection hangs while others
    * move. Again at once, on another one.
@@ -96,6 +98,7 @@ export class CosSliceError extends Error {
   declare readonly phase?: 'connect' | 'response' | 'no-progress';
   declare readonly unreachable?: boolean;
   declare readonly opaque?: boolean;
+  declare readonly reached?: boolean;
   declare readonly stale?: boolean;
   declare readonly issues?: readonly OptionIssue[];
 

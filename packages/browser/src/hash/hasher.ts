@@ -6,8 +6,13 @@ import { readBlob, unreadable } from '../read-blob.ts';
 import { startFromSource } from './start-worker.ts';
 
 export interface BrowserHasher extends Hasher<Blob> {
-  /** Makes sure that hashing works here. @throws CosSliceError `hashing-failed` */
-  ready(): Promise<void>;
+  /**
+   * Makes sure that hashing works here.
+   *
+   * @param moved called when another worker is tried
+   * @throws CosSliceError `hashing-failed`
+   */
+  ready(moved?: () => void): Promise<void>;
   /**
    * SHA-1 of blobs that come one after the other.
    *
@@ -23,7 +28,7 @@ export type StartHashWorker = () => Worker;
 interface Job {
   readonly message: { readonly type: string; readonly [name: string]: unknown };
   readonly blob?: Blob;
-  readonly context?: HashContext;
+  readonly context?: Pick<HashContext, 'onProgress' | 'onCheckpoint'>;
   resolve(result: unknown): void;
   reject(error: unknown): void;
   /** From where a fresh worker goes on. */
@@ -50,6 +55,8 @@ const IDLE_MS = 10_000;
 /** A worker with jobs tells of every piece that it hashes, and of one that it cannot get at, sooner than this. */
 const SILENCE_MS = 25_000;
 const MAX_SILENCES = 3;
+/** A worker that has been silent for so long when a job is given up may hang, and must not keep the next one waiting. */
+const SUSPICIOUS_MS = 1000;
 
 /**
  * Hashes in a worker, started when it is first needed. `Blob`s go there by reference. A worker that falls silent is replaced by
@@ -61,6 +68,7 @@ export function createWorkerHasher(startWorker: StartHashWorker | undefined = un
   let lastId = 0;
   let idle: ReturnType<typeof setTimeout> | undefined;
   let silence: ReturnType<typeof setTimeout> | undefined;
+  let heardAtMs = 0;
 
   const stop = (): void => {
     clearTimeout(silence);
@@ -84,9 +92,16 @@ export function createWorkerHasher(startWorker: StartHashWorker | undefined = un
         const what = "the hash worker stands still: reload the page, or use integrity 'none'";
         job.reject(new CosSliceError('hashing-failed', what));
       } else {
+        job.context?.onProgress(job.hashedBytes);
         post(id, job);
       }
     }
+    listen();
+  };
+  /** The other jobs go on in a fresh worker. */
+  const drop = (): void => {
+    stop();
+    for (const [id, job] of jobs) post(id, job);
     listen();
   };
   const post = (id: number, { message, blob, from }: Job): void => {
@@ -101,6 +116,7 @@ export function createWorkerHasher(startWorker: StartHashWorker | undefined = un
     if (typeof Worker === 'undefined') {
       throw new CosSliceError('hashing-failed', "service workers cannot hash: use integrity 'none' there");
     }
+    heardAtMs = performance.now();
     let worker: Worker;
     try {
       worker = await (startWorker ? startWorker() : startFromSource());
@@ -115,6 +131,7 @@ export function createWorkerHasher(startWorker: StartHashWorker | undefined = un
     return worker;
   };
   const take = (worker: Worker, { id, result, error, progress, checkpoint, piece, ask }: Answer): void => {
+    heardAtMs = performance.now();
     listen();
     const job = jobs.get(id);
     if (piece) return void supply(worker, id, piece, ask);
@@ -153,14 +170,19 @@ export function createWorkerHasher(startWorker: StartHashWorker | undefined = un
     const id = lastId;
     const cancel = (): void => {
       jobs.get(id)?.reject(signal?.reason);
-      starting?.then((worker) => worker.postMessage({ id, type: 'cancel' })).catch(() => {});
+      jobs.delete(id);
+      if (performance.now() - heardAtMs > SUSPICIOUS_MS) drop();
+      else starting?.then((worker) => worker.postMessage({ id, type: 'cancel' })).catch(() => {});
     };
     signal?.addEventListener('abort', cancel, { once: true });
     try {
       return await new Promise<T>((resolve, reject) => {
         const entry = { ...job, resolve: resolve as (result: unknown) => void, reject, hashedBytes: 0, silences: 0 };
         jobs.set(id, entry);
-        if (jobs.size === 1) listen();
+        if (jobs.size === 1) {
+          heardAtMs = performance.now();
+          listen();
+        }
         post(id, entry);
       });
     } finally {
@@ -174,8 +196,9 @@ export function createWorkerHasher(startWorker: StartHashWorker | undefined = un
   };
 
   return {
-    async ready() {
-      await ask({ message: { type: 'ready' } }, undefined);
+    async ready(moved = () => {}) {
+      const context = { onProgress: moved, onCheckpoint: () => {} };
+      await ask({ message: { type: 'ready' }, context }, undefined);
     },
     chain: (state, blob, last) => ask<string>({ message: { type: 'chain', state, last }, blob }, undefined),
     digest: (name, blob, signal) => {

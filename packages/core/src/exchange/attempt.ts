@@ -35,9 +35,8 @@ export interface Attempt extends SendContext, Watched {
 }
 
 /** Each retry doubles the time that is allowed, so that a slow link gets through in the end. */
-const MAX_DOUBLINGS = 4;
-export const MAX_PATIENCE: number = 2 ** MAX_DOUBLINGS;
-export const patienceFor = (attempt: number): number => 2 ** Math.min(attempt, MAX_DOUBLINGS);
+export const MAX_PATIENCE = 16;
+export const patienceFor = (attempt: number): number => Math.min(2 ** attempt, MAX_PATIENCE);
 /** Stands out: silent for that many times as long as its slowest fellow took in all, or under way for that many times. */
 const SILENT = 3;
 const UNDER_WAY = 10;

@@ -12,7 +12,7 @@ const PASSING = error('unavailable', { remedy: 'backoff' });
 /** Attempts until it is given up. */
 function attemptsFor(failure: CosSliceError, standing: Standing): number {
   for (
-    let tries: Tries = { attempt: 0, opaque: 0, doubts: 0, resigns: 2 };
+    let tries: Tries = { attempt: 0, opaque: 0, doubts: 0, hangs: 0, resigns: 2 };
     ;
     tries = { ...countTry(tries, failure), resigns: 2 }
   ) {
@@ -42,6 +42,13 @@ test.each<[string, CosSliceError, Standing, number]>([
     5,
   ],
   ['a page that was cut off', error('network', { remedy: 'backoff', opaque: true }), PROVEN, 10],
+  [
+    'work of this machine that comes to no end',
+    error('source-unreadable', { remedy: 'backoff', phase: 'no-progress' }),
+    PROVEN,
+    3,
+  ],
+  ['a line that comes to no end', error('timeout', { remedy: 'backoff', phase: 'no-progress' }), PROVEN, 10],
   ['a signature that is never taken', error('signature-expired', { remedy: 'resign' }), NEW, 1],
   ['signatures that do not outlive a slice', error('signature-expired', { remedy: 'resign' }), PROVEN, 10],
 ])('tries: %s', (_what, failure, standing, attempts) => {
@@ -51,7 +58,7 @@ test.each<[string, CosSliceError, Standing, number]>([
 test('what a page may not be allowed is counted from when its host is there', () => {
   const away = error('network', { remedy: 'backoff' });
   const refused = error('network', { remedy: 'backoff', opaque: true });
-  let tries: Tries = { attempt: 0, opaque: 0, doubts: 0, resigns: 0 };
+  let tries: Tries = { attempt: 0, opaque: 0, doubts: 0, hangs: 0, resigns: 0 };
   const verdicts = [...Array(3).fill(away), ...Array(3).fill(refused), away, ...Array(5).fill(refused)].map(
     (failure) => {
       const verdict = judge(tries, failure, { ...POLICY, attempts: 100 }, NEW).do;
@@ -65,7 +72,7 @@ test('what a page may not be allowed is counted from when its host is there', ()
 test('connections that broke say nothing of what answers at an address', () => {
   const broken = error('network', { remedy: 'backoff' });
   const strange = error('bad-reply', { remedy: 'backoff', httpStatus: 200 });
-  let tries: Tries = { attempt: 0, opaque: 0, doubts: 0, resigns: 0 };
+  let tries: Tries = { attempt: 0, opaque: 0, doubts: 0, hangs: 0, resigns: 0 };
   const verdicts = [broken, broken, broken, strange, broken, strange, strange].map((failure) => {
     const verdict = judge(tries, failure, POLICY, NEW).do;
     tries = countTry(tries, failure);
@@ -77,19 +84,26 @@ test('connections that broke say nothing of what answers at an address', () => {
 test('a refused signature is renewed twice in a row before anything is counted', () => {
   const expired = error('signature-expired', { remedy: 'resign' });
   const verdicts = [0, 1, 2].map(
-    (resigns) => judge({ attempt: 0, opaque: 0, doubts: 0, resigns }, expired, POLICY, PROVEN).do,
+    (resigns) => judge({ attempt: 0, opaque: 0, doubts: 0, hangs: 0, resigns }, expired, POLICY, PROVEN).do,
   );
   expect(verdicts).toEqual(['resign', 'resign', 'again']);
 });
 
 test('a kept connection that was closed is no attempt', () => {
   const stale = error('network', { remedy: 'backoff', stale: true });
-  expect(judge({ attempt: 9, opaque: 0, doubts: 0, resigns: 0 }, stale, POLICY, NEW)).toEqual({ do: 'repeat' });
+  expect(judge({ attempt: 9, opaque: 0, doubts: 0, hangs: 0, resigns: 0 }, stale, POLICY, NEW)).toEqual({
+    do: 'repeat',
+  });
 });
 
 test('pauses double up to the longest, spread by chance, and are never shorter than the server asked for', () => {
   const pause = (attempt: number, failure = PASSING, random = 0.5): Verdict =>
-    judge({ attempt, opaque: 0, doubts: 0, resigns: 0 }, failure, { ...POLICY, attempts: 1000 }, { ...PROVEN, random });
+    judge(
+      { attempt, opaque: 0, doubts: 0, hangs: 0, resigns: 0 },
+      failure,
+      { ...POLICY, attempts: 1000 },
+      { ...PROVEN, random },
+    );
   expect([0, 1, 2, 8, 900].map((attempt) => pause(attempt))).toEqual(
     [500, 1000, 2000, 15_000, 15_000].map((afterMs) => ({ do: 'again', afterMs })),
   );

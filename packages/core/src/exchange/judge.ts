@@ -15,6 +15,8 @@ export interface Tries {
   readonly opaque: number;
   /** Of these, how many leave it open whether this is the right server at all. */
   readonly doubts: number;
+  /** Of these, how many came to no end on this machine: something hangs. */
+  readonly hangs: number;
   /** Times in a row that a refused signature cost no attempt. */
   readonly resigns: number;
 }
@@ -43,13 +45,15 @@ export type Verdict =
 const ATTEMPTS_BEFORE_CONTACT = 3;
 /** Attempts of a kind of request that was never answered, where nobody tells whether the page may make it at all. */
 const ATTEMPTS_IN_THE_DARK = 5;
+/** Attempts of what comes to no end: it hangs, and will hang again. */
+const ATTEMPTS_THAT_HANG = 3;
 const RESIGNS = 2;
 /** A server cannot put anything to sleep for longer. */
 const MAX_ASKED_MS = 3600 * 1000;
 
 /** What to do after an attempt of any operation has failed. */
 export function judge(tries: Tries, error: CosSliceError, policy: RetryPolicy, standing: Standing): Verdict {
-  const { attempt, opaque, doubts, resigns } = tries;
+  const { attempt, opaque, doubts, hangs, resigns } = tries;
   if (error.remedy === 'none') return { do: 'give-up' };
   if (error.remedy === 'resign' && resigns < RESIGNS) return { do: 'resign' };
   // Where signatures have been good before, they may just not live as long as a slice is under way: an attempt like others.
@@ -57,6 +61,7 @@ export function judge(tries: Tries, error: CosSliceError, policy: RetryPolicy, s
   if (error.stale) return { do: 'repeat' };
   const { contacted, carried } = standing;
   if (attempt + 1 >= policy.attempts) return { do: 'give-up' };
+  if (isHang(error) && hangs + 1 >= ATTEMPTS_THAT_HANG) return { do: 'give-up' };
   if (isDoubt(error) && !contacted && doubts + 1 >= ATTEMPTS_BEFORE_CONTACT) return { do: 'give-up' };
   // Those before, of a host that was away, say nothing of what the page may do now that it is back.
   if (error.opaque && !carried && opaque + 1 >= ATTEMPTS_IN_THE_DARK) return { do: 'give-up' };
@@ -64,11 +69,12 @@ export function judge(tries: Tries, error: CosSliceError, policy: RetryPolicy, s
 }
 
 /** What was tried once an attempt that counts has failed. */
-export function countTry({ attempt, opaque, doubts }: Tries, error: CosSliceError): Tries {
+export function countTry({ attempt, opaque, doubts, hangs }: Tries, error: CosSliceError): Tries {
   return {
     attempt: attempt + 1,
     opaque: error.opaque ? opaque + 1 : 0,
     doubts: isDoubt(error) ? doubts + 1 : doubts,
+    hangs: isHang(error) ? hangs + 1 : hangs,
     resigns: 0,
   };
 }
@@ -76,6 +82,11 @@ export function countTry({ attempt, opaque, doubts }: Tries, error: CosSliceErro
 /** Nothing answers, or something else does. 502 to 504 are a balancer's words for a server that is away for a while. */
 function isDoubt({ code, unreachable, httpStatus = 0 }: CosSliceError): boolean | undefined {
   return unreachable || code === 'timeout' || (code === 'bad-reply' && (httpStatus < 502 || httpStatus > 504));
+}
+
+/** Work of this machine came to no end. */
+function isHang({ code, phase }: CosSliceError): boolean | undefined {
+  return phase && code !== 'timeout';
 }
 
 /** Exponential backoff with full jitter, but never less than the server asked for. `attempt` counts from 1. */

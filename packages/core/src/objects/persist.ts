@@ -32,7 +32,7 @@ export interface Try {
   moved(bytes: number): void;
 }
 
-const UNTRIED: Tries = { attempt: 0, opaque: 0, doubts: 0, resigns: 0 };
+const UNTRIED: Tries = { attempt: 0, opaque: 0, doubts: 0, hangs: 0, resigns: 0 };
 
 /**
  * Makes as many attempts as `judge` allows, each in a place of the limiter.
@@ -81,7 +81,7 @@ export function createPersist({ config, clock, network, random }: PersistOptions
         if (!isCosSliceError(error)) throw error;
         if (error.wireCode !== undefined) standing.contacted = standing.carried = true;
         isDoubtful ||= mayHaveActed(error);
-        if (error.code === 'network' && network?.online() === false) {
+        if (error.code === 'network' && !error.reached && network?.online() === false) {
           await linked(signal, (waiting) => backOnline(network, clock, retry.maxDelayMs, waiting));
           continue;
         }

@@ -51,9 +51,11 @@ describe('an attempt that has failed', () => {
   test('is one of three where something hangs on the machine, and one of all where the line does', () => {
     const hung = (code: 'timeout' | 'signing-failed') =>
       new CosSliceError(code, 'hung', { remedy: 'backoff', phase: 'no-progress' });
-    const state = { ...initiating, contacted: true, attempt: 2 };
+    const state = { ...initiating, contacted: true, attempt: 2, hangs: 2 };
     expect(failed(state, hung('signing-failed'))).toMatchObject({ phase: 'failed' });
     expect(failed(state, hung('timeout'))).toMatchObject({ step: 'init', attempt: 3 });
+    // Attempts that failed for other reasons are not held against it.
+    expect(failed({ ...state, hangs: 0 }, hung('signing-failed'))).toMatchObject({ step: 'init', hangs: 1 });
   });
 
   test('counts as one of a signature that was good before only where a session was opened with one', () => {
@@ -83,6 +85,8 @@ describe('an attempt that has failed', () => {
     expect(failed(initiating, lost, offline)).toMatchObject({ attempt: 0, brokenOff: true, probeAtMs: NOW + 10_000 });
     expect(failed(initiating, busy, offline)).toMatchObject({ attempt: 1, brokenOff: false, probeAtMs: undefined });
     expect(failed(initiating, refused, offline)).toMatchObject({ phase: 'failed', error: refused });
+    const forbidden = new CosSliceError('network', 'no CORS', { remedy: 'backoff', opaque: true, reached: true });
+    expect(failed(initiating, forbidden, offline)).toMatchObject({ attempt: 1, probeAtMs: undefined });
     const unfit = new CosSliceError('network', 'no such address');
     expect(failed(initiating, unfit, offline)).toMatchObject({ phase: 'failed', error: unfit });
   });

@@ -4,8 +4,6 @@ import { noteTry } from './sending.ts';
 import { type ActiveState, isLocal, type Tries, type UploadEvent, type UploadState } from './state.ts';
 import { fail } from './steps.ts';
 
-/** Attempts of work that came to no end, as opposed to failing: something hangs, and will hang again. */
-const STUCK_ATTEMPTS = 3;
 /** While the network is said to be gone: between two looks whether it is. */
 export const PROBE_EVERY_MS = 10_000;
 
@@ -23,15 +21,13 @@ export function onFailed(
   const tries: Tries | undefined = state.phase === 'sending' ? state.active.find((one) => one.index === index) : state;
   if (!tries) return state;
   const { retry } = state.job;
-  const stuck = error.phase !== undefined && error.code !== 'timeout';
-  const policy = stuck ? { ...retry, attempts: Math.min(retry.attempts, STUCK_ATTEMPTS) } : retry;
   const trusted = 'session' in state && state.session !== undefined;
   // Requests with content have been answered once something is stored.
   const carried = state.phase === 'sending' ? state.stored.count > 0 : state.contacted;
-  const verdict = judge(tries, error, policy, { contacted: state.contacted, carried, trusted, random });
+  const verdict = judge(tries, error, retry, { contacted: state.contacted, carried, trusted, random });
 
   if (verdict.do === 'resign') return noteTry(state, index, { resigns: tries.resigns + 1, retryAtMs: nowMs });
-  if (error.remedy === 'backoff' && !answered && !online) {
+  if (error.remedy === 'backoff' && !answered && !online && !error.reached) {
     // Without a network nothing was tried; but a request may have left while there still was one.
     // What asks nothing of the network goes on at once, but not as fast as can be.
     const retryAtMs = isLocal(state) ? nowMs + LOCAL_PAUSE_MS : 0;

@@ -42,6 +42,26 @@ describe('work that hangs', () => {
     expect(released.length).toBe(before + 1);
   });
 
+  test('a read that hangs once is made again, also where the slice was sent in vain before', async () => {
+    let [sends, reads] = [0, 0];
+    const { clock, start } = setUp({
+      answer({ fields }) {
+        if (fields.op !== 'upload_slice_data' || fields.offset !== '0') return undefined;
+        sends += 1;
+        return sends <= 2 ? new CosSliceError('network', 'broke', { remedy: 'backoff' }) : undefined;
+      },
+      source: {
+        slice(range) {
+          if (range.offset > 0) return Promise.resolve(range);
+          reads += 1;
+          return reads === 3 ? never() : Promise.resolve(range);
+        },
+      },
+    });
+    await clock.runUntil(start().done);
+    expect(reads).toBe(4);
+  });
+
   test.each([
     ['reading', { source: { slice: never } }, 'source-unreadable', 'reading the source'],
     ['telling the identity', { source: { identity: never } }, 'source-unreadable', 'reading the source'],

@@ -30,6 +30,18 @@ describe('a network that is said to be gone', () => {
     expect(transport.mostInFlight).toBe(3);
   });
 
+  test('and is there all the same, where the page may not make its requests, does not keep that from being told', async () => {
+    const { start, transport, clock } = setUp({
+      network: switchedNetwork(false),
+      answer: () => new CosSliceError('network', 'no CORS headers', { remedy: 'backoff', opaque: true, reached: true }),
+    });
+    const { done } = start();
+    done.catch(() => {});
+    await clock.advance(600_000);
+    await expect(Promise.race([done, 'still waits'])).rejects.toMatchObject({ message: 'no CORS headers' });
+    expect(transport.transcript).toHaveLength(5);
+  });
+
   test('keeps no file from being opened, remembered and hashed', async () => {
     const network = switchedNetwork();
     const { open, source, transport, clock } = setUp({

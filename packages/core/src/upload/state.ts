@@ -32,6 +32,8 @@ export interface Tries {
   readonly opaque: number;
   /** Of these, how many leave it open whether this is the right server at all. */
   readonly doubts: number;
+  /** Of these, how many came to no end on this machine. */
+  readonly hangs: number;
   /** An attempt is under way. */
   readonly running: boolean;
   /** An attempt ended without an answer and was not counted; the server may have acted on it. */
@@ -45,6 +47,7 @@ export const UNTRIED: Tries = {
   attempt: 0,
   opaque: 0,
   doubts: 0,
+  hangs: 0,
   running: false,
   brokenOff: false,
   resigns: 0,

@@ -21,6 +21,7 @@ import { xmlFailure } from './xml-error.ts';
 export function decode<C, Op extends OperationName>(operation: Operation<C, Op>, response: WireResponse): Reply<Op> {
   const straight = decodeStraight(operation, response);
   if (straight) return straight;
+  if (response.status === 413 && operation.op === 'init') return failed(response, ...TOO_MANY_PARTS);
   const body = toObject(parseJson(response.body));
   const code = toInteger(body.code);
   if (code === undefined) return xmlFailure(response) ?? foreignResponse(response);
@@ -28,6 +29,13 @@ export function decode<C, Op extends OperationName>(operation: Operation<C, Op>,
   const read = READERS[operation.op] as Reader<Op>;
   return read(toObject(body.data), operation, response);
 }
+
+/** Slices that are smaller would make it worse. */
+const TOO_MANY_PARTS = [
+  'bad-request',
+  "HTTP 413: the digests of this file's slices are more than the server takes, or a proxy before it: use integrity 'md5', or raise the limit (in nginx client_max_body_size, 1 MiB by default)",
+  { remedy: 'none' },
+] as const;
 
 type Reader<Op extends OperationName> = (
   data: Json,

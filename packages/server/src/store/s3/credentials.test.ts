@@ -135,18 +135,23 @@ describe('credentials from the environment are', () => {
 
 describe('a source of credentials', () => {
   test('is asked once for all who wait, and again shortly before they end', async () => {
-    vi.useFakeTimers({ now: 0, toFake: ['Date'] });
+    vi.useFakeTimers({ now: 0, toFake: ['Date', 'performance'] });
     onTestFinished(() => void vi.useRealTimers());
     const source = vi.fn(
       async (): Promise<S3Credentials> => ({ ...KEYS, expiration: new Date(Date.now() + 3600_000) }),
     );
     const credentials = createCredentials(source);
     await Promise.all([credentials(), credentials(), credentials()]);
-    vi.setSystemTime(54 * 60_000);
+    vi.advanceTimersByTime(54 * 60_000);
     await credentials();
     expect(source).toHaveBeenCalledTimes(1);
-    vi.setSystemTime(56 * 60_000);
+    // However the clock is set meanwhile.
+    vi.setSystemTime(0);
+    vi.advanceTimersByTime(2 * 60_000);
     await Promise.all([credentials(), credentials()]);
+    expect(source).toHaveBeenCalledTimes(2);
+    vi.setSystemTime(7 * 24 * 3600_000);
+    await credentials();
     expect(source).toHaveBeenCalledTimes(2);
   });
 

@@ -24,13 +24,15 @@ export function createCredentials(source: S3CredentialsSource): () => Promise<S3
   let current: Promise<S3Credentials> | undefined;
   let renewAtMs = Number.POSITIVE_INFINITY;
   return () => {
-    if (current && Date.now() < renewAtMs) return current;
+    if (current && performance.now() < renewAtMs) return current;
     const asking = source();
     current = asking;
     renewAtMs = Number.POSITIVE_INFINITY;
     asking.then(
       ({ expiration }) => {
-        if (expiration) renewAtMs = expiration.getTime() - RENEW_BEFORE_MS;
+        // From their arrival on: clocks may be set.
+        const lifeMs = expiration ? expiration.getTime() - Date.now() : Number.POSITIVE_INFINITY;
+        renewAtMs = performance.now() + lifeMs - RENEW_BEFORE_MS;
       },
       () => {
         if (current === asking) current = undefined;
