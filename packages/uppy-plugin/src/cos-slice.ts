@@ -174,7 +174,7 @@ export default class CosSlice<M extends Meta, B extends Body> extends BasePlugin
       return running.ended;
     }
     if (file.isRemote) return this.#refuse(fileId, 'remoteFile');
-    if (!(file.data instanceof Blob)) return this.#refuse(fileId, 'dataMissing');
+    if (!file.data) return this.#refuse(fileId, 'dataMissing');
 
     const forget = (): void => {
       if (this.#uploads.get(fileId) === upload) this.#uploads.delete(fileId);
@@ -204,7 +204,8 @@ export default class CosSlice<M extends Meta, B extends Body> extends BasePlugin
   /** Asked for when the upload starts: while a file waits for its place, editors and compressors may put other data into it. */
   #dataOf(fileId: string): Blob {
     const { data } = this.uppy.getFile(fileId);
-    if (data instanceof Blob) return data;
+    // A `File` of another window is no `Blob` of this one, so `uploadBlob` decides what can be read.
+    if (data) return data as Blob;
     throw new Error(this.i18n('dataMissing'));
   }
 
