@@ -26,6 +26,8 @@ export function createDispatcherTransport(
 ): Transport<Content> {
   return {
     reportsProgress: true,
+    // It may have fewer connections than there are requests.
+    queues: true,
     async receive(request, context) {
       context.signal.throwIfAborted();
       const url = new URL(request.url);

@@ -2,6 +2,7 @@ import { CosSliceError, type Transport } from '@cos-slice/core';
 import type { Dispatcher } from 'undici';
 import type { Content } from './content.ts';
 import { createDispatcherTransport } from './dispatcher-transport.ts';
+import { type AddressTimes, createReach } from './reach.ts';
 import { whenOpenable } from './waiting.ts';
 
 /** Through which proxies requests go, in the terms of undici's `EnvHttpProxyAgent`. */
@@ -67,38 +68,52 @@ export function proxyIssue(choice: unknown): string | undefined {
 /** Sends through a proxy. undici is loaded with the first request: whoever needs no proxy does not pay for it. */
 export function createProxyTransport(settings: ProxySettings, url: string): Transport<Content> {
   const via = hostOf(/^https:/i.test(url) ? settings.httpsProxy : settings.httpProxy);
-  let made: Promise<Transport<Content>> | undefined;
-  const make = async (): Promise<Transport<Content>> =>
-    createDispatcherTransport(await createProxyDispatcher(settings), { via });
-  const transport = (): Promise<Transport<Content>> => {
-    made ??= make().catch((error) => {
-      made = undefined;
-      throw error;
-    });
-    return made;
-  };
+  const reach = createReach();
+  const dispatcherWith = createProxyDispatcher(settings);
+  const transportWith = async (times: AddressTimes): Promise<Transport<Content>> =>
+    createDispatcherTransport(await dispatcherWith(times), { via });
   return {
     reportsProgress: true,
-    send: async (request, context) => (await transport()).send(request, context),
-    async receive(request, context) {
-      const { receive } = await transport();
-      if (!receive) throw refused('its transport cannot receive', undefined);
-      return receive(request, context);
-    },
+    send: (request, context) => reach(context, async (times) => (await transportWith(times)).send(request, context)),
+    receive: (request, context) =>
+      reach(context, async (times) => {
+        const { receive } = await transportWith(times);
+        if (!receive) throw refused('its transport cannot receive', undefined);
+        return receive(request, context);
+      }),
   };
 }
 
-/** @throws CosSliceError `invalid-options` */
-export async function createProxyDispatcher(settings: ProxySettings): Promise<Dispatcher> {
-  const undici = await whenOpenable(() => import('undici')).catch((cause) => {
-    throw refused('undici cannot be loaded: npm install undici@7', cause);
-  });
-  try {
-    // Many proxies let plain HTTP through as requests only, and tunnels to port 443 only.
-    return new undici.EnvHttpProxyAgent({ ...settings, proxyTunnel: false });
-  } catch (cause) {
-    throw refused('it must be a URL with http:// or https://', cause);
-  }
+/**
+ * Goes through the proxies, with these times for those that have several addresses. Where times stay, so does the dispatcher.
+ *
+ * @throws CosSliceError `invalid-options`, from what it returns
+ */
+export function createProxyDispatcher(settings: ProxySettings): (times: AddressTimes) => Promise<Dispatcher> {
+  const make = async (times: AddressTimes): Promise<Dispatcher> => {
+    const undici = await whenOpenable(() => import('undici')).catch((cause) => {
+      throw refused('undici cannot be loaded: npm install undici@7', cause);
+    });
+    try {
+      // The types want a port with it, which is the proxy's own.
+      const proxyTls: object = times;
+      // Many proxies let plain HTTP through as requests only, and tunnels to port 443 only.
+      return new undici.EnvHttpProxyAgent({ ...settings, ...times, proxyTls, proxyTunnel: false });
+    } catch (cause) {
+      throw refused('it must be a URL with http:// or https://', cause);
+    }
+  };
+  let made: { readonly forMs: number; readonly dispatcher: Promise<Dispatcher> } | undefined;
+  return (times) => {
+    const forMs = times.autoSelectFamilyAttemptTimeout;
+    if (made?.forMs !== forMs) {
+      made = { forMs, dispatcher: make(times) };
+      made.dispatcher.catch(() => {
+        made = undefined;
+      });
+    }
+    return made.dispatcher;
+  };
 }
 
 function refused(why: string, cause: unknown): CosSliceError {

@@ -2,6 +2,7 @@ import type { ClientRequest, IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
 import type { ReceiveContext, StreamedResponse } from '@cos-slice/core';
 import type { Dispatcher } from 'undici';
+import { timeConnection } from './connecting.ts';
 import { connectTimeout, toTransportError } from './transport-errors.ts';
 
 /** Sends a request without a body with node:http, and resolves with the head of its response. */
@@ -17,9 +18,8 @@ export function receiveResponse(
     } catch (error) {
       return reject(toTransportError(error, url));
     }
-    const connecting = setTimeout(() => {
-      if (request.socket?.connecting !== false) fail(connectTimeout(url.host));
-    }, connectMs);
+    const late = (): void => fail(connectTimeout(url.host));
+    const endTiming = timeConnection(request, connectMs, () => {}, late);
     const onAbort = (): void => fail(signal.reason);
     const fail = (error: unknown): void => {
       settle();
@@ -27,7 +27,7 @@ export function receiveResponse(
       request.destroy();
     };
     const settle = (): void => {
-      clearTimeout(connecting);
+      endTiming();
       signal.removeEventListener('abort', onAbort);
     };
     signal.addEventListener('abort', onAbort, { once: true });

@@ -10,6 +10,7 @@ import {
   type TokenServerOptions,
 } from '@cos-slice/core';
 import { createProxyDispatcher, type ProxyChoice, proxyFor } from './proxy.ts';
+import { createReach, FIRST_ADDRESS_MS } from './reach.ts';
 
 export interface ProxiedSignerOptions extends RemoteSignerOptions {
   /** As in `UploadFileOptions`. */
@@ -63,18 +64,22 @@ export function tokenServerSigner(options: ProxiedTokenServerOptions): Signer {
   return createTokenServerSigner({ fetch: through(proxy), ...settings });
 }
 
-/** `fetch` through a proxy; the runtime's own where there is none. */
+const NO_PROXY = { httpProxy: '', httpsProxy: '', noProxy: '' };
+const CONNECT_MS = 10_000;
+
+/** `fetch` through a proxy; the runtime's own where there is none and the host is near enough for it. */
 function through(choice: ProxyChoice): typeof fetch {
-  let loaded: Promise<typeof fetch> | undefined;
+  const reach = createReach();
+  let dispatcherWith: ReturnType<typeof createProxyDispatcher> | undefined;
   return (input, init) => {
     const settings = proxyFor(String(input instanceof Request ? input.url : input), choice, process.env);
-    if (settings === undefined) return fetch(input, init);
-    loaded ??= (async () => {
-      const dispatcher = await createProxyDispatcher(settings);
+    return reach({ connectMs: CONNECT_MS, signal: init?.signal }, async (times) => {
+      if (!settings && times.autoSelectFamilyAttemptTimeout <= FIRST_ADDRESS_MS) return fetch(input, init);
+      dispatcherWith ??= createProxyDispatcher(settings ?? NO_PROXY);
+      const dispatcher = await dispatcherWith(times);
       const undici = await import('undici');
-      return ((target, options) =>
-        undici.fetch(target as string, { ...(options as object), dispatcher })) as typeof fetch;
-    })();
-    return loaded.then((send) => send(input, init));
+      const send = undici.fetch as unknown as (target: unknown, options: object) => Promise<Response>;
+      return send(input, { ...init, dispatcher });
+    });
   };
 }

@@ -4,6 +4,8 @@ import type { AddressInfo } from 'node:net';
 import { patternBytes, sourceContract } from '@cos-slice/core/testing';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { createClient } from './client.ts';
+import { createBytesSource } from './source-bytes.ts';
+import { openSource } from './sources.ts';
 
 const { signal } = new AbortController();
 
@@ -66,6 +68,17 @@ const read = async (source: {
   for (let offset = 0; offset < BYTES.length; offset += 100_000)
     await source.slice({ offset, length: 100_000 }, signal);
 };
+
+test('while it is being opened, which takes its server’s time, the upload hears that nothing hangs', async () => {
+  let opened = (_source: ReturnType<typeof createBytesSource>): void => {};
+  const object = {
+    path: 'object',
+    open: () => new Promise<ReturnType<typeof createBytesSource>>((resolve) => (opened = resolve)),
+  };
+  const settings = { integrity: 'md5', mayGrow: false, directMax: 1, spoolMax: 1 } as const;
+  const source = createBytesSource(BYTES);
+  expect(await openSource(object, settings, signal, () => opened(source))).toBe(source);
+});
 
 test('asks for what is wanted, and for nothing else', async () => {
   const { object, ranges } = await serve({ bytes: BYTES, etag: '"1"' });

@@ -22,6 +22,9 @@ export type UploadSource = string | URL | Uint8Array | ArrayBuffer | SizedStream
 /** Of a file's slices: what is larger is read as it is sent. Several of them are under way at once, whatever they hold. */
 const LARGE_BYTES = 16 * 1024 * 1024;
 
+/** While it is asked, the object of another server says so that often. */
+const TELLING_MS = 200;
+
 export interface SourceOptions {
   readonly integrity: Integrity;
   readonly mayGrow: boolean;
@@ -39,7 +42,11 @@ export async function openSource(
 ): Promise<Source<Content>> {
   const contentDecides = integrity !== 'none';
   if (isFile(source)) return openFileSource(source, { contentDecides, mayGrow, largeBytes: LARGE_BYTES, signal });
-  if (isObjectSource(source)) return source.open(signal);
+  if (isObjectSource(source)) {
+    // Its requests have time limits of their own, and are tried again.
+    const telling = setInterval(moved, TELLING_MS);
+    return source.open(signal).finally(() => clearInterval(telling));
+  }
   if (isSizedStream(source)) return createStreamSource(source.stream, source.sizeBytes);
   if (isByteStream(source)) return openSpooledSource(source, { directMax, spoolMax, signal, moved });
   return createBytesSource(source);

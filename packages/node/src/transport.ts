@@ -1,25 +1,19 @@
 import { type ClientRequest, Agent as HttpAgent, type IncomingMessage, request as requestHttp } from 'node:http';
 import { Agent as HttpsAgent, request as requestHttps } from 'node:https';
-import { setTimeout as delay } from 'node:timers/promises';
-import { TLSSocket } from 'node:tls';
 import { urlToHttpOptions } from 'node:url';
 import { CosSliceError, type SendContext, type Transport, type WireRequest, type WireResponse } from '@cos-slice/core';
 import { type Body, encodeBody } from './body.ts';
+import { timeConnection } from './connecting.ts';
 import { type Content, isLarge } from './content.ts';
+import { createReach } from './reach.ts';
 import { receiveResponse } from './receive-response.ts';
 import { createSteps, type Steps } from './steps.ts';
-import { connectTimeout, isBroken, isTooFar, toTransportError } from './transport-errors.ts';
-import { isOutOfFiles, RETRY_MS, untilAborted } from './waiting.ts';
+import { connectTimeout, isBroken, toTransportError } from './transport-errors.ts';
 
 const UTF_8 = new TextDecoder();
 const MAX_REPLY_BYTES = 64 * 1024 * 1024;
 /** Less than servers usually allow idle connections, so that few are found closed. */
 const IDLE_MS = 4_000;
-/**
- * What one address of several gets to answer. Where all were too slow they get twice as much, until `connectMs` is over: a
- * far host is reached, and an address that leads nowhere costs little where others are near.
- */
-const FIRST_ADDRESS_MS = 250;
 /** A server that does not know `Expect` gets the body after this time. */
 const EXPECT_MS = 1_000;
 
@@ -38,7 +32,7 @@ export function createHttpTransport(options: HttpTransportOptions = {}): Transpo
   const http = options.agent ?? new HttpAgent(kept);
   const https = options.agent ?? new HttpsAgent(kept);
   const steps = createSteps();
-  let addressMs = FIRST_ADDRESS_MS;
+  const reach = createReach();
   /** Hosts that broke a connection off while a body was on its way, unheard: they are asked before the next one is sent. */
   const wary = new Set<string>();
   const locate = rememberLast((text) => {
@@ -50,11 +44,16 @@ export function createHttpTransport(options: HttpTransportOptions = {}): Transpo
   return {
     reportsProgress: true,
     paces: true,
+    // It may have fewer connections than there are requests.
+    queues: options.agent !== undefined,
     async receive(request, context) {
       context.signal.throwIfAborted();
       const { url, open, where } = locate(request.url);
       const headers = headersOf(url, request, undefined, false);
-      return receiveResponse(() => open({ ...where, method: request.method, headers }), url, context);
+      return reach(context, (times, connectMs) => {
+        const start = (): ClientRequest => open({ ...where, method: request.method, headers, ...times });
+        return receiveResponse(start, url, { ...context, connectMs });
+      });
     },
     async send(request, context) {
       context.signal.throwIfAborted();
@@ -63,11 +62,8 @@ export function createHttpTransport(options: HttpTransportOptions = {}): Transpo
       const body = encodeBody(request);
       const asksFirst = body?.content !== undefined && wary.has(url.host);
       const headers = headersOf(url, request, body, asksFirst);
-      const giveUpAtMs = performance.now() + context.connectMs;
-      for (;;) {
-        const connectMs = Math.max(0, giveUpAtMs - performance.now());
-        const start = (): ClientRequest =>
-          open({ ...where, method, headers, ...{ autoSelectFamily: true, autoSelectFamilyAttemptTimeout: addressMs } });
+      return reach(context, async (times, connectMs) => {
+        const start = (): ClientRequest => open({ ...where, method, headers, ...times });
         try {
           const reply = await exchange({ start, url, body, asksFirst, steps, context: { ...context, connectMs } });
           wary.delete(url.host);
@@ -79,12 +75,9 @@ export function createHttpTransport(options: HttpTransportOptions = {}): Transpo
             if (stale) dropIdle(where.agent, url.hostname);
             else if (body?.content !== undefined) wary.add(url.host);
           }
-          const leftMs = giveUpAtMs - performance.now();
-          if (isOutOfFiles(cause) && leftMs > 0) await untilAborted(delay(RETRY_MS), context.signal);
-          else if (isTooFar(cause) && leftMs > addressMs) addressMs *= 2;
-          else throw error;
+          throw error;
         }
-      }
+      });
     },
   };
 }
@@ -125,11 +118,10 @@ function exchange({ start, url, body, asksFirst, steps, context }: Exchange): Pr
       return reject(toTransportError(error, url));
     }
     let settled = false;
-    let connectTimer: NodeJS.Timeout | undefined;
     const settle = (act: () => void): void => {
       if (settled) return;
       settled = true;
-      clearTimeout(connectTimer);
+      endTiming();
       signal.removeEventListener('abort', onAbort);
       act();
     };
@@ -141,10 +133,8 @@ function exchange({ start, url, body, asksFirst, steps, context }: Exchange): Pr
       settle(() => reject(signal.reason));
       request.destroy();
     };
-    const connected = (): void => {
-      clearTimeout(connectTimer);
-      if (!settled) context.onConnected();
-    };
+    const late = (): void => fail(connectTimeout(url.host));
+    const endTiming = timeConnection(request, context.connectMs, context.onConnected, late);
     signal.addEventListener('abort', onAbort, { once: true });
     let received = false;
     let bytesBefore = 0;
@@ -157,9 +147,6 @@ function exchange({ start, url, body, asksFirst, steps, context }: Exchange): Pr
     });
     request.on('socket', (socket) => {
       bytesBefore = socket.bytesRead;
-      if (!socket.connecting) return connected();
-      connectTimer = setTimeout(() => fail(connectTimeout(url.host)), context.connectMs);
-      socket.once(socket instanceof TLSSocket ? 'secureConnect' : 'connect', connected);
     });
     request.on('response', (response) => {
       received = true;
