@@ -115,14 +115,19 @@ export function endAtOnce(error: CommandError, json: boolean, facts: FailureFact
       // Whoever would have read it is gone, or does not read.
     }
   }
+  endIfBusy();
+  // The first process of a container is not ended by signals.
+  process.exit(EXIT.interrupted);
+}
+
+/** Ends the process, to the shell as by Ctrl-C, where something is under way that leaving in order would wait for. */
+export function endIfBusy(): void {
   // Work on other threads, which `exit` would wait for: files, names, hashing.
   const busy = process.getActiveResourcesInfo().some((name) => /Req|Worker|MessagePort/.test(name));
   if (busy && process.platform !== 'win32') {
     process.removeAllListeners('SIGINT');
     process.kill(process.pid, 'SIGINT');
   }
-  // The first process of a container is not ended by signals.
-  process.exit(EXIT.interrupted);
 }
 
 function describeFailure(

@@ -1,6 +1,9 @@
 import { writeSync } from 'node:fs';
-import { EXIT, reportFailure } from './failure.ts';
+import { EXIT, endIfBusy, reportFailure } from './failure.ts';
 import { run, wantsJson } from './program.ts';
+
+/** What a command that failed has left under way gets so long, in ms, to end. */
+const END_MS = 5_000;
 
 // Whoever reads the output may leave early (`| head`); that is no reason to fail, let alone for a server to stop.
 let unwritten: NodeJS.ErrnoException | undefined;
@@ -28,3 +31,5 @@ process.on('uncaughtException', (error) => {
 
 const exitCode = await run(process.argv.slice(2));
 process.exitCode = exitCode;
+// Reads that never come back, as from a mount whose server is gone, keep the process.
+if (exitCode !== EXIT.done) setTimeout(endIfBusy, END_MS).unref();

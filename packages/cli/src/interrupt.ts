@@ -2,6 +2,9 @@ import { setMaxListeners } from 'node:events';
 import type { Call } from './command.ts';
 import { CommandError, EXIT, endAtOnce } from './failure.ts';
 
+/** What is under way gets so long, in ms, to come to its end: uploads and downloads do in less. What hangs never does. */
+const LEAVE_MS = 10_000;
+
 export interface Interruption {
   /** What is said of it, with how to go on. Called when the signal comes: before anything is broken off. */
   say(): string;
@@ -10,7 +13,8 @@ export interface Interruption {
 }
 
 /**
- * Does something that Ctrl-C (or SIGTERM) breaks off. A second signal does not wait for it to end.
+ * Does something that Ctrl-C (or SIGTERM) breaks off. A second signal does not wait for it to end, nor does the first one for
+ * ever.
  *
  * @throws CommandError `interrupted`, when it ended by that
  */
@@ -23,12 +27,16 @@ export async function interruptible<T>(
   // Whatever is under way listens, and there may be much.
   setMaxListeners(0, controller.signal);
   let interrupted: CommandError | undefined;
+  let leaving: NodeJS.Timeout | undefined;
   const onSignal = (): void => {
     const isAgain = interrupted !== undefined;
     interrupted ??= new CommandError('interrupted', say(), EXIT.interrupted);
+    const error = interrupted;
+    const leave = (): never => endAtOnce(error, given.json === true, facts);
     // Whoever asks twice does not want to wait.
-    if (isAgain || isIdle()) endAtOnce(interrupted, given.json === true, facts);
-    controller.abort(interrupted);
+    if (isAgain || isIdle()) leave();
+    leaving = setTimeout(leave, LEAVE_MS);
+    controller.abort(error);
   };
   process.on('SIGINT', onSignal);
   process.on('SIGTERM', onSignal);
@@ -37,6 +45,7 @@ export async function interruptible<T>(
   } catch (error) {
     throw interrupted ?? error;
   } finally {
+    clearTimeout(leaving);
     process.off('SIGINT', onSignal);
     process.off('SIGTERM', onSignal);
   }

@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { type ChildProcess, execFileSync } from 'node:child_process';
 import { dirname, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { runCli, startCli, withoutProgress } from '../testing/cli.ts';
@@ -19,6 +19,20 @@ afterEach(() => {
 
 const upload = (args: readonly string[], env: NodeJS.ProcessEnv = {}) =>
   runCli(['upload', ...args], { env: { ...world.env, ...env }, cwd: world.folder });
+
+/** What a mount whose server is gone does to every thread that works on files, from when it is told to. */
+function hanging(pipe: string): { readonly env: NodeJS.ProcessEnv; hang(child: ChildProcess): Promise<void> } {
+  execFileSync('mkfifo', [pipe]);
+  const script = `import { open } from 'node:fs';
+    process.on('SIGUSR2', () => { for (let i = 0; i < 4; i += 1) open(${JSON.stringify(pipe)}, () => {}); });`;
+  return {
+    env: { ...world.env, NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(script)}` },
+    async hang(child) {
+      child.kill('SIGUSR2');
+      await new Promise((resolve) => setTimeout(resolve, 300));
+    },
+  };
+}
 
 describe('an interrupted upload', () => {
   const slow = async (name: string, more: readonly string[] = [], env: NodeJS.ProcessEnv = world.env) => {
@@ -78,26 +92,38 @@ describe('an interrupted upload', () => {
     'twice, while files do not answer: ends at once, with its JSON',
     async () => {
       const file = await world.file('hangs.bin', 3 * MIB);
-      const pipe = join(dirname(file), 'nobody-writes');
-      execFileSync('mkfifo', [pipe]);
-      // What a mount whose server is gone does to every thread that works on files.
-      const hang = `import { open } from 'node:fs';
-      process.on('SIGUSR2', () => { for (let i = 0; i < 4; i += 1) open(${JSON.stringify(pipe)}, () => {}); });`;
-      const env = { ...world.env, NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(hang)}` };
+      const { hang, env } = hanging(join(dirname(file), 'nobody-writes'));
       world.delayMs = Number.POSITIVE_INFINITY;
       const before = world.arrivals;
       const { child, ended } = startCli(['upload', file, 'demo/hangs.bin', '--json'], { env });
       while (world.arrivals === before) await new Promise((resolve) => setTimeout(resolve, 10));
-      for (const signal of ['SIGUSR2', 'SIGINT'] as const) {
-        child.kill(signal);
-        await new Promise((resolve) => setTimeout(resolve, 300));
-      }
+      await hang(child);
+      child.kill('SIGINT');
+      await new Promise((resolve) => setTimeout(resolve, 300));
       const askedAtMs = performance.now();
       child.kill('SIGINT');
       const { stdout, stderr } = await ended;
       expect(performance.now() - askedAtMs).toBeLessThan(20_000);
       expect(stderr).toMatch(/^cos-slice: interrupted at 0%; /);
       expect(JSON.parse(stdout)).toMatchObject({ ok: false, code: 'interrupted', path: 'demo/hangs.bin' });
+    },
+  );
+
+  test.skipIf(process.platform === 'win32').each(['put', 'get'])(
+    'once, while files do not answer, of a directory: ends, with %s',
+    async (name) => {
+      const folder = dirname(await world.file(`answers-not-${name}/a.bin`, 10));
+      const { hang, env } = hanging(join(world.folder, `nobody-writes-${name}`));
+      world.delayMs = Number.POSITIVE_INFINITY;
+      const before = world.arrivals;
+      const operands = name === 'put' ? [folder, 'demo/there/'] : ['demo/there/', folder];
+      const { child, ended } = startCli([name, ...operands], { env });
+      while (world.arrivals === before) await new Promise((resolve) => setTimeout(resolve, 10));
+      await hang(child);
+      child.kill('SIGTERM');
+      const { code, signal, stderr } = await ended;
+      expect(signal ?? code).toBe(signal ? 'SIGINT' : 130);
+      expect(stderr).toMatch(/^cos-slice: interrupted.*\n$/);
     },
   );
 

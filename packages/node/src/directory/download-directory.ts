@@ -2,6 +2,7 @@ import { lstat, mkdir, opendir, rm, rmdir, utimes } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { CosSliceError, type DownloadOptions, type FileEntry, isCosSliceError } from '@cos-slice/core';
+import { untilAborted } from '../waiting.ts';
 import { directoryIssues, refuseDirectoryIssues, toDirectoryPath } from './check.ts';
 import type { FileClient } from './file-client.ts';
 import { createFilter } from './filter.ts';
@@ -98,7 +99,7 @@ export function downloadDirectoryWith(
         const done = download.done.then(
           async ({ resumedBytes }) => {
             // By it another run tells that the file is the object's.
-            if (modifiedAt) await utimes(file, modifiedAt, modifiedAt).catch(() => {});
+            if (modifiedAt) await untilAborted(utimes(file, modifiedAt, modifiedAt), work.signal).catch(() => {});
             return { resumedBytes };
           },
           (error) => {
@@ -153,6 +154,7 @@ export function downloadDirectoryWith(
   async function removeTree(path: string, work: Work): Promise<void> {
     const full = `${top}/${path}`;
     await work.attempt(path, async () => {
+      work.signal.throwIfAborted();
       if (!path.endsWith('/')) {
         if (!dryRun) await rm(full);
         return work.deleted(path);

@@ -1,5 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import { CosSliceError, createNotifier, isCosSliceError, onAbort, systemClock } from '@cos-slice/core';
+import { atMost, untilAborted } from '../waiting.ts';
 import { createRate } from './rate.ts';
 import type { ActiveFile, DirectoryEvent, DirectoryOptions, DirectoryProgress, DirectoryTransfer } from './types.ts';
 import type { ProblemReason } from './walk.ts';
@@ -23,7 +24,7 @@ export interface Work {
   created(path: string): void;
   deleted(path: string): void;
   problem(path: string, reason: ProblemReason, code?: string): void;
-  /** Transfers one file. Its failure is noted, and thrown no further. */
+  /** Transfers one file. Its failure is noted, and thrown no further. What has begun comes to its end, also when all is cancelled. */
   move(path: string, sizeBytes: number, start: () => Moving): Promise<boolean>;
   /** Runs something about an entry; its failure is noted. */
   attempt(path: string, run: () => Promise<void>): Promise<void>;
@@ -42,6 +43,8 @@ export interface TransferOptions<Entry> extends DirectoryOptions {
 
 const MOST_FAILURES = 100;
 const TICK_MS = 200;
+/** A walk that was broken off may take so long to close what it has open, in ms: below a dead mount it never does. */
+const CLOSE_MS = 1_000;
 
 /** Transfers what a walk finds, so many files at once, and keeps of each no more than it needs while it is under way. */
 export function createTransfer<Entry>(options: TransferOptions<Entry>): DirectoryTransfer {
@@ -49,6 +52,7 @@ export function createTransfer<Entry>(options: TransferOptions<Entry>): Director
   const { signal, onEntry, onProgress } = options;
   const stop = new AbortController();
   setMaxListeners(0, stop.signal);
+  const moves = new Set<Promise<unknown>>();
   const active = new Map<string, { readonly sizeBytes: number; readonly moving: Moving }>();
   const failures: { path: string; error: Error }[] = [];
   const rate = createRate();
@@ -122,6 +126,30 @@ export function createTransfer<Entry>(options: TransferOptions<Entry>): Director
     amounts[amount] = { files: files + 1, bytes: bytes + sizeBytes };
   };
 
+  const move = async (path: string, sizeBytes: number, start: () => Moving): Promise<boolean> => {
+    let moving: Moving | undefined;
+    try {
+      moving = start();
+      active.set(path, { sizeBytes, moving });
+      if (paused) moving.pause();
+      const { resumedBytes, skipped = false } = await moving.done;
+      counts.movedBytes += moving.look().movedBytes;
+      active.delete(path);
+      if (skipped) work.skipped(path, sizeBytes);
+      else {
+        add('transferred', sizeBytes);
+        tell({ type: 'transferred', path, sizeBytes, resumedBytes });
+      }
+      return true;
+    } catch (error) {
+      counts.movedBytes += moving?.look().movedBytes ?? 0;
+      failedBytes += sizeBytes;
+      active.delete(path);
+      report(path, error);
+      return false;
+    }
+  };
+
   const work: Work = {
     signal: stop.signal,
     dryRun,
@@ -151,28 +179,10 @@ export function createTransfer<Entry>(options: TransferOptions<Entry>): Director
         report(path, error);
       }
     },
-    async move(path, sizeBytes, start) {
-      let moving: Moving | undefined;
-      try {
-        moving = start();
-        active.set(path, { sizeBytes, moving });
-        if (paused) moving.pause();
-        const { resumedBytes, skipped = false } = await moving.done;
-        counts.movedBytes += moving.look().movedBytes;
-        active.delete(path);
-        if (skipped) work.skipped(path, sizeBytes);
-        else {
-          add('transferred', sizeBytes);
-          tell({ type: 'transferred', path, sizeBytes, resumedBytes });
-        }
-        return true;
-      } catch (error) {
-        counts.movedBytes += moving?.look().movedBytes ?? 0;
-        failedBytes += sizeBytes;
-        active.delete(path);
-        report(path, error);
-        return false;
-      }
+    move(path, sizeBytes, start) {
+      const moved = move(path, sizeBytes, start).finally(() => moves.delete(moved));
+      moves.add(moved);
+      return moved;
     },
   };
 
@@ -182,9 +192,9 @@ export function createTransfer<Entry>(options: TransferOptions<Entry>): Director
       for (;;) {
         await gate;
         stop.signal.throwIfAborted();
-        const next = await entries.next();
+        const next = await untilAborted(entries.next(), stop.signal);
         if (next.done) return;
-        await options.handle(next.value, work);
+        await untilAborted(options.handle(next.value, work), stop.signal);
       }
     };
     const outcomes = await Promise.allSettled(
@@ -195,14 +205,15 @@ export function createTransfer<Entry>(options: TransferOptions<Entry>): Director
         }),
       ),
     );
-    await entries.return();
+    await Promise.all(moves);
+    await atMost(CLOSE_MS, entries.return());
     const failed = outcomes.find((one) => one.status === 'rejected');
     if (failed) throw stop.signal.aborted ? stop.signal.reason : failed.reason;
     stop.signal.throwIfAborted();
     isCounted = true;
     if (!deleteExtra || counts.failed > 0) return;
     enter('deleting');
-    await options.removeExtra(work);
+    await untilAborted(options.removeExtra(work), stop.signal);
     stop.signal.throwIfAborted();
   };
 
