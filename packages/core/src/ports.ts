@@ -41,8 +41,8 @@ export interface Source<C> {
    */
   verify?(signal?: AbortSignal): Promise<void>;
   /**
-   * Its bytes come in their own time (a stream that somebody writes to while it is uploaded, an object of another server, whose
-   * requests have limits of their own): reading them, and what else is asked of it, may take as long as it likes. Anything else that does not get on for `timeouts.noProgressMs` is taken to hang.
+   * Its bytes come in their own time (a stream that somebody writes to while it is uploaded): reading them may take as long as
+   * it likes. Anything else that does not get on for `timeouts.noProgressMs` is taken to hang.
    */
   readonly unhurried?: boolean | undefined;
   /** Frees handles. Called exactly once, when the upload has ended and nothing reads any more. */

@@ -70,10 +70,6 @@ export function createTasks<C>(options: TasksOptions<C>): Tasks<C> {
     return source;
   };
 
-  /** What reading may take beyond the usual, which one that is in no hurry sees to by itself. */
-  const extraMs = (sizeBytes = 0): number =>
-    opened().unhurried ? Number.POSITIVE_INFINITY : sizeBytes / LEAST_BYTES_PER_MS;
-
   const open = async ({ run }: Task, controller: AbortController): Promise<UploadEvent> => {
     source ??= await guard(OPENING, controller, {
       run: (moved) => options.openSource(controller.signal, moved),
@@ -90,7 +86,7 @@ export function createTasks<C>(options: TasksOptions<C>): Tasks<C> {
   const recall = async ({ run }: Task, controller: AbortController): Promise<UploadEvent> => {
     const { signal } = controller;
     const identify = (): Promise<string | undefined> =>
-      guard(READING, controller, { run: () => opened().identity(signal), extraMs: extraMs() });
+      guard(READING, controller, { run: () => opened().identity(signal) });
     const recorder = await options.loadRecorder();
     signal.throwIfAborted();
     return { type: 'recalled', run, ...(await recorder?.recall(identify, options.state().job, controller)) };
@@ -125,8 +121,8 @@ export function createTasks<C>(options: TasksOptions<C>): Tasks<C> {
   /** Checks that the source is still what it was, which may take as long as reading it all. */
   const verify = async (controller: AbortController): Promise<void> => {
     const content = opened();
-    const run = async (): Promise<void> => content.verify?.(controller.signal);
-    await guard(READING, controller, { run, extraMs: extraMs(content.sizeBytes) });
+    const extraMs = content.sizeBytes / LEAST_BYTES_PER_MS;
+    await guard(READING, controller, { run: async () => content.verify?.(controller.signal), extraMs });
   };
 
   const digest = (algorithm: 'md5' | 'sha1' | Crc64, slice: C, controller: AbortController): Promise<string> =>
@@ -141,7 +137,7 @@ export function createTasks<C>(options: TasksOptions<C>): Tasks<C> {
     return guard(READING, controller, {
       run: () => content.slice(range, controller.signal),
       late: (unwanted) => content.release?.(unwanted),
-      extraMs: extraMs(),
+      extraMs: content.unhurried ? Number.POSITIVE_INFINITY : 0,
     });
   };
 
