@@ -179,6 +179,7 @@ describe('a body that was read before', () => {
       },
       multer().any(),
     ],
+    ['by express.text, which keeps no bytes', withContent, express.text({ type: '*/*' })],
     ['by nobody who kept it', asForm, swallow],
     ['by nobody who kept the JSON', asJson, swallow],
     ['by somebody who left an empty object for a form', asForm, leaves({})],

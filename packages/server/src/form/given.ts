@@ -22,7 +22,8 @@ export function givenBody(req: MaybeRead): GivenBody | undefined {
   if (!req.readableDidRead) return req.readableEnded ? { bytes: Buffer.alloc(0) } : undefined;
   for (const bytes of [rawBody, body]) {
     if (bytes instanceof Uint8Array) return { bytes: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length) };
-    if (typeof bytes === 'string') return { bytes: Buffer.from(bytes) };
+    // Text has lost the bytes that were no UTF-8, such as those of a file in a form.
+    if (typeof bytes === 'string' && !isMultipart(headers)) return { bytes: Buffer.from(bytes) };
   }
   const isObject = typeof body === 'object' && body !== null && !Array.isArray(body);
   // Of a form the files are elsewhere, and an empty object is what some parsers leave behind who took nothing.
@@ -32,6 +33,10 @@ export function givenBody(req: MaybeRead): GivenBody | undefined {
     'badParameter',
     'the body was read before this server saw the request: put it in front of what parses bodies',
   );
+}
+
+function isMultipart(headers: IncomingMessage['headers']): boolean {
+  return /^multipart\//i.test(headers['content-type'] ?? '');
 }
 
 function isJson(headers: IncomingMessage['headers']): boolean {
