@@ -3,7 +3,7 @@ import { isBucket, isPublic } from './access.ts';
 import { abortContent, type Content, maxContentBytes, openContent } from './content/content.ts';
 import { createExchange, type Exchange } from './exchange.ts';
 import { type Form, readForm } from './form/read-form.ts';
-import { type Address, type BucketHosts, readAddress } from './http/address.ts';
+import { type Address, bucketHosts, readAddress } from './http/address.ts';
 import { sendObject } from './http/download.ts';
 import { sendPreflight, sendSuccess } from './http/reply.ts';
 import type { Release } from './http/seats.ts';
@@ -173,13 +173,6 @@ function checkKind({ at }: Operation, { isDirectory }: Address): void {
   if (at === 'directory' && !isDirectory) {
     throw new ProtocolError('invalidPath', "this op needs the path of a directory: it ends in '/'");
   }
-}
-
-function bucketHosts({ accountsBySecretId }: Settings): BucketHosts {
-  const hosts = [...accountsBySecretId.values()].flatMap(({ appId, buckets }) =>
-    buckets.map((bucket) => [`${bucket}-${appId}`.toLowerCase(), { appId, bucket }] as const),
-  );
-  return new Map(hosts);
 }
 
 /** Signatures for directories end in a slash like the path they are for. */

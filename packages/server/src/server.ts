@@ -1,6 +1,7 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createAnswer, type Progress } from './answer.ts';
+import { bucketHosts } from './http/address.ts';
 import { ClientGoneError, drain } from './http/body.ts';
 import { createHttpServer, startListening } from './http/listener.ts';
 import { endWithConnection, watchOutflow } from './http/outflow.ts';
@@ -48,6 +49,7 @@ const SHARE_OF_ONE = 0.75;
 export function createSliceServer(options: SliceServerOptions): SliceServer {
   const settings = readOptions(options);
   const answer = createAnswer(settings);
+  const hosts = bucketHosts(settings);
   const sweeper = startSweeper(settings);
   const inFlight = new Set<Promise<void>>();
   const underWay = createUnderWay();
@@ -60,7 +62,7 @@ export function createSliceServer(options: SliceServerOptions): SliceServer {
     // Broken connections show where they matter; here they must only not go unheard.
     req.on('error', () => {});
     res.on('error', () => {});
-    if (answerProbe(req, res, settings.nowMs(), closing !== undefined)) return drain(req);
+    if (answerProbe(req, res, { nowMs: settings.nowMs(), isStopping: closing !== undefined, hosts })) return drain(req);
     const handling = exchange(req, res, awaitsContinue).finally(() => inFlight.delete(handling));
     inFlight.add(handling);
     await handling;

@@ -94,6 +94,15 @@ describe('probes', () => {
     expect((await send(`${server.origin}/-/healthy/x`, { method: 'GET' })).status).toBe(404);
     expect((await post(`${server.origin}/-/healthy`, { op: 'upload', filecontent: 'x' })).status).toBe(400);
   });
+
+  test.each(['healthy', 'ready'])('are no answer at the host of a bucket, where -/%s is an object', async (name) => {
+    const server = await startServer({ publicRead: true });
+    await post(server.urlOf(`-/${name}`), { op: 'upload', filecontent: 'object' });
+    const ask = (path: string) =>
+      send(server.origin + path, { method: 'GET', headers: { Host: `demobucket-${ACCOUNT.appId}.files.example` } });
+    expect((await ask(`/-/${name}`)).body.toString()).toBe('object');
+    expect((await ask('/')).body.toString()).toBe('ok\n');
+  });
 });
 
 describe('a server that is told to stop', () => {

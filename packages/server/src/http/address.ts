@@ -38,6 +38,13 @@ export function readAddress(req: IncomingMessage, prefix: string, hosts: BucketH
 /** The buckets that have a host of their own for downloads, by the first part of its name: `<bucket>-<appid>`. */
 export type BucketHosts = ReadonlyMap<string, { readonly appId: string; readonly bucket: string }>;
 
+export function bucketHosts({ accountsBySecretId }: Settings): BucketHosts {
+  const hosts = [...accountsBySecretId.values()].flatMap(({ appId, buckets }) =>
+    buckets.map((bucket) => [`${bucket}-${appId}`.toLowerCase(), { appId, bucket }] as const),
+  );
+  return new Map(hosts);
+}
+
 interface Located {
   readonly appId: string;
   readonly bucket: string;
@@ -53,11 +60,15 @@ function byPath(req: IncomingMessage, path: string, prefix: string): Located {
 
 /** Downloads from the bucket's own host (protocol section 2), unless the path says the bucket all the same. */
 function byHost(req: IncomingMessage, path: string, prefix: string, hosts: BucketHosts): Located | undefined {
-  const host = String(req.headers[':authority'] ?? req.headers.host ?? '');
-  const place = hosts.get(host.slice(0, host.indexOf('.')).toLowerCase());
+  const place = bucketOfHost(req, hosts);
   if (!place || (req.method !== 'GET' && req.method !== 'HEAD')) return undefined;
   const { appId, bucket } = place;
   return path.startsWith(`${prefix}/${appId}/${bucket}/`) ? undefined : { ...place, encoded: path.replace(/^\//, '') };
+}
+
+export function bucketOfHost(req: IncomingMessage, hosts: BucketHosts): Omit<Located, 'encoded'> | undefined {
+  const host = String(req.headers[':authority'] ?? req.headers.host ?? '');
+  return hosts.get(host.slice(0, host.indexOf('.')).toLowerCase());
 }
 
 /** The parts of a request line's target, which may have an origin in front. */
