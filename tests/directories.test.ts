@@ -1,9 +1,10 @@
-import { execFileSync } from 'node:child_process';
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises';
+import { execFile, execFileSync } from 'node:child_process';
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
 import { type Client, createClient, createSigner, type DirectoryEvent } from '@cos-slice/node';
 import type { RequestInfo } from '@cos-slice/server';
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
@@ -166,6 +167,35 @@ test('deleteExtra makes both sides the same, in both directions; a dry run does 
   const down = await client.downloadDirectory('', copy, { deleteExtra: true }).done;
   expect(down).toMatchObject({ deleted: 2, transferred: { files: 2 } });
   expect(await tree(copy)).toEqual(await tree(local));
+});
+
+test.skipIf(process.platform === 'win32').each([
+  ['closed', 0o000],
+  ['listed and no more', 0o600],
+])('what is in a directory that is %s is not deleted on the other side', async (_how, mode) => {
+  await write({ 'a.txt': 'a', 'private/only-copy': 'precious' });
+  await write({ 'private/only-copy': 'precious', 'gone.txt': 'x' }, store.file(''));
+  await Promise.all([folder, local].map((dir) => chmod(dir, 0o755)));
+  await chmod(join(local, 'private'), mode);
+  onTestFinished(() => chmod(join(local, 'private'), 0o755));
+  const script = `
+    import { createClient, createSigner } from ${JSON.stringify(new URL('../packages/node/dist/index.js', import.meta.url))};
+    const { endpoint, appId, local, account } = JSON.parse(process.argv[1]);
+    const signer = createSigner({ ...account, bucket: 'demobucket', bound: false });
+    const client = createClient({ endpoint, appId, bucket: 'demobucket', signer, resume: false });
+    const told = [];
+    const onEntry = ({ type, path, reason }) => told.push([type, path, reason].join(' ').trim());
+    await client.uploadDirectory(local, { deleteExtra: true, onEntry }).done;
+    console.log(JSON.stringify(told));`;
+  const { endpoint, appId } = store.options;
+  const given = JSON.stringify({ endpoint, appId, local, account: ACCOUNT });
+  // A superuser reads everything.
+  const user = process.getuid?.() === 0 ? { uid: 54_321, gid: 54_321 } : {};
+  const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', script, given], user);
+  const told: string[] = JSON.parse(stdout);
+  expect(told).toContain('problem private/only-copy unreadable');
+  expect(told).toContain('deleted gone.txt');
+  expect(String(await store.read('private/only-copy'))).toBe('precious');
 });
 
 test('one file that fails stops the rest, or is told at the end', async () => {

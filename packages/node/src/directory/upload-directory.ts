@@ -1,7 +1,9 @@
+import type { Stats } from 'node:fs';
 import { lstat, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { CosSliceError, type Entry, type FileEntry, isCosSliceError } from '@cos-slice/core';
+import { codeOf } from '../state-files.ts';
 import type { UploadFileOptions } from '../upload-file.ts';
 import { directoryIssues, refuseDirectoryIssues, toDirectoryPath } from './check.ts';
 import type { SendingClient, UploadSettings } from './file-client.ts';
@@ -162,8 +164,12 @@ export function uploadDirectoryWith(
         work.problem(here, 'name');
         continue;
       }
-      const local = await lstat(`${top}/${path}${entry.name}`).catch(() => undefined);
-      if (local?.isSymbolicLink()) continue;
+      const local = await lookAt(`${top}/${path}${entry.name}`).catch((error) => {
+        const code = codeOf(error);
+        work.problem(here, code === 'ENAMETOOLONG' ? 'name' : 'unreadable', code);
+        return 'unknown' as const;
+      });
+      if (local === 'unknown' || local?.isSymbolicLink()) continue;
       if (entry.kind === 'directory' && local?.isDirectory()) await removeExtra(here, work);
       else if (entry.kind === 'directory' ? !local?.isDirectory() : !local?.isFile())
         await removeTree(entry, here, work);
@@ -189,6 +195,17 @@ export function uploadDirectoryWith(
       }
       work.deleted(path);
     });
+  }
+}
+
+/** @returns undefined only for what is not there; what the system refuses to look at may be, and must keep its copy */
+async function lookAt(file: string): Promise<Stats | undefined> {
+  try {
+    return await lstat(file);
+  } catch (error) {
+    const code = codeOf(error);
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
+    throw error;
   }
 }
 
