@@ -156,7 +156,8 @@ export async function startFarm(
     async unfinished() {
       const { keys, uploads } = await contentsOf(endpoint, s3Bucket);
       const own = keys.filter((key) => /\.cos-slice\/(sessions|checkpoints|slices|staging|locks)\//.test(key));
-      return [...own, ...uploads];
+      // A server that starts tries out what the store can do, with an upload of its own.
+      return [...own, ...uploads.filter((key) => !key.includes('.cos-slice/probe/'))];
     },
     async peakMemory(index) {
       const status = await readFile(`/proc/${servers[index]?.pid}/status`, 'utf8');

@@ -20,10 +20,14 @@ async function setUp() {
   };
 }
 
-function advance(ms: number): void {
-  const now = performance.now();
-  vi.spyOn(performance, 'now').mockReturnValue(now + ms);
+/** Stops the clock of leases, and returns what moves it on. */
+function stopClock(): (ms: number) => void {
+  let now = performance.now();
+  vi.spyOn(performance, 'now').mockImplementation(() => now);
   onTestFinished(() => void vi.restoreAllMocks());
+  return (ms) => {
+    now += ms;
+  };
 }
 
 test('a slice has one holder among all, until it lets go', async () => {
@@ -53,6 +57,7 @@ test('what one records, all others know, those that come later too', async () =>
 test('a holder that is silent loses its lease to the first who comes, and cannot record any more', async () => {
   const { open } = await setUp();
   const [one, other, third] = [await open(), await open(), await open()];
+  const advance = stopClock();
   const lease = one.take(3);
   for (const ledger of [other, third]) expect(ledger.take(3)).toBeUndefined();
   advance(2999);
@@ -70,6 +75,7 @@ test('a holder that is silent loses its lease to the first who comes, and cannot
 test('a holder that renews keeps its lease', async () => {
   const { open } = await setUp();
   const [one, other] = [await open(), await open()];
+  const advance = stopClock();
   const lease = one.take(3);
   expect(other.take(3)).toBeUndefined();
   for (let round = 0; round < 3; round++) {
