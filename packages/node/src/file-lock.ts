@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { link, readFile, readlink, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { constants, copyFile, link, readFile, readlink, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -96,8 +96,7 @@ async function acquireFile(
       return undefined;
     }
     for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
-      // A link appears whole or not at all: nobody ever reads a lock that is half written.
-      const error = await link(mine, file).then(() => undefined, codeOf);
+      const error = await claim(mine, file).then(() => undefined, codeOf);
       if (error === undefined) return me.token;
       if (error !== 'EEXIST') return undefined;
       const holder = await readHolder(file);
@@ -113,6 +112,19 @@ async function acquireFile(
 }
 
 /**
+ * Gives the content of `mine` to a file that must not be there. A link appears whole or not at all; where the file system has
+ * none, a reader may find a file that is still being written.
+ */
+async function claim(mine: string, file: string): Promise<void> {
+  try {
+    await link(mine, file);
+  } catch (error) {
+    if (codeOf(error) === 'EEXIST') throw error;
+    await copyFile(mine, file, constants.COPYFILE_EXCL);
+  }
+}
+
+/**
  * Replaces a dead lock. Many may find it dead at once, and some of them late, when it has been replaced already; so each dead
  * token has one heir, whoever makes its file first, and only the heir may replace the lock. An heir that died before it did
  * has an heir in turn.
@@ -124,7 +136,7 @@ async function acquireFile(
 async function inherit(file: string, mine: string, deadToken: string, ancestor: string): Promise<boolean> {
   const heir = `${file}.${ancestor}.heir`;
   try {
-    await link(mine, heir);
+    await claim(mine, heir);
   } catch {
     const other = await readHolder(heir);
     if (other === undefined || (await isAlive(other, heir, undefined))) return false;
@@ -148,8 +160,8 @@ function tokenOf(holder: Holder | null): string {
   return holder?.token ?? 'unreadable';
 }
 
-/** @returns undefined when there is no lock, null when it is unreadable */
-async function readHolder(file: string): Promise<Holder | null | undefined> {
+/** @returns undefined when there is no lock, null when it is unreadable, and still is after a while */
+async function readHolder(file: string, isWritten = false): Promise<Holder | null | undefined> {
   try {
     const value: unknown = JSON.parse(await readRegularText(file));
     const { pid, host, token } = value as Partial<Holder>;
@@ -157,6 +169,10 @@ async function readHolder(file: string): Promise<Holder | null | undefined> {
     const fits = Number.isInteger(pid) && typeof host === 'string' && /^[\w-]{1,64}$/.test(token ?? '');
     return fits ? (value as Holder) : null;
   } catch (error) {
+    if (error instanceof SyntaxError && !isWritten) {
+      await delay(WATCH_MS);
+      return readHolder(file, true);
+    }
     return codeOf(error) === 'ENOENT' ? undefined : null;
   }
 }

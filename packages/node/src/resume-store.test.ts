@@ -115,8 +115,17 @@ describe('locks between processes', () => {
     readonly held: boolean;
     kill(signal: NodeJS.Signals): Promise<void>;
   }
+  /** What a process is started with to be on a file system without hard links, such as exFAT or CIFS. */
+  const NO_LINKS = [
+    '--import',
+    `data:text/javascript,${encodeURIComponent(`
+      import fs from 'node:fs/promises';
+      import { syncBuiltinESMExports } from 'node:module';
+      fs.link = async () => { throw Object.assign(new Error('EPERM: link'), { code: 'EPERM', syscall: 'link' }); };
+      syncBuiltinESMExports();`)}`,
+  ];
   /** Another process that asks for the lock and keeps it. */
-  const hold = async (): Promise<Holder> => {
+  const hold = async (flags: readonly string[] = []): Promise<Holder> => {
     const script = `
       import { createFileResumeStore } from '@cos-slice/node';
       const store = createFileResumeStore({ dir: ${JSON.stringify(dir)} });
@@ -126,7 +135,7 @@ describe('locks between processes', () => {
         process.once('SIGTERM', () => unlock().then(() => process.exit()));
         setInterval(() => {}, 1000);
       }`;
-    const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
+    const child = spawn(process.execPath, [...flags, '--input-type=module', '-e', script], {
       cwd: import.meta.dirname,
       stdio: ['ignore', 'pipe', 'inherit'],
     });
@@ -161,7 +170,21 @@ describe('locks between processes', () => {
     expect(await readdir(dir)).toEqual([]);
   });
 
-  test('of many processes that find a dead lock at once, exactly one gets it', async () => {
+  test('a file system without hard links has locks too', async () => {
+    const holder = await hold(NO_LINKS);
+    expect(holder.held).toBe(true);
+    expect((await hold(NO_LINKS)).held).toBe(false);
+    await holder.kill('SIGKILL');
+    const next = await hold(NO_LINKS);
+    expect(next.held).toBe(true);
+    await next.kill('SIGTERM');
+    expect(await readdir(dir)).toEqual([]);
+  });
+
+  test.each([
+    ['with hard links', []],
+    ['without hard links', NO_LINKS],
+  ])('of many processes that find a dead lock at once, exactly one gets it, %s', async (_where, flags) => {
     const holder = await hold();
     await holder.kill('SIGKILL');
     const [name = ''] = await readdir(dir);
@@ -176,7 +199,7 @@ describe('locks between processes', () => {
         process.send(unlock !== undefined);
       });`;
     const rivals = Array.from({ length: 4 }, () =>
-      spawn(process.execPath, ['--input-type=module', '-e', script], {
+      spawn(process.execPath, [...flags, '--input-type=module', '-e', script], {
         cwd: import.meta.dirname,
         stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
       }),
