@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { isBucket, isPublic } from './access.ts';
 import { abortContent, type Content, maxContentBytes, openContent } from './content/content.ts';
+import { createKept } from './content/held.ts';
 import { createExchange, type Exchange } from './exchange.ts';
 import { type Form, readForm } from './form/read-form.ts';
 import { type Address, bucketHosts, readAddress } from './http/address.ts';
@@ -131,10 +132,12 @@ export function createAnswer(settings: Settings): Answer {
     record: Progress,
   ): Promise<void> {
     const exchange = createExchange(settings, req, address, grant);
+    const kept = createKept();
     let content: Content | undefined;
     try {
       const form = await readForm(req, address.query, {
         maxContentBytes: maxContentBytes(settings),
+        kept,
         onBytes: (bytes) => {
           record.bytes += bytes;
         },
@@ -151,6 +154,7 @@ export function createAnswer(settings: Settings): Answer {
       const data = await run(operation, address, grantFor(req, address), exchange, form, content);
       await sendSuccess(res, settings.nowMs(), data);
     } finally {
+      kept.release();
       await abortContent(content);
     }
   }

@@ -4,7 +4,7 @@ import { createAnswer, type Progress } from './answer.ts';
 import { bucketHosts } from './http/address.ts';
 import { ClientGoneError, drain } from './http/body.ts';
 import { createHttpServer, startListening } from './http/listener.ts';
-import { endWithConnection, watchOutflow } from './http/outflow.ts';
+import { endWithConnection, turnOf, watchOutflow } from './http/outflow.ts';
 import { answerProbe } from './http/probe.ts';
 import { asProtocolError, sendFailure } from './http/reply.ts';
 import { createUnderWay } from './http/under-way.ts';
@@ -62,6 +62,11 @@ export function createSliceServer(options: SliceServerOptions): SliceServer {
     // Broken connections show where they matter; here they must only not go unheard.
     req.on('error', () => {});
     res.on('error', () => {});
+    const turn = turnOf(req, res);
+    if (turn) {
+      await turn;
+      if (res.destroyed) return;
+    }
     if (answerProbe(req, res, { nowMs: settings.nowMs(), isStopping: closing !== undefined, hosts })) return drain(req);
     const handling = exchange(req, res, awaitsContinue).finally(() => inFlight.delete(handling));
     inFlight.add(handling);

@@ -75,6 +75,54 @@ describe('a signature is checked when it is used', () => {
   });
 });
 
+describe('requests that a connection sends without waiting for replies', () => {
+  /** A store whose objects are opened when the test lets them. */
+  async function startSlow() {
+    const store = fileStore(await temporaryDir());
+    const openObject = store.openObject.bind(store);
+    const opening: (() => void)[] = [];
+    let opened = 0;
+    let isOver = false;
+    store.openObject = async (target) => {
+      opened += 1;
+      if (!isOver) await new Promise<void>((resolve) => opening.push(resolve));
+      return openObject(target);
+    };
+    const server = await startServer({ store, publicRead: true });
+    onTestFinished(() => {
+      isOver = true;
+      for (const goOn of opening) goOn();
+    });
+    const dialled = await dial(server.origin);
+    const ask = (path: string) => `GET /files/v2/10055004/demobucket/${path} HTTP/1.1\r\nHost: x\r\n\r\n`;
+    return { server, dialled, ask, goOn: () => opening.shift()?.(), opened: () => opened };
+  }
+
+  test('are answered one after the other', async () => {
+    const { server, dialled, ask, goOn, opened } = await startSlow();
+    const paths = ['a', 'b', 'c'];
+    for (const path of paths) await post(server.urlOf(path), { op: 'upload', filecontent: `of ${path}` });
+    dialled.socket.write(paths.map(ask).join(''));
+    for (let count = 1; count <= paths.length; count++) {
+      await expect.poll(opened).toBe(count);
+      // Others would have come by then.
+      await fetch(server.origin);
+      expect(opened()).toBe(count);
+      goOn();
+      await expect.poll(() => dialled.text().match(/of [abc]/g)?.length).toBe(count);
+    }
+    expect(dialled.text().match(/of [abc]/g)).toEqual(['of a', 'of b', 'of c']);
+  });
+
+  test('are cut off with it when they are very many', async () => {
+    const { dialled, ask, opened } = await startSlow();
+    dialled.socket.write(ask('x').repeat(1000));
+    await dialled.closed;
+    expect(opened()).toBe(1);
+    expect(dialled.text()).toBe('');
+  });
+});
+
 describe('probes', () => {
   test.each(['/', '/-/healthy', '/-/ready', '/?from=balancer'])(
     'at %s need no signature and leave no trace',

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { keptByAll } from '../content/held.ts';
 import { BOUNDARY, formBody, formHeaders, post, send } from '../testing/client.ts';
 import { patternBytes } from '../testing/content.ts';
 import { startServer } from '../testing/server.ts';
@@ -155,4 +156,16 @@ test('a name that is told in a refusal is told in one line, and not all of a lon
   const { message } = (await send(server.urlOf('a'), { headers, body: `${name}=0&${name}=1` })).json();
   expect(message).toMatch(/^ERROR_BAD_PARAMETER: a bc{90,} is given twice$/);
   expect(message.length).toBeLessThan(200);
+});
+
+test('what was kept of a body is given back with the reply, whatever it says', async () => {
+  const server = await startServer();
+  for (const [op, status] of [
+    ['upload_slice_init', 200],
+    ['nonsense', 400],
+  ] as const) {
+    const biz_attr = 'x'.repeat(50_000);
+    expect((await post(server.urlOf('a'), { op, filesize: 1, biz_attr })).status).toBe(status);
+    await expect.poll(() => keptByAll.bytes).toBe(0);
+  }
 });

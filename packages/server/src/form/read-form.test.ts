@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
+import { createHeld, createKept, type Held } from '../content/held.ts';
 import type { ProtocolError } from '../protocol/codes.ts';
 import { BOUNDARY, formBody, send } from '../testing/client.ts';
 import { readForm } from './read-form.ts';
@@ -21,16 +22,23 @@ interface Read {
 }
 
 /** What a server makes of a request with this body. */
-async function read(type: string | undefined, body: string | Buffer, query: [string, string][] = []): Promise<Read> {
+async function read(
+  type: string | undefined,
+  body: string | Buffer,
+  query: [string, string][] = [],
+  all: Held = createHeld(1e9),
+): Promise<Read> {
   const server = createServer(async (req, res) => {
     let content = '';
     let before: string[] = [];
     let received = 0;
+    const kept = createKept(all);
     const answer = (more: object): void =>
       void res.end(JSON.stringify({ code: 0, message: '', fields: {}, content, before, received, ...more }));
     try {
       const { fields } = await readForm(req, new Map(query), {
         maxContentBytes: 1000,
+        kept,
         onBytes: (bytes) => {
           received += bytes;
         },
@@ -48,6 +56,8 @@ async function read(type: string | undefined, body: string | Buffer, query: [str
     } catch (error) {
       const { code, message } = error as ProtocolError;
       answer({ code, message });
+    } finally {
+      kept.release();
     }
   });
   server.listen(0, '127.0.0.1');
@@ -152,4 +162,41 @@ test('takes JSON that is nested 32 times, and no deeper', async () => {
   const texts = JSON.stringify({ [`"${'['.repeat(50)}`]: `\\"${'{'.repeat(50)}`, b: '\\' });
   expect((await read(JSON_TYPE, texts)).code).toBe(0);
   expect((await read(JSON_TYPE, `{"a":"\\\\","b":${'['.repeat(40)}${']'.repeat(40)}}`)).code).toBe(-5999);
+});
+
+const partsOf = (count: number): string =>
+  JSON.stringify(
+    Array.from({ length: count }, (_, index) => ({ offset: index, datalen: 1, datasha: 'ab'.repeat(20) })),
+  );
+
+test('what is kept of all bodies has a bound, beyond which long ones have to wait and others do not', async () => {
+  const all = createHeld(1e6);
+  const long: [string, string | Buffer][] = [
+    [MULTIPART, formBody({ op: 'upload_slice_init', uploadparts: partsOf(4000) })],
+    [MULTIPART, formBody({ uploadparts: partsOf(4000), op: 'upload_slice_init' })],
+    [MULTIPART, formBody({ biz_attr: 'x'.repeat(40_000), more: 'x'.repeat(40_000) })],
+    [JSON_TYPE, JSON.stringify({ biz_attr: 'x'.repeat(40_000), more: 'x'.repeat(40_000) })],
+  ];
+  for (const [type, body] of long) expect((await read(type, body, [], all)).code).toBe(0);
+  expect(all.bytes).toBe(0);
+  const others = createKept(all);
+  expect(() => others.add(1e6)).toThrow('at a time');
+  for (const [type, body] of long) expect((await read(type, body, [], all)).code).toBe(-5997);
+  const short = formBody({ op: 'upload_slice_init', uploadparts: partsOf(100), biz_attr: 'x'.repeat(40_000) });
+  expect((await read(MULTIPART, short, [], all)).code).toBe(0);
+  others.release();
+  expect(all.bytes).toBe(0);
+});
+
+test('uploadparts are read where they are for something, and are a field like any in other operations', async () => {
+  for (const op of ['upload_slice_init', 'upload_slice']) {
+    expect((await read(MULTIPART, formBody({ op, uploadparts: 'no json' }))).code).toBe(-5965);
+    const { code, fields } = await read(MULTIPART, formBody({ op, uploadparts: partsOf(4000) }));
+    expect([code, fields]).toEqual([0, { op }]);
+  }
+  expect((await read(MULTIPART, formBody({ op: 'stat', uploadparts: 'no json' }))).code).toBe(0);
+  expect(await read(MULTIPART, formBody({ op: 'stat', uploadparts: partsOf(4000) }))).toMatchObject({
+    code: -5999,
+    message: expect.stringContaining('uploadparts is too long'),
+  });
 });

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import type { Kept } from '../content/held.ts';
 import { readBody, tooLarge } from '../http/body.ts';
 import { createUploadPartsReader, type UploadParts } from '../integrity/upload-parts.ts';
 import { ProtocolError } from '../protocol/codes.ts';
@@ -14,6 +15,8 @@ const MAX_UPLOAD_PARTS_BYTES = 128 * MIB;
 /** JSON and urlencoded bodies are read whole, and parsing them stops everything else meanwhile. */
 const MAX_PLAIN_BODY_BYTES = MIB;
 const MAX_JSON_DEPTH = 32;
+/** Only these take `uploadparts`: in others it is a field like any. */
+const OPS_WITH_PARTS: ReadonlySet<string> = new Set(['upload_slice_init', 'upload_slice']);
 
 /** A request's fields, whichever dialect it used (protocol section 1). */
 export interface Form {
@@ -24,6 +27,8 @@ export interface Form {
 export interface FormReader {
   /** Room for one content part, in bytes. */
   readonly maxContentBytes: number;
+  /** Told what is kept of the body; the caller releases it. */
+  readonly kept: Kept;
   onBytes(bytes: number): void;
   /** Called when the content part begins, with the fields that came before it. */
   openContent(fields: Fields): Promise<PartSink>;
@@ -32,12 +37,20 @@ export interface FormReader {
 /**
  * Reads multipart, JSON and urlencoded bodies; an empty body leaves the fields to the query. Fields in the body win.
  *
- * @throws ProtocolError -5999 malformed, too large, or a field given twice with different values; -5965 uploadparts
+ * @throws ProtocolError -5999 malformed, too large, or a field given twice with different values; -5965 uploadparts; -5997 when
+ *   all requests together keep too much
  */
 export async function readForm(req: IncomingMessage, query: Fields, reader: FormReader): Promise<Form> {
   const contentType = req.headers['content-type'] ?? '';
   const fields = new Map<string, string>();
+  const keep: Keep = (bytes) => reader.kept.add(bytes);
   let uploadParts: UploadParts | undefined;
+
+  /** Also when the operation is not known yet, or is in the query. */
+  function isParts(name: string): boolean {
+    const op = fields.get('op');
+    return name === 'uploadparts' && (op === undefined || OPS_WITH_PARTS.has(op));
+  }
 
   function add(name: string, value: string): void {
     const known = fields.get(name);
@@ -47,7 +60,7 @@ export async function readForm(req: IncomingMessage, query: Fields, reader: Form
   }
 
   const openUploadParts = (): PartSink & { end(): void } => {
-    const parts = createUploadPartsReader();
+    const parts = createUploadPartsReader(keep);
     return limited(
       MAX_UPLOAD_PARTS_BYTES,
       'uploadparts',
@@ -62,7 +75,7 @@ export async function readForm(req: IncomingMessage, query: Fields, reader: Form
   function addValue(rawName: string, value: string): void {
     const name = canonicalName(rawName);
     if (name === 'filecontent') throw new ProtocolError('badParameter', 'content needs a multipart body');
-    if (name === 'uploadparts') {
+    if (isParts(name)) {
       const sink = openUploadParts();
       void sink.write(Buffer.from(value));
       sink.end();
@@ -88,8 +101,8 @@ export async function readForm(req: IncomingMessage, query: Fields, reader: Form
     let hasContent = false;
     const parser = createMultipartParser(boundaryOf(contentType), (rawName) => {
       const name = canonicalName(rawName);
-      if (name === 'uploadparts') return openUploadParts();
-      if (name !== 'filecontent') return collect(name, add);
+      if (isParts(name)) return openUploadParts();
+      if (name !== 'filecontent') return collect(name, keep, add);
       // A client's repeated append must not pass for a longer slice.
       if (hasContent) throw new ProtocolError('badParameter', 'the content is given twice');
       hasContent = true;
@@ -98,7 +111,7 @@ export async function readForm(req: IncomingMessage, query: Fields, reader: Form
     await read(reader.maxContentBytes + MAX_UPLOAD_PARTS_BYTES, (chunk) => parser.write(chunk));
     await parser.end();
   } else {
-    const text = await readText(read);
+    const text = await readText(read, keep);
     if (/^application\/x-www-form-urlencoded/i.test(contentType) && !text.startsWith('{')) {
       if (text.split('&', MAX_FIELDS + 1).length > MAX_FIELDS) throw tooManyFields();
       for (const [name, value] of new URLSearchParams(text)) addValue(name, value);
@@ -167,19 +180,25 @@ function limited(
   };
 }
 
-function collect(name: string, done: (name: string, value: string) => void): PartSink {
+type Keep = (bytes: number) => void;
+
+function collect(name: string, keep: Keep, done: (name: string, value: string) => void): PartSink {
   const chunks: Buffer[] = [];
   return limited(
     MAX_FIELD_BYTES,
     name,
-    (bytes) => chunks.push(bytes),
+    (bytes) => {
+      keep(bytes.length);
+      chunks.push(bytes);
+    },
     () => done(name, (chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks)).toString('utf8')),
   );
 }
 
-async function readText(read: ReadAll): Promise<string> {
+async function readText(read: ReadAll, keep: Keep): Promise<string> {
   const chunks: Buffer[] = [];
   await read(MAX_PLAIN_BODY_BYTES, (chunk) => {
+    keep(chunk.length);
     chunks.push(chunk);
     return undefined;
   });

@@ -6,6 +6,8 @@ import { ClientGoneError } from './body.ts';
 export const IDLE_MS = 60_000;
 /** What a client takes at least in that time, even if it keeps the connection busy in other ways. */
 const MIN_BYTES = 64 * 1024;
+/** Requests that a connection may have sent without waiting for their replies. */
+const MAX_PIPELINED = 64;
 
 /** The replies that a connection has yet to carry. */
 const repliesOf = new WeakMap<Socket, Set<ServerResponse>>();
@@ -28,6 +30,23 @@ export function endWithConnection({ socket }: IncomingMessage, res: ServerRespon
   }
   replies.add(res);
   res.once('close', () => replies.delete(res));
+}
+
+/**
+ * Resolves when the replies before this one have left its connection, which it cannot before them; undefined when there are
+ * none. So what a client sends without waiting for replies is work for one request at a time. One that sends very much so is
+ * cut off. For replies that {@link endWithConnection} knows.
+ */
+export function turnOf({ socket, httpVersionMajor }: IncomingMessage, res: ServerResponse): Promise<void> | undefined {
+  // Those of HTTP/2 go side by side.
+  if (httpVersionMajor > 1) return undefined;
+  const replies = [...(repliesOf.get(socket) ?? [])];
+  const before = replies[replies.indexOf(res) - 1];
+  if (!before || before.writableFinished || before.closed) return undefined;
+  if (replies.length > MAX_PIPELINED) socket.destroy();
+  return new Promise((resolve) => {
+    before.once('finish', resolve).once('close', resolve);
+  });
 }
 
 /** Gives a client up that takes nothing of what has been sent. */

@@ -3,6 +3,7 @@ import type { Checkpoints } from '../store/store.ts';
 import { BLOCK_BYTES, STATE_BYTES } from './sha1-state.ts';
 
 const MAX_ENTRY_CHARS = 1024;
+const STATES_A_BLOCK = 200;
 
 /** What `uploadparts` says (protocol section 3). */
 export interface UploadParts {
@@ -22,7 +23,8 @@ export interface UploadPartsReader {
   end(): UploadParts | undefined;
 }
 
-export function createUploadPartsReader(): UploadPartsReader {
+/** @param keep told how many bytes more are kept; may throw */
+export function createUploadPartsReader(keep: (bytes: number) => void = () => {}): UploadPartsReader {
   const decoder = new TextDecoder();
   let text = '';
   let count = 0;
@@ -30,7 +32,7 @@ export function createUploadPartsReader(): UploadPartsReader {
   let sizeBytes = 0;
   let even = true;
   let lastBytes = 0;
-  let states = Buffer.alloc(64 * STATE_BYTES);
+  const blocks: Buffer[] = [];
 
   function add(entry: unknown): void {
     const { offset, datalen, datasha } = entry as Record<string, unknown>;
@@ -44,8 +46,12 @@ export function createUploadPartsReader(): UploadPartsReader {
     if ((count > 0 && lastBytes !== stepBytes) || partBytes > stepBytes) even = false;
     lastBytes = partBytes;
     sizeBytes += partBytes;
-    if (states.length < (count + 1) * STATE_BYTES) states = Buffer.concat([states], 2 * states.length);
-    states.write(datasha, count * STATE_BYTES, 'hex');
+    const at = (count % STATES_A_BLOCK) * STATE_BYTES;
+    if (at === 0) {
+      keep(STATES_A_BLOCK * STATE_BYTES);
+      blocks.push(Buffer.allocUnsafe(STATES_A_BLOCK * STATE_BYTES));
+    }
+    blocks.at(-1)?.write(datasha, at, 'hex');
     count++;
   }
 
@@ -73,6 +79,7 @@ export function createUploadPartsReader(): UploadPartsReader {
       const rest = text.trim();
       if (count === 0 && (rest === '' || /^\[\s*\]$/.test(rest))) return undefined;
       if (count === 0 || rest !== ']') throw new ProtocolError('badUploadParts');
+      const states = Buffer.concat(blocks, count * STATE_BYTES);
       const sha = states.toString('hex', (count - 1) * STATE_BYTES, count * STATE_BYTES);
       const usable = even && (count === 1 || stepBytes % BLOCK_BYTES === 0);
       return {
