@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream';
+import { createKept } from '../../../packages/server/src/content/held.ts';
 import { createMultipartParser, type PartSink } from '../../../packages/server/src/form/multipart.ts';
 import { readForm } from '../../../packages/server/src/form/read-form.ts';
 import { createUploadPartsReader } from '../../../packages/server/src/integrity/upload-parts.ts';
@@ -77,10 +78,12 @@ export const forms: Target = {
 
 async function readWhole(type: string, body: Buffer): Promise<string> {
   const req = Object.assign(Readable.from([body]), { headers: { 'content-type': type }, complete: true });
+  const kept = createKept();
   let contentBytes = 0;
   try {
     const { fields, uploadParts } = await readForm(req as never, new Map(), {
       maxContentBytes: 1 << 20,
+      kept,
       onBytes: () => {},
       openContent: async () => ({
         write(bytes) {
@@ -95,6 +98,8 @@ async function readWhole(type: string, body: Buffer): Promise<string> {
     return JSON.stringify([...fields, uploadParts?.sizeBytes]);
   } catch (error) {
     return codeOf(error);
+  } finally {
+    kept.release();
   }
 } // prettier-ignore
 
