@@ -1,5 +1,6 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { createAnswer, type Progress } from './answer.ts';
 import { bucketHosts } from './http/address.ts';
 import { ClientGoneError, drain } from './http/body.ts';
@@ -27,7 +28,8 @@ export interface SliceServer {
    */
   handle(req: IncomingMessage, res: ServerResponse, awaitsContinue?: boolean): Promise<void>;
   /**
-   * Stops listening, lets requests under way come to their end, cuts what connections remain and closes the store.
+   * Stops listening, lets requests under way come to their end, cuts what connections remain and closes the store, one
+   * second later where that does not answer.
    */
   close(options?: CloseOptions): Promise<void>;
 }
@@ -38,6 +40,8 @@ export interface CloseOptions {
 }
 
 const GRACE_MS = 10_000;
+/** How long what the storage was asked for may go on when all requests are answered or cut. */
+const STORAGE_GRACE_MS = 1000;
 /** Of all connections, those that one address may have. */
 const SHARE_OF_ONE = 0.75;
 
@@ -118,9 +122,16 @@ export function createSliceServer(options: SliceServerOptions): SliceServer {
 
   async function close({ graceMs = GRACE_MS }: CloseOptions): Promise<void> {
     server?.close();
-    await Promise.all([sweeper.stop(), underWay.end(graceMs)]);
+    const swept = sweeper.stop();
+    await underWay.end(graceMs);
     server?.closeAllConnections();
-    await Promise.all(inFlight);
+    const ended = new AbortController();
+    // Who asked is gone by now, and a storage that does not answer would keep the server for as long.
+    await Promise.race([
+      Promise.all([swept, ...inFlight]),
+      sleep(STORAGE_GRACE_MS, undefined, { signal: ended.signal }),
+    ]);
+    ended.abort();
     await settings.store.close();
   }
 

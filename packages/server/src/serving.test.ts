@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { createSliceServer } from './server.ts';
 import { fileStore } from './store/files/file-store.ts';
+import type { Store } from './store/store.ts';
 import { BOUNDARY, formBody, post, send } from './testing/client.ts';
 import { type Dialled, dial } from './testing/dial.ts';
 import { startServer, temporaryDir } from './testing/server.ts';
@@ -217,6 +218,40 @@ describe('a server that is told to stop', () => {
     own.socket.resume();
     await Promise.all([own.closed, idle.closed, held.closed]);
     expect(held.text()).toBe('');
+  });
+
+  test.each(['openObject', 'sessions'] as const)('does not wait for a storage whose %s has no end', async (call) => {
+    let letGo = (): void => {};
+    const hanging = new Promise<void>((resolve) => {
+      letGo = resolve;
+    });
+    onTestFinished(() => letGo());
+    const store = fileStore(await temporaryDir());
+    let asked = false;
+    const hang = async (): Promise<void> => {
+      asked = true;
+      await hanging;
+    };
+    const hangs: Pick<Store, 'openObject' | 'sessions'> = {
+      async openObject(target) {
+        await hang();
+        return store.openObject(target);
+      },
+      async *sessions() {
+        await hang();
+        yield* store.sessions();
+      },
+    };
+    const server = createSliceServer({
+      store: { ...store, [call]: hangs[call] },
+      accounts: [ACCOUNT],
+      publicRead: true,
+    });
+    const { url } = await server.listen();
+    const cut = call === 'openObject' && expect(fetch(`${url}/files/v2/10055004/demobucket/a`)).rejects.toThrow();
+    await expect.poll(() => asked).toBe(true);
+    await server.close({ graceMs: 10 });
+    await cut;
   });
 
   test('does not wait when nothing is under way, however many connections are open', async () => {
