@@ -38,10 +38,13 @@ export function noteAnswer({ url }: WireRequest<Blob>): void {
 export async function networkError({ url, content }: WireRequest<Blob>, cause?: unknown): Promise<CosSliceError> {
   const { origin, host } = new URL(url);
   const look = fetch(origin, { method: 'HEAD', mode: 'no-cors', cache: 'no-store', credentials: 'omit' });
-  const reached = !!(await within(
+  const reached = await within(
     LOOK_MS,
-    look.catch(() => undefined),
-  ));
+    look.then(
+      () => true,
+      () => false,
+    ),
+  );
   const why = reached ? '' : 'the network is down, the endpoint is wrong, ';
   const size = content ? ', or a proxy refuses bodies of this size (lower sliceSize)' : '';
   const what = `no readable answer from ${host}: perhaps ${why}its CORS headers do not allow this page, or an extension or the page's Content-Security-Policy (connect-src) blocks it${size}`;

@@ -114,7 +114,7 @@ export function createExchange<C, Name extends AnyOperationName = OperationName>
       const at = url(path);
       const effect = wire.effectOf(operation.op);
       // What begins alike is in a directory together, and a signature for the path alone would not say the others.
-      const signed = operation.op === 'entries' ? path.slice(0, path.lastIndexOf('/') + 1) : path;
+      const signed = operation.op === 'entries' ? path.replace(/[^/]*$/, '') : path;
       const claim = { appId, bucket, path: signed, effect, nowSec: serverTime.nowSec(), refused };
       const encoded = wire.encode(operation, at);
       const request =
