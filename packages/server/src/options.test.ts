@@ -74,6 +74,21 @@ describe('options', () => {
     expect(() => withAccount({ secretId: `AKID${end}` })).toThrow(/secretId begins or ends in white space/);
   });
 
+  test.each<[name: string, dir: unknown, options: object, message: RegExp]>([
+    ['no directory', '', {}, /dir: must be/],
+    ['an unset variable', undefined, {}, /dir: must be/],
+    ['room that is text', '/nowhere', { minFreeBytes: '64m' }, /minFreeBytes: must be a whole number/],
+    ['less than no room', '/nowhere', { minFreeBytes: -1 }, /minFreeBytes: must be a whole number/],
+    ['text for a switch', '/nowhere', { fsync: 'false' }, /fsync: must be true or false/],
+  ])('of a file store are checked as well: %s', (_, dir, options, message) => {
+    expect(() => fileStore(dir as string, options)).toThrow(message);
+  });
+
+  test('of a file store that are undefined or zero can be used', () => {
+    expect(() => fileStore('/nowhere', { fsync: undefined, minFreeBytes: undefined } as object)).not.toThrow();
+    expect(() => fileStore('/nowhere', { minFreeBytes: 0 })).not.toThrow();
+  });
+
   test('a public URL may have a path, and credentials in it are not repeated', () => {
     expect(read({ publicUrl: 'https://example.com/cos/' }).publicUrl).toBe('https://example.com/cos');
     expect(() => read({ publicUrl: 'https://me:hush@example.com' })).toThrow(/without credentials/);
