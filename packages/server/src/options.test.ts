@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { readOptions, type SliceServerOptions } from './options.ts';
 import { fileStore } from './store/files/file-store.ts';
+import { s3Store } from './store/s3/s3-store.ts';
 import { ACCOUNT } from './testing/sign.ts';
 
 const STORE = fileStore('/nowhere');
@@ -87,6 +88,11 @@ describe('options', () => {
   test('of a file store that are undefined or zero can be used', () => {
     expect(() => fileStore('/nowhere', { fsync: undefined, minFreeBytes: undefined } as object)).not.toThrow();
     expect(() => fileStore('/nowhere', { minFreeBytes: 0 })).not.toThrow();
+  });
+
+  test('a key of the object store that ends in a line break is told of, and not shown', () => {
+    const create = () => s3Store({ bucket: 'films', credentials: { accessKeyId: 'AK', secretAccessKey: 'hush\n' } });
+    expect(create).toThrow(/^s3Store: credentials: secretAccessKey begins or ends in white space: trim it$/);
   });
 
   test('a public URL may have a path, and credentials in it are not repeated', () => {
