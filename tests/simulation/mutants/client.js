@@ -75,8 +75,8 @@ export const machine = [
   {
     name: 'a finish whose answer was lost is believed to have failed',
     file: `${upload}/detours.ts`,
-    find: 'return state.attempt > 0 || state.brokenOff',
-    replace: 'return false',
+    find: 'if (state.attempt > 0 || state.brokenOff) return lookAfterFinish(state, error);',
+    replace: 'if (state.attempt > 0 || state.brokenOff) return loseSession(state, state.job.sizeBytes, error);',
   },
   {
     name: 'a slice that fails is forgotten',

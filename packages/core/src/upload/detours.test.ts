@@ -245,6 +245,24 @@ test('a session that is gone is looked for only where all slices may have arrive
   });
 });
 
+test('a session that is gone at the first finish may have made the object: what proves to be ours is looked for', () => {
+  const gone: Answer = { kind: 'session-gone', error };
+  const sha = 'a'.repeat(40);
+  const looked = active(transition({ ...finishing, sha }, answer(finishing, gone), detours));
+  expect(looked).toMatchObject({ step: 'list', why: { for: 'loss', session: 's', storedBytes: 100, error } });
+  const found = (object: { readonly sha?: string; readonly madeBy?: string }) =>
+    transition(looked, answer(looked, { kind: 'present', location, sizeBytes: 100, ...object }), detours);
+  expect(found({ sha })).toMatchObject({ phase: 'done' });
+  expect(found({ madeBy: 's' })).toMatchObject({ phase: 'done' });
+  const lost = { step: 'init', lostAtBytes: 100 };
+  expect(found({})).toMatchObject(lost);
+  expect(found({ madeBy: '' })).toMatchObject(lost);
+  expect(transition(looked, answer(looked, { kind: 'absent' }), detours)).toMatchObject(lost);
+  // A server that lists the session and does not finish it is not asked for ever.
+  const refused = { ...finishing, refusals: 3 };
+  expect(transition(refused, answer(refused, gone), detours)).toMatchObject(lost);
+});
+
 test('an object in the way is hashed for only where its SHA-1 is told and ours is not known', () => {
   const next = (why: Why, object: { readonly sha?: string }, sha?: string) => {
     const state = active(list({ ...first, sha }, why));

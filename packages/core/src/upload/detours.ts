@@ -309,10 +309,7 @@ function onFinishReply(state: Finishing, reply: Answer): UploadState {
     case 'conflict':
       return clear(state, reply.error);
     case 'session-gone':
-      // Also what a server says that had finished, and whose answer was lost.
-      return state.attempt > 0 || state.brokenOff
-        ? lookAfterFinish(state, reply.error)
-        : loseSession(state, state.job.sizeBytes, reply.error);
+      return onGoneAtFinish(state, reply.error);
     case 'incomplete': {
       const refusals = state.refusals + 1;
       return refusals > MAX_REFUSALS ? fail(state, reply.error) : lookAfterFinish({ ...state, refusals }, reply.error);
@@ -322,13 +319,22 @@ function onFinishReply(state: Finishing, reply: Answer): UploadState {
   }
 }
 
+/** Also what a server says that had finished, and whose answer was lost. */
+function onGoneAtFinish(state: Finishing, error: CosSliceError): UploadState {
+  if (state.attempt > 0 || state.brokenOff) return lookAfterFinish(state, error);
+  // Browsers and proxies send a request again by themselves, too: then only what proves to be ours counts.
+  const refusals = state.refusals + 1;
+  if (refusals > MAX_REFUSALS) return loseSession(state, state.job.sizeBytes, error);
+  return lookAfterFinish({ ...state, refusals }, error, 'loss');
+}
+
 /** What has become of the upload: complete, lacking slices, or gone. */
-function lookAfterFinish(state: Finishing, error: CosSliceError): UploadState {
+function lookAfterFinish(state: Finishing, error: CosSliceError, why: 'finish' | 'loss' = 'finish'): UploadState {
   const { session, layout, job } = state;
   const { sliceSizeBytes } = layout;
   const storedBytes = job.sizeBytes;
   const proven = provenTags(state);
-  return list(state, { for: 'finish', session: session.id, sliceSizeBytes, storedBytes, error, proven });
+  return list(state, { for: why, session: session.id, sliceSizeBytes, storedBytes, error, proven });
 }
 
 /** Back to a new session: once, and again only after more had been stored than the time before. */
