@@ -1,5 +1,6 @@
 import { realpathSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
+import type { Call } from './command.ts';
 import { type Flags, nameOf } from './flags.ts';
 import { quoteWord } from './text.ts';
 
@@ -73,4 +74,10 @@ export function runAgain(what: string, argv: readonly string[], flags: Flags): s
   const { typed, left } = withoutSecrets(argv, flags);
   const secrets = left.length === 0 ? '' : `, with ${left.join(' and ')} as before`;
   return `${what}, run${secrets}: ${typed}`;
+}
+
+/** The command that gives up what an earlier run of it has left behind and does not remember, where it says nothing of its own on that. */
+export function restarting(argv: readonly string[], { onConflict }: Call['given']): readonly string[] {
+  const [command = '', ...words] = argv;
+  return onConflict === undefined ? [command, '--on-conflict', 'restart', ...words] : argv;
 }

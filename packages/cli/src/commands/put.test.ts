@@ -234,6 +234,24 @@ describe('put of a directory', () => {
     expect(linesOf(stderr)).toHaveLength(1);
   });
 
+  test('interrupted with --no-resume, it says to go on over what it does not remember', async () => {
+    for (let index = 0; index < 4; index += 1) await world.file(`forgotten/${index}.bin`, 3 * MIB);
+    const env = { ...world.env, COS_SLICE_ENDPOINT: link.endpoint };
+    const cwd = join(world.folder, 'files');
+    world.requests.length = 0;
+    const args = ['put', '--no-resume', 'forgotten', 'demo/forgotten/', '--quiet', '--concurrency', '2'];
+    const { child, ended } = startCli(args, { env, cwd });
+    while (!world.requests.some(({ op, code }) => op === 'upload_slice_data' && code === 0)) {
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    child.kill('SIGINT');
+    const { stderr } = await ended;
+    expect(stderr).toMatch(/; to go on, run: .* put --on-conflict restart --no-resume forgotten demo\/forgotten\/ /);
+    const [command = '', ...words] = args;
+    const again = await runCli([command, '--on-conflict', 'restart', ...words], { env, cwd });
+    expect(again).toMatchObject({ code: 0 });
+  });
+
   test.each(['SIGINT', 'SIGKILL'] as const)('%s: another run sends what is missing', async (signal) => {
     const name = `cut-${signal}`;
     for (let index = 0; index < 8; index += 1) await world.file(`${name}/${index}.bin`, 3 * MIB);

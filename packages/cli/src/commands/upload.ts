@@ -10,7 +10,7 @@ import {
 } from '@cos-slice/node';
 import { bucketsOf, JSON_ONE } from '../clients.ts';
 import type { Call, Command } from '../command.ts';
-import { runAgain } from '../command-line.ts';
+import { restarting, runAgain } from '../command-line.ts';
 import { readConnection } from '../connection.ts';
 import { EXIT, UsageError } from '../failure.ts';
 import { readFlags } from '../flags.ts';
@@ -219,10 +219,9 @@ function report(result: Report, asked: string, json: boolean): void {
 
 /** What to run next, after an interruption or a failure. */
 function sayAgain(argv: readonly string[], given: Call['given'], isRemembered: boolean): string {
-  const [command = '', ...words] = argv;
   const resumable = isRemembered && given.resume !== false;
   // What was not remembered, or could not be, is in the way unless it is given up.
-  const next = resumable || given.onConflict ? argv : [command, '--on-conflict', 'restart', ...words];
+  const next = resumable ? argv : restarting(argv, given);
   const forgotten =
     given.resume === false ? '' : 'nothing is remembered (the state folder cannot be written: see XDG_STATE_HOME), ';
   return runAgain(resumable ? 'to resume' : `${forgotten}to start over`, next, upload.flags);
