@@ -304,7 +304,13 @@ describe('replies', () => {
     expect(reply(SLICE, '', 413)).toMatchObject({ error });
     expect(reply(SLICE, { code: -1, message: 'too large' }, 413)).toMatchObject({ error });
     expect(reply(SLICE, '<Error><Code>EntityTooLarge</Code></Error>', 413)).toMatchObject({ error });
-    const init = reply(INIT, '<html><h1>413 Request Entity Too Large</h1></html>', 413);
+    expect(reply(INIT, '', 413)).toMatchObject({ error });
+    const parts = [{ offset: 0, datalen: 64, datasha: '0'.repeat(40) }];
+    const init = reply(
+      { ...INIT, parts } as Operation<string>,
+      '<html><h1>413 Request Entity Too Large</h1></html>',
+      413,
+    );
     expect(init).toMatchObject({ error: { ...error, message: expect.stringContaining("use integrity 'md5'") } });
     expect(init).not.toMatchObject({ error: { message: expect.stringContaining('lower sliceSize') } });
   });

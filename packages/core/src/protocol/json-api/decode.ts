@@ -21,7 +21,7 @@ import { xmlFailure } from './xml-error.ts';
 export function decode<C, Op extends OperationName>(operation: Operation<C, Op>, response: WireResponse): Reply<Op> {
   const straight = decodeStraight(operation, response);
   if (straight) return straight;
-  if (response.status === 413 && operation.op === 'init') return failed(response, ...TOO_MANY_PARTS);
+  if (response.status === 413 && 'parts' in operation && operation.parts) return failed(response, ...TOO_MANY_PARTS);
   const body = toObject(parseJson(response.body));
   const code = toInteger(body.code);
   if (code === undefined) return xmlFailure(response) ?? foreignResponse(response);
