@@ -201,6 +201,7 @@ export function createClient(surroundings: Surroundings, plan: ClientPlan): Clie
         machine.skewMs += interruption.byMs;
         return;
       case 'change-file': {
+        one.listener.fileChanged();
         one.file.version += 1;
         one.file.bytes = Buffer.from(one.file.bytes.map((byte, index) => (index % 3 === 0 ? byte ^ 0xff : byte)));
         objects.expect(one.plan.path, one.file.bytes, one.plan.overwrite || !keeps(scenario.speech));

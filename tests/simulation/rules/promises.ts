@@ -6,13 +6,13 @@ import type { World } from '../world/world.ts';
 /** What servers have told of slices, whoever asked. */
 export interface SlicePromises {
   /** For one upload, however often its process dies. */
-  listener(name: string): Listener & { restart(): void };
+  listener(name: string): Listener & { restart(): void; fileChanged(): void };
   /** Whether slices of the session were acknowledged. */
   hasSlices(session: string): boolean;
 }
 
 /**
- * A slice that was acknowledged is not sent again while its session lives, and no list forgets it.
+ * A slice that was acknowledged is not sent again while its session lives and its file is what it was, and no list forgets it.
  */
 export function createSlicePromises(world: World): SlicePromises {
   /** When slices were acknowledged, by session and offset. */
@@ -29,6 +29,7 @@ export function createSlicePromises(world: World): SlicePromises {
       const troubles = new Map<string, number>();
       /** What this process knows of: another one may have heard of more. */
       let known = new Set<string>();
+      let mayRepeat = false;
       let listAskedAtMs = 0;
       let opened: Fields | undefined;
 
@@ -49,11 +50,15 @@ export function createSlicePromises(world: World): SlicePromises {
         restart() {
           known = new Set();
         },
+        /** What is stored of it is of other content from here on, and has to be sent again. */
+        fileChanged() {
+          mayRepeat = true;
+        },
         sent(fields: Fields) {
           const { op, session, offset } = fields;
           if (op === 'upload_slice_init') opened = fields;
           if (op === 'upload_slice_list') listAskedAtMs = world.nowMs;
-          if (op === 'upload_slice_data' && known.has(`${session} ${offset}`)) {
+          if (op === 'upload_slice_data' && !mayRepeat && known.has(`${session} ${offset}`)) {
             world.complain(`${name} sends slice ${offset} again, which was acknowledged`);
           }
         },
