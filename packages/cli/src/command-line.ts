@@ -76,6 +76,11 @@ export function runAgain(what: string, argv: readonly string[], flags: Flags): s
   return `${what}, run${secrets}: ${typed}`;
 }
 
+/** The same for what goes on where it was, as far as that is remembered. */
+export function goOn(argv: readonly string[], given: Call['given'], flags: Flags): string {
+  return runAgain('to go on', given.resume === false ? restarting(argv, given) : argv, flags);
+}
+
 /** The command that gives up what an earlier run of it has left behind and does not remember, where it says nothing of its own on that. */
 export function restarting(argv: readonly string[], { onConflict }: Call['given']): readonly string[] {
   const [command = '', ...words] = argv;

@@ -1,26 +1,17 @@
 import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { launchChromium } from '@cos-slice/testkit/chromium';
-import type { Browser, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import type { Page } from 'playwright-core';
+import { afterEach, expect, test } from 'vitest';
 import { zhCN } from './index.ts';
-import { createPageSetting, openPage, type PageSetting } from './testing/page.ts';
+import { setUpPages } from './testing/page.ts';
 
 /** The README's examples, as they stand there: bundled, opened in Chromium, and used. */
 
 const MIB = 1024 * 1024;
 
-let browser: Browser;
-let setting: PageSetting;
-beforeAll(async () => {
-  [browser, setting] = await Promise.all([launchChromium(), createPageSetting()]);
-});
+const pages = setUpPages();
 afterEach(() => {
-  setting.intercept = undefined;
-});
-afterAll(async () => {
-  await browser?.close();
-  await setting?.close();
+  pages.setting.intercept = undefined;
 });
 
 /** Only where it uploads to is changed. */
@@ -29,7 +20,7 @@ async function exampleOf(heading: string): Promise<string> {
   const section = readme.split(/^## /m).find((one) => one.startsWith(`${heading}\n`));
   const code = section?.match(/^```jsx?\n(.*?)^```$/ms)?.[1];
   if (!code) throw new Error(`the README has no example of ${heading}`);
-  return code.replace(/'https:[^']*'/, JSON.stringify(setting.endpoint)).replace("'films'", "'demobucket'");
+  return code.replace(/'https:[^']*'/, JSON.stringify(pages.setting.endpoint)).replace("'films'", "'demobucket'");
 }
 
 const IN_REACT = `
@@ -40,8 +31,6 @@ const IN_REACT = `
   show(true);
 `;
 
-const open = (code: string): Promise<Page> => openPage(browser, setting, code);
-
 const fileOf = (name: string, sizeBytes: number) => ({
   name,
   mimeType: 'application/octet-stream',
@@ -49,7 +38,7 @@ const fileOf = (name: string, sizeBytes: number) => ({
 });
 
 async function expectStored({ name, buffer }: ReturnType<typeof fileOf>): Promise<void> {
-  expect((await readFile(setting.file(name))).equals(buffer)).toBe(true);
+  expect((await readFile(pages.setting.file(name))).equals(buffer)).toBe(true);
 }
 
 /** @returns sets how many bytes a second the page may upload; -1: any */
@@ -66,8 +55,8 @@ async function throttle(page: Page): Promise<(bytesPerSec: number) => Promise<un
 }
 
 test('Language: the Dashboard speaks Chinese, the failure of a file included', async () => {
-  const page = await open(await exampleOf('Language'));
-  setting.intercept = ({ method }, res) => {
+  const page = await pages.open(await exampleOf('Language'));
+  pages.setting.intercept = ({ method }, res) => {
     if (method !== 'POST') return false;
     res.setHeader('Access-Control-Allow-Origin', '*');
     res.writeHead(403, { 'Content-Type': 'application/json' }).end('{"code":-97,"message":"no"}');
@@ -82,7 +71,7 @@ test('Language: the Dashboard speaks Chinese, the failure of a file included', a
 });
 
 test.each(['Dashboard', 'React'])('%s: the Dashboard uploads a file', async (heading) => {
-  const page = await open((await exampleOf(heading)) + (heading === 'React' ? IN_REACT : ''));
+  const page = await pages.open((await exampleOf(heading)) + (heading === 'React' ? IN_REACT : ''));
   const file = fileOf(`${heading}.bin`, 9 * MIB + 1);
   await page.locator('.uppy-Dashboard-input').first().setInputFiles(file);
   await page.getByRole('button', { name: 'Upload 1 file' }).click();
@@ -94,7 +83,7 @@ test.each(['Dashboard', 'React'])('%s: the Dashboard uploads a file', async (hea
 });
 
 test('React: an upload goes on while its component is not there, and the next one shows how it stands', async () => {
-  const page = await open((await exampleOf('React')) + IN_REACT);
+  const page = await pages.open((await exampleOf('React')) + IN_REACT);
   const show = (isShown: boolean): Promise<void> => page.evaluate(`show(${isShown})`);
   const limitUpload = await throttle(page);
   await limitUpload(MIB / 4);
@@ -109,7 +98,7 @@ test('React: an upload goes on while its component is not there, and the next on
   await limitUpload(-1);
   await item.getByRole('button', { name: 'Resume upload' }).click();
   await show(false);
-  await expect.poll(() => readFile(setting.file(file.name)).catch(() => undefined)).toBeDefined();
+  await expect.poll(() => readFile(pages.setting.file(file.name)).catch(() => undefined)).toBeDefined();
   await show(true);
   await page.getByText('Complete', { exact: true }).waitFor();
   await expectStored(file);
@@ -117,7 +106,7 @@ test('React: an upload goes on while its component is not there, and the next on
 });
 
 test('Headless: the components upload a file, pause and resume', async () => {
-  const page = await open((await exampleOf('Headless')) + IN_REACT);
+  const page = await pages.open((await exampleOf('Headless')) + IN_REACT);
   const limitUpload = await throttle(page);
   await limitUpload(MIB / 4);
   const file = fileOf('headless.bin', 16 * MIB + 1);
@@ -128,9 +117,9 @@ test('Headless: the components upload a file, pause and resume', async () => {
   // What was on its way has five seconds to arrive; nothing follows.
   await limitUpload(-1);
   await page.waitForTimeout(6000);
-  const arrived = setting.requests.length;
+  const arrived = pages.setting.requests.length;
   await page.waitForTimeout(1000);
-  expect(setting.requests.length).toBe(arrived);
+  expect(pages.setting.requests.length).toBe(arrived);
   await page.getByRole('button', { name: 'Resume' }).click();
   await page.getByRole('button', { name: 'Complete' }).waitFor();
   await expectStored(file);
@@ -139,8 +128,8 @@ test('Headless: the components upload a file, pause and resume', async () => {
 });
 
 test('Headless: a file that fails can be tried again', async () => {
-  const page = await open((await exampleOf('Headless')) + IN_REACT);
-  setting.intercept = ({ method }, res) => {
+  const page = await pages.open((await exampleOf('Headless')) + IN_REACT);
+  pages.setting.intercept = ({ method }, res) => {
     if (method !== 'POST') return false;
     res.setHeader('Access-Control-Allow-Origin', '*');
     res.writeHead(403, { 'Content-Type': 'application/json' }).end('{"code":-97,"message":"no"}');
@@ -151,7 +140,7 @@ test('Headless: a file that fails can be tried again', async () => {
   await page.getByRole('button', { name: 'Upload', exact: true }).click();
   const again = page.getByRole('button', { name: 'Try again' });
   await again.waitFor();
-  setting.intercept = undefined;
+  pages.setting.intercept = undefined;
   await again.click();
   await again.waitFor({ state: 'detached' });
   await page.getByRole('button', { name: 'Complete' }).waitFor();
@@ -160,7 +149,7 @@ test('Headless: a file that fails can be tried again', async () => {
 });
 
 test('An interface of your own: hears of slices, and of the end', async () => {
-  const page = await open(await exampleOf('An interface of your own'));
+  const page = await pages.open(await exampleOf('An interface of your own'));
   const said: string[] = [];
   page.on('console', (message) => said.push(message.text()));
   const file = fileOf('own.bin', 9 * MIB + 1);

@@ -1,22 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { launchChromium } from '@cos-slice/testkit/chromium';
-import type { Browser, Page } from 'playwright-core';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { createPageSetting, openPage, type PageSetting } from './testing/page.ts';
+import type { Page } from 'playwright-core';
+import { expect, test } from 'vitest';
+import { setUpPages } from './testing/page.ts';
 
 /** What the Dashboard makes of files whose path is taken already. */
 
-let browser: Browser;
-let setting: PageSetting;
-beforeAll(async () => {
-  [browser, setting] = await Promise.all([launchChromium(), createPageSetting()]);
-});
-afterAll(async () => {
-  await browser?.close();
-  await setting?.close();
-});
+const pages = setUpPages();
 
 interface Told {
   readonly name: string;
@@ -25,10 +16,7 @@ interface Told {
 }
 
 const open = (overwrite: string): Promise<Page> =>
-  openPage(
-    browser,
-    setting,
-    `
+  pages.open(`
     import Uppy from '@uppy/core';
     import Dashboard from '@uppy/dashboard';
     import '@uppy/core/css/style.min.css';
@@ -37,12 +25,11 @@ const open = (overwrite: string): Promise<Page> =>
     globalThis.told = [];
     new Uppy()
       .use(Dashboard, { inline: true, target: '#uploads' })
-      .use(CosSlice, { endpoint: ${JSON.stringify(setting.endpoint)}, appId: '10055004', bucket: 'demobucket',
+      .use(CosSlice, { endpoint: ${JSON.stringify(pages.setting.endpoint)}, appId: '10055004', bucket: 'demobucket',
         signUrl: '/sign', path: ({ name }) => 'taken/' + name, overwrite: ${overwrite} })
       .on('upload-success', (file, response) =>
         void told.push({ name: file.name, uploadURL: response.uploadURL, body: response.body }));
-    `,
-  );
+    `);
 
 async function upload(page: Page, name: string, buffer: Buffer): Promise<void> {
   const file = { name, mimeType: 'image/jpeg', buffer };
@@ -53,8 +40,8 @@ async function upload(page: Page, name: string, buffer: Buffer): Promise<void> {
 const told = (page: Page): Promise<Told[]> => page.evaluate(() => (globalThis as unknown as { told: Told[] }).told);
 
 async function put(path: string, content: Buffer): Promise<void> {
-  await mkdir(dirname(setting.file(path)), { recursive: true });
-  await writeFile(setting.file(path), content);
+  await mkdir(dirname(pages.setting.file(path)), { recursive: true });
+  await writeFile(pages.setting.file(path), content);
 }
 
 test.each([1000, 5_000_000])('rename: %i bytes get the next free name, which the link leads to', async (sizeBytes) => {
@@ -67,8 +54,8 @@ test.each([1000, 5_000_000])('rename: %i bytes get the next free name, which the
   const [one] = await told(page);
   expect(one).toMatchObject({ name: `image ${sizeBytes}.jpg`, body: { path: renamed, skipped: false } });
   expect(decodeURIComponent(String(one?.uploadURL))).toContain(renamed);
-  expect((await readFile(setting.file(renamed))).equals(newer)).toBe(true);
-  expect((await readFile(setting.file(`taken/image ${sizeBytes}.jpg`))).equals(older)).toBe(true);
+  expect((await readFile(pages.setting.file(renamed))).equals(newer)).toBe(true);
+  expect((await readFile(pages.setting.file(`taken/image ${sizeBytes}.jpg`))).equals(older)).toBe(true);
   await page.context().close();
 });
 
@@ -79,7 +66,7 @@ test.each([1000, 5_000_000])('skip: %i bytes stay here, and the file counts as d
   await upload(page, `kept ${sizeBytes}.jpg`, randomBytes(sizeBytes));
   await page.getByText('Complete').first().waitFor();
   expect(await told(page)).toMatchObject([{ body: { path: `taken/kept ${sizeBytes}.jpg`, skipped: true } }]);
-  expect((await readFile(setting.file(`taken/kept ${sizeBytes}.jpg`))).equals(older)).toBe(true);
+  expect((await readFile(pages.setting.file(`taken/kept ${sizeBytes}.jpg`))).equals(older)).toBe(true);
   await page.context().close();
 });
 
@@ -90,6 +77,6 @@ test('without either the Dashboard says that something is there, and nothing is 
   await upload(page, 'mine.jpg', randomBytes(1000));
   await page.locator('.uppy-StatusBar').getByText('Upload failed').waitFor();
   expect(await told(page)).toEqual([]);
-  expect((await readFile(setting.file('taken/mine.jpg'))).equals(older)).toBe(true);
+  expect((await readFile(pages.setting.file('taken/mine.jpg'))).equals(older)).toBe(true);
   await page.context().close();
 });

@@ -4,7 +4,7 @@ import { type Client, copyDirectory, type Entry } from '@cos-slice/node';
 import { type Batch, type BatchOptions, type Job, runBatch } from '../batch.ts';
 import { CLIENT, find, JSON_LINES, readClientOptions, readClients } from '../clients.ts';
 import type { Call, Command } from '../command.ts';
-import { restarting, runAgain } from '../command-line.ts';
+import { goOn } from '../command-line.ts';
 import { DIRECTORY, type FlaggedOptions, readDirectoryOptions } from '../directory-flags.ts';
 import { CommandError, EXIT, UsageError } from '../failure.ts';
 import { type Flags, flagNames, readFlags, switchFlag, type Values } from '../flags.ts';
@@ -72,7 +72,7 @@ export const copy: Command = {
     const say = (): string => {
       batch?.hide();
       const { transferred } = batch?.state() ?? {};
-      return `interrupted${transferred ? `, ${count(transferred.files, 'file')} transferred` : ''}; ${runAgain('to go on', given.resume === false ? restarting(argv, given) : argv, FLAGS)}`;
+      return `interrupted${transferred ? `, ${count(transferred.files, 'file')} transferred` : ''}; ${goOn(argv, given, FLAGS)}`;
     };
     return interruptible({ given, facts }, { say }, async (signal) => {
       const [from, to, flags] = checkAll(

@@ -4,7 +4,7 @@ import type { Client, ClientOptions, DirectoryOptions, UploadToOptions } from '@
 import { type Batch, type Job, runBatch } from '../batch.ts';
 import { CLIENT, JSON_LINES, readClients } from '../clients.ts';
 import type { Call, Command } from '../command.ts';
-import { restarting, runAgain } from '../command-line.ts';
+import { goOn } from '../command-line.ts';
 import { DIRECTORY, readDirectoryOptions, refuseDirectoryFlags } from '../directory-flags.ts';
 import { CommandError, UsageError } from '../failure.ts';
 import { type Flags, flagNames, nameOf, readFlags } from '../flags.ts';
@@ -65,7 +65,7 @@ export const put: Command = {
     const say = (): string => {
       batch?.hide();
       const { transferred } = batch?.state() ?? {};
-      return `interrupted${transferred ? `, ${count(transferred.files, 'file')} transferred` : ''}; ${runAgain('to go on', given.resume === false ? restarting(argv, given) : argv, FLAGS)}`;
+      return `interrupted${transferred ? `, ${count(transferred.files, 'file')} transferred` : ''}; ${goOn(argv, given, FLAGS)}`;
     };
     return interruptible(call, { say }, async (signal) => {
       const [place, clients, flags, overwrite] = checkAll(

@@ -34,6 +34,8 @@ export interface ExchangeOptions<C, Name extends AnyOperationName = OperationNam
 export interface AttemptContext {
   /** Of the object, where the exchange is about several. Default: the target's. */
   readonly path?: string;
+  /** What the signature has to be for. Default: the path. */
+  readonly signedPath?: string;
   /** Failed attempts of this operation so far. */
   readonly attempt: number;
   /** Ends the attempt; aborted by the exchange too, with the timeout as its reason, when the attempt takes too long. */
@@ -113,9 +115,7 @@ export function createExchange<C, Name extends AnyOperationName = OperationName>
       const { path = target.path } = context;
       const at = url(path);
       const effect = wire.effectOf(operation.op);
-      // What begins alike is in a directory together, and a signature for the path alone would not say the others.
-      const signed = operation.op === 'entries' ? path.replace(/[^/]*$/, '') : path;
-      const claim = { appId, bucket, path: signed, effect, nowSec: serverTime.nowSec(), refused };
+      const claim = { appId, bucket, path: context.signedPath ?? path, effect, nowSec: serverTime.nowSec(), refused };
       const encoded = wire.encode(operation, at);
       const request =
         again && spent && spent.value !== refused

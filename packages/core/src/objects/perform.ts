@@ -62,13 +62,16 @@ export function createPerformer<C>({ config, transport, clock, persist }: Perfor
           serverTime,
           life: life.signal,
         });
+        // What begins alike is in a directory together, and a signature for the path alone would not say the others.
+        const signedPath = operation.op === 'entries' ? path.replace(/[^/]*$/, '') : path;
         try {
           return await persist(async (one) => {
             // What is done twice is refused the second time, unless the server knows it for its own doing.
             const again = one.isDoubtful && (operation.op === 'move' || operation.op === 'copy');
             // No server has conflicts here.
             const asked = again ? Object.assign({}, operation, { again }) : operation;
-            return (await exchange.run(asked, { ...one, again })).reply as ObjectAnswers[typeof operation.op];
+            return (await exchange.run(asked, { ...one, again, signedPath }))
+              .reply as ObjectAnswers[typeof operation.op];
           }, context);
         } finally {
           life.abort(OVER);

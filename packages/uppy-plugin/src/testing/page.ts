@@ -4,9 +4,11 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createSigner, type SignClaim } from '@cos-slice/core';
 import { createSliceServer, fileStore } from '@cos-slice/server';
+import { launchChromium } from '@cos-slice/testkit/chromium';
 import { type Site, startSite } from '@cos-slice/testkit/site';
 import { build } from 'esbuild';
 import type { Browser, Page } from 'playwright-core';
+import { afterAll, beforeAll } from 'vitest';
 import { ACCOUNT } from './setting.ts';
 
 /** A page of an application, its signing endpoint and the real server. */
@@ -17,7 +19,7 @@ export interface PageSetting extends Site {
   file(path: string): string;
 }
 
-export async function createPageSetting(): Promise<PageSetting> {
+async function createPageSetting(): Promise<PageSetting> {
   const root = await mkdtemp(join(tmpdir(), 'cos-slice-uppy-page-'));
   const requests: unknown[] = [];
   const store = createSliceServer({
@@ -43,8 +45,32 @@ export async function createPageSetting(): Promise<PageSetting> {
   });
 }
 
-/** A page with `#uploads` in it that runs what an application would write, styles included. */
-export async function openPage(browser: Browser, setting: PageSetting, code: string): Promise<Page> {
+export interface Pages {
+  readonly setting: PageSetting;
+  /** A page with `#uploads` in it that runs what an application would write, styles included. */
+  open(code: string): Promise<Page>;
+}
+
+/** Chromium and what it talks to, for all tests of a file: there once they run, and gone after them. */
+export function setUpPages(): Pages {
+  let browser: Browser | undefined;
+  let setting: PageSetting | undefined;
+  beforeAll(async () => {
+    [browser, setting] = await Promise.all([launchChromium(), createPageSetting()]);
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await setting?.close();
+  });
+  return {
+    get setting() {
+      return setting as PageSetting;
+    },
+    open: (code) => openPage(browser as Browser, setting as PageSetting, code),
+  };
+}
+
+async function openPage(browser: Browser, setting: PageSetting, code: string): Promise<Page> {
   const { outputFiles } = await build({
     stdin: { contents: code, loader: 'jsx', resolveDir: fileURLToPath(new URL('.', import.meta.url)) },
     bundle: true,

@@ -1,40 +1,22 @@
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { distinctBytes } from '../../testing/content.ts';
-import { type MockS3, startMockS3 } from '../../testing/mock-s3.ts';
+import type { MockS3 } from '../../testing/mock-s3.ts';
+import { startMockS3Place } from '../../testing/mock-s3-place.ts';
 import { content, put, target } from '../../testing/store-place.ts';
 import { init, putSlice } from '../../testing/store-session.ts';
-import type { Store } from '../store.ts';
-import { type S3StoreOptions, s3Store } from './s3-store.ts';
 
 const MAX_COPY_BYTES = 1000;
+const LIMITED = { maxCopyBytes: MAX_COPY_BYTES };
 /** Eleven parts. */
 const BYTES = distinctBytes(10 * MAX_COPY_BYTES + 50);
 const DAY_MS = 24 * 3600_000;
 const REFUSAL = { status: 403, code: 'AccessDenied' };
 
-async function setUp(more: Partial<S3StoreOptions> = {}): Promise<{ mock: MockS3; open(key?: string): Store }> {
-  const mock = await startMockS3();
-  onTestFinished(() => mock.close());
-  const open = (accessKeyId = 'AK') => {
-    const store = s3Store({
-      endpoint: mock.endpoint,
-      bucket: 'bucket',
-      credentials: { accessKeyId, secretAccessKey: 'SK' },
-      abilities: { putsIfNew: true, ifMatch: 'bare', completesIfNew: false, tagsAreMd5s: true },
-      maxCopyBytes: MAX_COPY_BYTES,
-      ...more,
-    });
-    onTestFinished(() => store.close());
-    return store;
-  };
-  return { mock, open };
-}
-
 const keysOf = (mock: MockS3) => [...mock.objects.keys()].sort();
 
 describe('a copy of what is too large for one request', () => {
   test('is made of parts, with all that is said of it, and leaves nothing else', async () => {
-    const { mock, open } = await setUp();
+    const { mock, open } = await startMockS3Place(LIMITED);
     const store = open();
     await put(store, 'a', BYTES);
     await store.describeObject(target('a'), { attributes: 'mine' });
@@ -48,7 +30,7 @@ describe('a copy of what is too large for one request', () => {
   });
 
   test('is there although the reply to its end was lost', async () => {
-    const { mock, open } = await setUp();
+    const { mock, open } = await startMockS3Place(LIMITED);
     const store = open();
     await put(store, 'a', BYTES);
     mock.faults = [{ method: 'POST', has: 'uploadId', times: 1, losesAnswer: true }];
@@ -58,7 +40,7 @@ describe('a copy of what is too large for one request', () => {
   });
 
   test('is dropped as a whole when a part fails', async () => {
-    const { mock, open } = await setUp();
+    const { mock, open } = await startMockS3Place(LIMITED);
     const store = open();
     await put(store, 'a', BYTES);
     mock.faults = [{ method: 'PUT', has: 'partNumber', after: 3, answer: REFUSAL }];
@@ -69,7 +51,7 @@ describe('a copy of what is too large for one request', () => {
   });
 
   test('is dropped when nothing of it is under way any more', async () => {
-    const { mock, open } = await setUp();
+    const { mock, open } = await startMockS3Place(LIMITED);
     const store = open();
     await put(store, 'a', BYTES);
     mock.faults = [
@@ -94,7 +76,7 @@ describe('a copy of what is too large for one request', () => {
   ])(
     'whose server died %s is cleared away a day later, and nothing of an upload to the same path',
     async (_, requests) => {
-      const { mock, open } = await setUp();
+      const { mock, open } = await startMockS3Place(LIMITED);
       const other = open();
       await put(other, 'a', BYTES);
       const died = new Promise<void>((resolve) => {
@@ -120,7 +102,7 @@ describe('a copy of what is too large for one request', () => {
   );
 
   test('is cleared away a day after its server has died, and no other upload with it', async () => {
-    const { mock, open } = await setUp();
+    const { mock, open } = await startMockS3Place(LIMITED);
     const dying = open('DYING');
     await put(dying, 'a', BYTES);
     const other = open();
@@ -148,7 +130,11 @@ describe('a copy of what is too large for one request', () => {
 });
 
 test('a bucket that is mapped has its objects where they have always been, and the server its own things at home', async () => {
-  const { mock, open } = await setUp({ prefix: 'home', mapping: { '1/b': { bucket: 'old', prefix: 'films' } } });
+  const { mock, open } = await startMockS3Place({
+    ...LIMITED,
+    prefix: 'home',
+    mapping: { '1/b': { bucket: 'old', prefix: 'films' } },
+  });
   const store = open();
   const created = await store.createSession({
     target: target('dir/b'),
@@ -166,7 +152,7 @@ test('a bucket that is mapped has its objects where they have always been, and t
 });
 
 test('what a server that died has left of a moved directory is moved by another, and can be sent at once from there', async () => {
-  const { mock, open } = await setUp({ maxCopyBytes: 1_000_000 });
+  const { mock, open } = await startMockS3Place({ maxCopyBytes: 1_000_000 });
   const dying = open('DYING');
   const names = Array.from({ length: 40 }, (_, index) => `x${index}`);
   for (const name of names) await put(dying, `from/deep/${name}`, Buffer.from(name), false, 'f'.repeat(40));

@@ -1,24 +1,8 @@
-import { describe, expect, onTestFinished, test } from 'vitest';
-import { type MockS3, startMockS3 } from '../../testing/mock-s3.ts';
+import { describe, expect, test } from 'vitest';
+import type { MockS3 } from '../../testing/mock-s3.ts';
+import { startMockS3Place } from '../../testing/mock-s3-place.ts';
 import { content, put, target } from '../../testing/store-place.ts';
 import type { Store } from '../store.ts';
-import { s3Store } from './s3-store.ts';
-
-async function setUp(): Promise<{ mock: MockS3; open(key?: string): Store }> {
-  const mock = await startMockS3();
-  onTestFinished(() => mock.close());
-  const open = (accessKeyId = 'AK') => {
-    const store = s3Store({
-      endpoint: mock.endpoint,
-      bucket: 'bucket',
-      credentials: { accessKeyId, secretAccessKey: 'SK' },
-      abilities: { putsIfNew: true, ifMatch: 'bare', completesIfNew: false, tagsAreMd5s: true },
-    });
-    onTestFinished(() => store.close());
-    return store;
-  };
-  return { mock, open };
-}
 
 const keysIn = (mock: MockS3, prefix: string) =>
   [...mock.objects.keys()].filter((key) => key.startsWith(prefix)).sort();
@@ -53,7 +37,7 @@ function lockMet(mock: MockS3): Promise<void> {
 
 describe('while a directory is moved', () => {
   test('an upload to it that is told of as stored is not removed with what it replaces', async () => {
-    const { mock, open } = await setUp();
+    const { mock, open } = await startMockS3Place();
     const [mover, other] = [open(), open()];
     await put(mover, 'from/x', Buffer.from('old'));
     const { met, release } = holdFirst(mock, 'DELETE', '1/b/from/x');
@@ -69,7 +53,7 @@ describe('while a directory is moved', () => {
   });
 
   test('an object that came to its new path first is not replaced, and what it keeps out stays where it was', async () => {
-    const { mock, open } = await setUp();
+    const { mock, open } = await startMockS3Place();
     const [mover, other] = [open(), open()];
     for (const name of ['w', 'x', 'y']) await put(mover, `from/${name}`, Buffer.from(`old ${name}`));
     await mover.directories.create(target('from'), { attributes: 'mine' });
@@ -94,7 +78,7 @@ describe('while a directory is moved', () => {
   });
 
   test('a directory in it is described before it goes, or not any more', async () => {
-    const { mock, open } = await setUp();
+    const { mock, open } = await startMockS3Place();
     const [mover, other] = [open(), open()];
     await mover.directories.create(target('from/deep'), { attributes: 'old' });
     const { met, release } = holdFirst(mock, 'DELETE', '1/b/from/deep/');
@@ -109,7 +93,7 @@ describe('while a directory is moved', () => {
   });
 
   test('others move what is in it, and what is around it', async () => {
-    const { mock, open } = await setUp();
+    const { mock, open } = await startMockS3Place();
     const [mover, other] = [open(), open()];
     const paths = ['a/x', 'a/y', 'a/deep/x', 'a/deep/y'];
     for (const path of paths) await put(mover, path, Buffer.from(path));
@@ -135,7 +119,7 @@ const notesIn = (mock: MockS3) => keysIn(mock, '.cos-slice/').filter((key) => !/
 
 describe('a move of a directory', () => {
   test('leaves where it was what the store does not take, tells of it, and moves nothing that comes later', async () => {
-    const { mock, open } = await setUp();
+    const { mock, open } = await startMockS3Place();
     const store = open();
     await put(store, 'from/x', Buffer.from('x'));
     await put(store, 'from/z', Buffer.from('z'));
@@ -153,7 +137,7 @@ describe('a move of a directory', () => {
   });
 
   test('that cannot begin moves nothing, and nothing that comes later', async () => {
-    const { mock, open } = await setUp();
+    const { mock, open } = await startMockS3Place();
     const store = open();
     await store.directories.create(target('from'), { attributes: 'x'.repeat(1850) });
     await put(store, 'from/x', Buffer.from('x'));
@@ -176,7 +160,7 @@ describe('a move of a directory', () => {
   }
 
   test('that has failed is gone on with by whoever asks for it again', async () => {
-    const { mock, open } = await setUp();
+    const { mock, open } = await startMockS3Place();
     await failHalfway(mock, open());
     const other = open();
     await put(other, 'from/later', Buffer.from('later'));
@@ -192,7 +176,7 @@ describe('a move of a directory', () => {
   });
 
   test('that has failed is gone on with by a sweep, which leaves what has been stored since', async () => {
-    const { mock, open } = await setUp();
+    const { mock, open } = await startMockS3Place();
     await failHalfway(mock, open());
     const other = open();
     await put(other, 'from/later', Buffer.from('later'));
@@ -214,7 +198,7 @@ describe('a move of a directory', () => {
 
   /** @returns whether it died before it was through */
   async function dieAt(requests: number, isSwept: boolean): Promise<boolean> {
-    const { mock, open } = await setUp();
+    const { mock, open } = await startMockS3Place();
     const [dying, other] = [open('DYING'), open()];
     await other.directories.create(target('from'), { attributes: 'mine' });
     await other.directories.create(target('from/empty'), { attributes: 'of empty' });

@@ -1,25 +1,12 @@
-import { expect, onTestFinished, test } from 'vitest';
-import { startMockS3 } from '../../testing/mock-s3.ts';
+import { expect, test } from 'vitest';
+import { startMockS3Place } from '../../testing/mock-s3-place.ts';
 import { put, target } from '../../testing/store-place.ts';
-import { s3Store } from './s3-store.ts';
 
 const DAY_MS = 24 * 3600_000;
 
-async function setUp() {
-  const mock = await startMockS3();
-  onTestFinished(() => mock.close());
-  const store = s3Store({
-    endpoint: mock.endpoint,
-    bucket: 'bucket',
-    credentials: { accessKeyId: 'AK', secretAccessKey: 'SK' },
-    abilities: { putsIfNew: true, ifMatch: 'bare', completesIfNew: false, tagsAreMd5s: true },
-  });
-  onTestFinished(() => store.close());
-  return { mock, store };
-}
-
 test('what cannot be cleared away does not keep a sweep from the rest', async () => {
-  const { mock, store } = await setUp();
+  const { mock, open } = await startMockS3Place();
+  const store = open();
   const putOwn = (name: string, text: string) =>
     fetch(`${mock.endpoint}/bucket/.cos-slice/${name}`, { method: 'PUT', body: text });
   const id = `${'a'.repeat(40)}.${'b'.repeat(32)}`;
@@ -45,7 +32,8 @@ test('what cannot be cleared away does not keep a sweep from the rest', async ()
 });
 
 test('a list that fails of one kind does not keep a sweep from the others', async () => {
-  const { mock, store } = await setUp();
+  const { mock, open } = await startMockS3Place();
+  const store = open();
   await store.onceRegister?.use('one', 1, 2);
   mock.aheadMs = DAY_MS + 60_000;
   mock.faults = [{ method: 'GET', has: 'prefix', times: 1, answer: { status: 403, code: 'AccessDenied' } }];
@@ -54,7 +42,8 @@ test('a list that fails of one kind does not keep a sweep from the others', asyn
 });
 
 test('an object that the store does not let us look at hides no other in a list', async () => {
-  const { mock, store } = await setUp();
+  const { mock, open } = await startMockS3Place();
+  const store = open();
   for (const name of ['x', 'y']) await put(store, `dir/${name}`, Buffer.from(name));
   await put(store, 'dir/deep/z', Buffer.from('z'));
   const list = () => store.directories.list(target('dir'), { prefix: '', order: 'ascending', limit: 10 });

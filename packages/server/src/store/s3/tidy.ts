@@ -12,7 +12,8 @@ import { uploadsSince } from './sessions.ts';
 const MINUTE_MS = 60_000;
 /** Nothing that a request needs is as old as that. */
 const STALE_MS = 60 * MINUTE_MS;
-const STALE_COPY_MS = 24 * STALE_MS;
+/** Nobody goes on with anything that is as old as that. */
+const ABANDONED_MS = 24 * STALE_MS;
 const STALE_MOVE_MS = 10 * MINUTE_MS;
 
 export interface TidyGround extends DirectoriesGround {
@@ -56,12 +57,12 @@ export async function tidyStore(ground: TidyGround): Promise<void> {
   }
 
   for (const kind of [CLAIMS, CHECKPOINTS, STAGING]) await clear(kind, STALE_MS, clearOfSession);
-  await clear(COPIES, STALE_COPY_MS, (place) => dropCopy(ground, place));
+  await clear(COPIES, ABANDONED_MS, (place) => dropCopy(ground, place));
   await clear(MOVES, STALE_MOVE_MS, (place) => resumeMove(ground, place));
   // What has been in the way of it for so long stays.
-  await clear(MOVES, STALE_COPY_MS, calls.delete);
+  await clear(MOVES, ABANDONED_MS, calls.delete);
   for (const kind of [LOCKS, PROBES]) await clear(kind, STALE_MS, calls.delete);
-  await clear(ONCE, STALE_COPY_MS, calls.delete);
+  await clear(ONCE, ABANDONED_MS, calls.delete);
 }
 
 /** Drops what a server that died has left of a copy in parts. */
