@@ -22,7 +22,7 @@ export interface Checker {
 export function createChecker(): Checker {
   const issues: OptionIssue[] = [];
   const check: Checker['check'] = (option, valid, must, value) => {
-    if (!valid) issues.push({ option, message: `must ${must}, got ${show(value)}` });
+    if (!valid) issues.push({ option, message: `must ${must}, got ${show(option, value)}` });
   };
   const whole: Checker['whole'] = (option, value, { default: fallback, min, max, step }) => {
     const valid =
@@ -65,15 +65,16 @@ function isPlainObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** A value in a message. Objects are not looked into: they may hold secrets. */
-function show(value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(withoutSecrets(value)).slice(0, 200);
+/** A value in a message. Objects are not looked into: they may hold secrets, and text in place of a signer may be one. */
+function show(option: string, value: unknown): string {
+  if (typeof value === 'string')
+    return option === 'signer' ? 'text' : JSON.stringify(withoutSecrets(value)).slice(0, 200);
   if (typeof value === 'function') return 'a function';
   if (typeof value !== 'object' || value === null) return String(value);
   return Array.isArray(value) ? 'a list' : 'an object';
 }
 
-/** URLs may have a password before the host, and a signature behind the path. */
+/** URLs may have a password before the host, which may have anything in it, and a signature behind the path. */
 function withoutSecrets(text: string): string {
-  return text.replace(/\/\/[^/]*@/, '//***@').replace(/^(\w+:\/\/[^?#]*[?#]).+/s, '$1***');
+  return text.replace(/.*@/s, '***@').replace(/([?#]).+/s, '$1***');
 }

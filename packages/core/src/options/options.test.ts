@@ -89,7 +89,7 @@ describe('nothing that JavaScript lets through passes in silence', () => {
     ['signal', null, 'signal must be an AbortSignal, got null'],
     ['onProgress', {}, 'onProgress must be a function, got an object'],
     ['signer', undefined, 'signer must be a signer or a function, got undefined'],
-    ['signer', 'c2ln', 'signer must be a signer or a function, got "c2ln"'],
+    ['signer', 'c2ln', 'signer must be a signer or a function, got text'],
     ['wire', {}, 'wire must be a wire, got an object'],
   ])('%s: %o', (option, value, issue) => {
     expect(issuesOf({ ...GOOD, [option]: value })).toEqual([issue]);
@@ -109,7 +109,11 @@ describe('nothing that JavaScript lets through passes in silence', () => {
 test('passwords and signatures in an address are not repeated', () => {
   for (const endpoint of [
     'http://user:secret@cos.test/files/v2',
+    'http://user:se/secret@cos.test/files/v2',
+    'http://user:se?secret#@cos.test/files/v2',
+    'user:secret@cos.test/files/v2',
     'http://cos.test/files/v2?sign=secret',
+    'cos.test/files/v2?sign=secret',
     'ftp://a/#secret',
   ]) {
     const [issue] = issuesOf({ ...GOOD, endpoint }) ?? [];

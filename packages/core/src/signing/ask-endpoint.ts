@@ -1,5 +1,4 @@
 import { CosSliceError, type ErrorDetails, isCosSliceError } from '../errors.ts';
-import { oneLine } from '../one-line.ts';
 import { quote } from '../protocol/responses.ts';
 
 /** The signing endpoint failed or answered nonsense. `httpStatus` is its status, when it answered. */
@@ -30,11 +29,10 @@ export interface AskedEndpoint {
  * @throws RemoteSignerError; `init.signal.reason` when aborted
  */
 export async function askEndpoint<T>(
-  { url, name, shape, fetch: given }: AskedEndpoint,
+  { url, name, shape, fetch: send = fetch }: AskedEndpoint,
   init: RequestInit & { readonly signal: AbortSignal },
   read: (reply: Readonly<Record<string, unknown>>, sentAtSec: number | undefined) => T | undefined,
 ): Promise<T> {
-  const send = given ?? checkedFetch(name);
   let response: Awaited<ReturnType<typeof fetch>>;
   let text: string;
   try {
@@ -44,6 +42,8 @@ export async function askEndpoint<T>(
   } catch (error) {
     if (init.signal.aborted) throw init.signal.reason;
     if (isCosSliceError(error)) throw error;
+    if (!canBeMade(url)) throw new RemoteSignerError(`${name} cannot be asked: ${NO_URL}`);
+    if (!canBeMade(url, init)) throw new RemoteSignerError(`${name} cannot be asked: ${NO_HEADERS}`);
     const what = `${name} cannot be reached: check its URL, the network, and in pages its CORS headers`;
     throw new RemoteSignerError(what, { cause: error, remedy: 'backoff', unreachable: true });
   }
@@ -64,16 +64,17 @@ export async function askEndpoint<T>(
   throw new RemoteSignerError(`${name} must answer ${shape}`, { httpStatus: status });
 }
 
-/** A request that the runtime refuses to make is told once, with the runtime's own words. */
-function checkedFetch(name: string): typeof fetch {
-  return async (url, init) => {
-    try {
-      new Request(url, init);
-    } catch (cause) {
-      throw new RemoteSignerError(`the request to ${name} cannot be made: ${oneLine(cause)}`, { cause });
-    }
-    return fetch(url, init);
-  };
+const NO_URL = 'its URL must be a whole one (in pages it may be relative), without user and password';
+const NO_HEADERS = 'there are headers that cannot be sent, perhaps with a line break in them';
+
+/** Whether the runtime would send it. Its own words on that repeat passwords and keys. */
+function canBeMade(url: string, init?: RequestInit): boolean {
+  try {
+    return !!new Request(url, init);
+  } catch (error) {
+    // Where somebody brings a `fetch`, there may be no `Request`.
+    return !(error instanceof TypeError);
+  }
 }
 
 function parseReply(text: string): Readonly<Record<string, unknown>> {

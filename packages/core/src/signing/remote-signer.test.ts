@@ -1,7 +1,8 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { afterEach, describe, expect, test } from 'vitest';
+import { inspect } from 'node:util';
+import { afterEach, describe, expect, onTestFinished, test } from 'vitest';
 import type { SignClaim } from '../ports.ts';
 import { type RemoteSignerOptions, remoteSigner } from './remote-signer.ts';
 
@@ -140,14 +141,31 @@ describe('remoteSigner', () => {
     expect(leaked).toBe(0);
   });
 
-  test('a request that the runtime refuses to make is told at once, in its words', async () => {
-    for (const settings of [{ url: 'sign' }, { url: 'http://sign.test', headers: { 'X App': 'a b' } }]) {
-      const error = await remoteSigner(settings)
-        .sign(claim, never)
-        .catch((reason) => reason);
-      expect(error).toMatchObject({ code: 'signing-failed', remedy: 'none' });
-      expect(error.message).toMatch(/^the request to the signing endpoint cannot be made: .+/);
-    }
+  test.each<[what: string, settings: RemoteSignerOptions, why: RegExp]>([
+    ['a part of a URL', { url: 'hush' }, /its URL must be a whole one/],
+    ['a password in the URL', { url: 'http://user:hush@sign.test' }, /without user and password/],
+    ['a line break in a header', { url: 'http://sign.test', headers: { Authorization: 'hush\n.' } }, /line break/],
+    ['a space in the name of a header', { url: 'http://sign.test', headers: { 'X Hush': 'hush' } }, /headers/],
+  ])(
+    'a request that no runtime makes is told of at once, and nothing that it holds is shown: %s',
+    async (_what, settings, why) => {
+      for (const own of [{}, { fetch: (...request: Parameters<typeof fetch>) => fetch(...request) }]) {
+        const signing = remoteSigner({ ...settings, ...own }).sign(claim, never);
+        const error = await signing.catch((reason) => reason);
+        expect(error).toMatchObject({ code: 'signing-failed', remedy: 'none' });
+        expect(error.message).toMatch(/^the signing endpoint cannot be asked: /);
+        expect(error.message).toMatch(why);
+        expect(inspect(error)).not.toMatch(/hush/i);
+      }
+    },
+  );
+
+  test("a fetch of one's own needs nothing else of the runtime", async () => {
+    const { Request } = globalThis;
+    onTestFinished(() => void Object.assign(globalThis, { Request }));
+    Reflect.deleteProperty(globalThis, 'Request');
+    const signer = remoteSigner({ url: 'sign', fetch: () => Promise.reject(new TypeError('fails')) });
+    await expect(signer.sign(claim, never)).rejects.toMatchObject({ remedy: 'backoff' });
   });
 
   test('stops when aborted', async () => {
