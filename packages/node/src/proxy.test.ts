@@ -1,7 +1,9 @@
 import { once } from 'node:events';
 import { createServer, request as requestHttp, type Server } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { PassThrough } from 'node:stream';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { createClient } from './client.ts';
 import { proxyFor } from './proxy.ts';
 import { remoteCredentials, remoteSigner } from './remote-signer.ts';
 import { type UploadFileOptions, uploadFile } from './upload-file.ts';
@@ -99,6 +101,33 @@ describe('what goes wrong names the proxy, and not its password', () => {
     const error = await upload({ proxy: 'http://user:pass@127.0.0.1:1' });
     expect(error).toMatchObject({ code: 'network', unreachable: true });
     expect((error as Error).message).toMatch(/^the proxy: nothing listens at 127.0.0.1:1 /);
+  });
+});
+
+describe('hosts that NO_PROXY names are reached without it', () => {
+  beforeEach(() => {
+    for (const name of ['http_proxy', 'no_proxy', 'NODE_USE_ENV_PROXY']) vi.stubEnv(name, undefined);
+    vi.stubEnv('HTTP_PROXY', `http://127.0.0.1:${portOf(proxy)}`);
+    vi.stubEnv('NO_PROXY', '127.0.0.1');
+  });
+  afterEach(() => void vi.unstubAllEnvs());
+
+  test('by uploads, also at a rate', async () => {
+    const endpoint = `http://127.0.0.1:${portOf(origin)}/files/v2`;
+    expect(await upload({ endpoint, bandwidth: 1_000_000 })).toBe('done');
+    expect(asked).toEqual([]);
+    expect(await upload({})).toBe('done');
+    expect(asked).toHaveLength(1);
+  });
+
+  test('and what goes wrong there is not put down to it', async () => {
+    const endpoint = 'http://127.0.0.1:1/files/v2';
+    expect(await upload({ endpoint })).toMatchObject({
+      message: expect.stringMatching(/^nothing listens at 127.0.0.1:1 .*check the endpoint/),
+    });
+    const client = createClient({ endpoint, appId: '1', bucket: 'b', signer: () => 'c2ln', retry: { attempts: 1 } });
+    const download = client.download('a.bin', new PassThrough()).done;
+    await expect(download).rejects.toThrow(/^nothing listens at 127.0.0.1:1 /);
   });
 });
 

@@ -16,11 +16,10 @@ export interface ProxySettings {
 export type ProxyChoice = string | false | undefined;
 
 /**
- * The proxy on the way to a URL, by option or by HTTP_PROXY, HTTPS_PROXY, ALL_PROXY (of HTTP) and NO_PROXY, in small letters or
- * in capitals.
- * NODE_USE_ENV_PROXY=0 has the variables ignored, as Node.js does.
+ * The proxies that may be on the way to a URL, by option or by HTTP_PROXY, HTTPS_PROXY, ALL_PROXY (of HTTP) and NO_PROXY, in
+ * small letters or in capitals. NODE_USE_ENV_PROXY=0 has the variables ignored, as Node.js does.
  *
- * @returns undefined: none
+ * @returns undefined: none for URLs of this scheme
  */
 export function proxyFor(url: string, choice: ProxyChoice, env: NodeJS.ProcessEnv): ProxySettings | undefined {
   if (choice === false) return undefined;
@@ -35,17 +34,22 @@ export function proxyFor(url: string, choice: ProxyChoice, env: NodeJS.ProcessEn
   return used === '' ? undefined : { httpProxy, httpsProxy, noProxy: read('no_proxy') };
 }
 
-/**
- * The URL of the proxy that requests to a URL go through, with what NO_PROXY makes an exception for.
- *
- * @returns undefined: none
- */
+/** The proxy on the way to a URL, by what `proxyFor` goes by. @returns undefined: none, as for hosts that NO_PROXY names */
 export function proxyOf(url: string, choice: ProxyChoice, env: NodeJS.ProcessEnv): string | undefined {
   const settings = proxyFor(url, choice, env);
-  if (settings === undefined) return undefined;
+  return settings && proxyIn(settings, url);
+}
+
+/**
+ * The one of these proxies that requests to a URL go through.
+ *
+ * @returns undefined: none, as for hosts that NO_PROXY names
+ */
+export function proxyIn(settings: ProxySettings, url: string): string | undefined {
+  if (!URL.canParse(url)) return undefined;
   const { hostname, port, protocol } = new URL(url);
   const isSecure = protocol === 'https:';
-  const used = isSecure ? settings.httpsProxy : settings.httpProxy;
+  const used = (isSecure ? settings.httpsProxy : settings.httpProxy) || undefined;
   const ownPort = port === '' ? (isSecure ? '443' : '80') : port;
   // As undici reads it: a name stands for what is below it, too.
   const isException = settings.noProxy.split(/[,\s]/).some((entry) => {
@@ -65,22 +69,33 @@ export function proxyIssue(choice: unknown): string | undefined {
     : 'must be the URL of a proxy, with http:// or https://, or false';
 }
 
-/** Sends through a proxy. undici is loaded with the first request: whoever needs no proxy does not pay for it. */
-export function createProxyTransport(settings: ProxySettings, url: string): Transport<Content> {
-  const via = hostOf(/^https:/i.test(url) ? settings.httpsProxy : settings.httpProxy);
+/**
+ * Sends through a proxy. undici is loaded with the first request: whoever needs no proxy does not pay for it.
+ *
+ * @param direct what sends to hosts that NO_PROXY names: links and signed addresses may lead to other hosts than the endpoint's
+ */
+export function createProxyTransport(settings: ProxySettings, direct: Transport<Content>): Transport<Content> {
   const reach = createReach();
   const dispatcherWith = createProxyDispatcher(settings);
-  const transportWith = async (times: AddressTimes): Promise<Transport<Content>> =>
-    createDispatcherTransport(await dispatcherWith(times), { via });
+  const transportWith = async (proxy: string, times: AddressTimes): Promise<Transport<Content>> =>
+    createDispatcherTransport(await dispatcherWith(times), { via: hostOf(proxy) });
   return {
     reportsProgress: true,
-    send: (request, context) => reach(context, async (times) => (await transportWith(times)).send(request, context)),
-    receive: (request, context) =>
-      reach(context, async (times) => {
-        const { receive } = await transportWith(times);
+    send(request, context) {
+      const proxy = proxyIn(settings, request.url);
+      // The bandwidth has been waited for already: this transport does not pace.
+      if (proxy === undefined) return direct.send(request, { ...context, bandwidth: undefined });
+      return reach(context, async (times) => (await transportWith(proxy, times)).send(request, context));
+    },
+    async receive(request, context) {
+      const proxy = proxyIn(settings, request.url);
+      const receiveBy = ({ receive }: Transport<Content>): ReturnType<NonNullable<typeof receive>> => {
         if (!receive) throw refused('its transport cannot receive', undefined);
         return receive(request, context);
-      }),
+      };
+      if (proxy === undefined) return receiveBy(direct);
+      return reach(context, async (times) => receiveBy(await transportWith(proxy, times)));
+    },
   };
 }
 

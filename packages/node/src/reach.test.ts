@@ -72,7 +72,7 @@ describe.skipIf(process.platform === 'win32')(
         async () => {
           const proxy = `http://far.test:${port}`;
           const settings = { httpProxy: proxy, httpsProxy: proxy, noProxy: '' };
-          const transport = createProxyTransport(settings, 'http://a.test/');
+          const transport = createProxyTransport(settings, createHttpTransport());
           return (await transport.send({ method: 'GET', url: 'http://a.test/' }, context)).status;
         },
         200,

@@ -9,7 +9,7 @@ import {
   type Signer,
   type TokenServerOptions,
 } from '@cos-slice/core';
-import { createProxyDispatcher, type ProxyChoice, proxyFor } from './proxy.ts';
+import { createProxyDispatcher, type ProxyChoice, proxyOf } from './proxy.ts';
 import { createReach, FIRST_ADDRESS_MS } from './reach.ts';
 
 export interface ProxiedSignerOptions extends RemoteSignerOptions {
@@ -64,7 +64,6 @@ export function tokenServerSigner(options: ProxiedTokenServerOptions): Signer {
   return createTokenServerSigner({ fetch: through(proxy), ...settings });
 }
 
-const NO_PROXY = { httpProxy: '', httpsProxy: '', noProxy: '' };
 const CONNECT_MS = 10_000;
 
 /** `fetch` through a proxy; the runtime's own where there is none and the host is near enough for it. */
@@ -72,10 +71,11 @@ function through(choice: ProxyChoice): typeof fetch {
   const reach = createReach();
   let dispatcherWith: ReturnType<typeof createProxyDispatcher> | undefined;
   return (input, init) => {
-    const settings = proxyFor(String(input instanceof Request ? input.url : input), choice, process.env);
+    const url = String(input instanceof Request ? input.url : input);
+    const proxy = proxyOf(url, choice, process.env);
     return reach({ connectMs: CONNECT_MS, signal: init?.signal }, async (times) => {
-      if (!settings && times.autoSelectFamilyAttemptTimeout <= FIRST_ADDRESS_MS) return fetch(input, init);
-      dispatcherWith ??= createProxyDispatcher(settings ?? NO_PROXY);
+      if (proxy === undefined && times.autoSelectFamilyAttemptTimeout <= FIRST_ADDRESS_MS) return fetch(input, init);
+      dispatcherWith ??= createProxyDispatcher({ httpProxy: proxy ?? '', httpsProxy: proxy ?? '', noProxy: '' });
       const dispatcher = await dispatcherWith(times);
       const undici = await import('undici');
       const send = undici.fetch as unknown as (target: unknown, options: object) => Promise<Response>;

@@ -17,7 +17,7 @@ import { createHasher } from './hasher.ts';
 import { createNetwork, type EndpointNetwork } from './network.ts';
 import { refuseIssues } from './option-issues.ts';
 import { CONCURRENCY, INTEGRITY, SPOOL_MAX } from './options.ts';
-import { createProxyTransport, proxyFor, proxyIssue } from './proxy.ts';
+import { createProxyTransport, type ProxySettings, proxyFor, proxyIn, proxyIssue } from './proxy.ts';
 import { createFileResumeStore } from './resume-store.ts';
 import { openSource, sourceIssues, type UploadSource } from './sources.ts';
 import { createHttpTransport } from './transport.ts';
@@ -57,7 +57,7 @@ interface Shared {
   readonly transport: Transport<Content>;
   readonly hasher: Hasher<Content>;
   readonly resume: ResumeStore;
-  /** By endpoint and settings. */
+  /** By settings. */
   readonly proxied: Map<string, Transport<Content>>;
 }
 let shared: Shared | undefined;
@@ -103,12 +103,12 @@ export function uploadFile(source: UploadSource, options: UploadFileOptions): Up
 
 /** What all requests of this process to an endpoint, with these settings, go through. */
 export function reach({ wire, dispatcher, proxy, ...rest }: ReachOptions): Omit<Platform<Content>, 'hasher'> {
-  const { endpoint = '' } = wire?.place ?? rest;
+  const endpoint = String((wire?.place ?? rest).endpoint ?? '');
   if (dispatcher) return { transport: createDispatcherTransport(dispatcher) };
+  const settings = proxyFor(endpoint, proxy, process.env);
+  const transport = settings ? proxiedTransport(settings) : sharedParts().transport;
   // A proxy may be reachable where the network interfaces say that nothing is.
-  const { transport, proxied } = sharedParts();
-  const through = proxiedTransport(proxied, String(endpoint), proxy);
-  if (through) return { transport: through };
+  if (settings && proxyIn(settings, endpoint) !== undefined) return { transport };
   const network = createNetwork(endpoint);
   return { transport: watched(transport, network), network };
 }
@@ -171,15 +171,10 @@ export function checked<O extends Partial<UploadFileOptions>>(options: O): O {
   return options;
 }
 
-function proxiedTransport(
-  proxied: Shared['proxied'],
-  endpoint: string,
-  proxy: string | false | undefined,
-): Transport<Content> | undefined {
-  const settings = proxyFor(endpoint, proxy, process.env);
-  if (settings === undefined) return undefined;
-  const key = JSON.stringify([endpoint, settings]);
-  const transport = proxied.get(key) ?? createProxyTransport(settings, endpoint);
+function proxiedTransport(settings: ProxySettings): Transport<Content> {
+  const { proxied, transport: direct } = sharedParts();
+  const key = JSON.stringify(settings);
+  const transport = proxied.get(key) ?? createProxyTransport(settings, direct);
   proxied.set(key, transport);
   return transport;
 }
