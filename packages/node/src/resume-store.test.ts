@@ -131,8 +131,9 @@ describe('locks between processes', () => {
       const store = createFileResumeStore({ dir: ${JSON.stringify(dir)} });
       const unlock = await store.lock(${JSON.stringify(KEY)}).catch((error) => console.log(error.code));
       if (unlock) {
-        console.log('held');
+        // Whoever reads the word may send the signal at once.
         process.once('SIGTERM', () => unlock().then(() => process.exit()));
+        console.log('held');
         setInterval(() => {}, 1000);
       }`;
     const child = spawn(process.execPath, [...flags, '--input-type=module', '-e', script], {
