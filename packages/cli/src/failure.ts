@@ -115,9 +115,13 @@ export function endAtOnce(error: CommandError, json: boolean, facts: FailureFact
       // Whoever would have read it is gone, or does not read.
     }
   }
+  leave(EXIT.interrupted);
+}
+
+/** Ends the process, whatever hangs. The first process of a container is not ended by signals: it can only exit. */
+export function leave(exitCode: number): never {
   endIfBusy();
-  // The first process of a container is not ended by signals.
-  process.exit(EXIT.interrupted);
+  process.exit(exitCode);
 }
 
 /** Ends the process, to the shell as by Ctrl-C, where something is under way that leaving in order would wait for. */

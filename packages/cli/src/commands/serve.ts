@@ -10,7 +10,7 @@ import {
 } from '@cos-slice/server';
 import type { Command } from '../command.ts';
 import { ownCommand } from '../command-line.ts';
-import { CommandError, EXIT, UsageError } from '../failure.ts';
+import { CommandError, EXIT, leave, UsageError } from '../failure.ts';
 import {
   type Flags,
   type Given,
@@ -125,7 +125,9 @@ async function serveUntilTold(flags: ServeFlags): Promise<number> {
 
   const metrics = flags.metrics && createMetrics();
   const { store, place, open } = chooseStore(flags, (info) => metrics?.onCall(info));
-  await open();
+  const isTold = await Promise.race([open().then(() => false), stop.then(() => true)]);
+  // A store that does not answer would be waited for.
+  if (isTold) leave(EXIT.done);
   const server = createServer(flags, store, { appId, secretId, secretKey }, metrics);
   const { port: boundPort } = await server.listen(port, flags.host).catch((error) => {
     throw new CommandError('listen-failed', listenProblem(error, port, flags.host));
@@ -161,11 +163,13 @@ async function serveUntilTold(flags: ServeFlags): Promise<number> {
 
 const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 
-/** A second signal, be it the other one, finds no handler and ends the process at once. */
+/** Resolves at the first signal. A second one, be it the other one, ends the process at once. */
 function onceTold(): Promise<void> {
   return new Promise((resolve) => {
+    let isTold = false;
     const stop = (): void => {
-      for (const signal of SIGNALS) process.off(signal, stop);
+      if (isTold) leave(EXIT.interrupted);
+      isTold = true;
       resolve();
     };
     for (const signal of SIGNALS) process.on(signal, stop);
