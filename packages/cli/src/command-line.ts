@@ -1,7 +1,7 @@
 import { realpathSync } from 'node:fs';
-import { delimiter, join } from 'node:path';
+import { basename, delimiter, join } from 'node:path';
 import type { Call } from './command.ts';
-import { type Flags, nameOf } from './flags.ts';
+import { type Flag, type Flags, nameOf } from './flags.ts';
 import { quoteWord } from './text.ts';
 
 /**
@@ -19,12 +19,29 @@ export function commandName(environment: NodeJS.ProcessEnv, script: string, node
     return found !== undefined && found === realPath(file);
   };
   if (finds('cos-slice', script)) return 'cos-slice';
-  return `${finds('node', node) ? 'node' : quoteWord(node)} ${quoteWord(script)}`;
+  return `${finds(basename(node), node) ? basename(node, '.exe') : quoteWord(node)} ${quoteWord(script)}`;
 }
 
 /** {@link commandName} of this process. */
 export function ownCommand(): string {
   return commandName(process.env, process.argv[1] ?? 'cos-slice', process.execPath);
+}
+
+/**
+ * This command with settings that its environment has not: in variables before it or, for Windows, whose shells know no such
+ * thing, in flags behind it.
+ */
+export function withSettings(
+  words: string,
+  settings: readonly (readonly [flag: Flag, value: string])[],
+  platform: NodeJS.Platform = process.platform,
+): string {
+  const isWindows = platform === 'win32';
+  const set = settings.map(([flag, value]) => {
+    const name = isWindows ? `${nameOf(flag)} ` : `${flag.variable}=`;
+    return name + quoteWord(value, platform);
+  });
+  return (isWindows ? [ownCommand(), words, ...set] : [...set, ownCommand(), words]).join(' ');
 }
 
 function realPath(path: string): string | undefined {
@@ -66,7 +83,7 @@ export function withoutSecrets(
     if (secret === 'in-url' && !/[@?]/.test(value)) shown.push(name, value);
     else left.push(name);
   }
-  return { typed: [command, ...shown.map(quoteWord)].join(' '), left };
+  return { typed: [command, ...shown.map((word) => quoteWord(word))].join(' '), left };
 }
 
 /** `to resume, run: cos-slice upload film.mp4 demo/films/`, or with what has to be given once more. */

@@ -1,10 +1,11 @@
 import { readFile } from 'node:fs/promises';
 import { describeOptions } from '@cos-slice/node';
 import { expect, test } from 'vitest';
-import { withoutSecrets } from './command-line.ts';
+import { ownCommand, withoutSecrets, withSettings } from './command-line.ts';
 import { COMMANDS } from './commands/index.ts';
 import { upload } from './commands/upload.ts';
 import { flagNames } from './flags.ts';
+import { CONNECTION } from './settings.ts';
 import { runCli } from './testing/cli.ts';
 import { formatSize } from './units.ts';
 
@@ -110,4 +111,17 @@ test.each<[argv: string[], told: string, left?: string[]]>([
   [['upload', '--', '--secret-key', 'b'], 'cos-slice upload -- --secret-key b'],
 ])('%j is told without secrets', (argv, typed, left = []) => {
   expect(withoutSecrets(argv, upload.flags, 'cos-slice')).toEqual({ typed, left });
+});
+
+test('settings are printed as the shell at hand takes them: those of Windows know no variables before a command', () => {
+  const settings = [
+    [CONNECTION.endpoint, 'http://127.0.0.1:9000/files/v2'],
+    [CONNECTION.secretId, 'my id'],
+  ] as const;
+  expect(withSettings('upload FILE demo/', settings, 'linux')).toBe(
+    `COS_SLICE_ENDPOINT=http://127.0.0.1:9000/files/v2 COS_SECRET_ID='my id' ${ownCommand()} upload FILE demo/`,
+  );
+  expect(withSettings('upload FILE demo/', settings, 'win32')).toBe(
+    `${ownCommand()} upload FILE demo/ --endpoint http://127.0.0.1:9000/files/v2 --secret-id "my id"`,
+  );
 });

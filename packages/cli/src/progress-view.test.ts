@@ -126,6 +126,8 @@ test('parts, durations and words read well', () => {
   ]);
   expect(quoteWord('a/b-1.bin')).toBe('a/b-1.bin');
   expect(quoteWord("文件 'x'")).toBe("'文件 '\\''x'\\'''");
+  expect(quoteWord('C:\\a-1.bin', 'win32')).toBe('C:\\a-1.bin');
+  expect(quoteWord('C:\\it is\\', 'win32')).toBe('"C:\\it is\\\\"');
   expect(quoteName('a\n\u009b\u202e"文')).toBe('"a\\n\\u009b\\u202e\\"文"');
 });
 

@@ -44,7 +44,9 @@ function take(segments: readonly string[], columns: number): string[] {
   return taken;
 }
 
-/** A word as a POSIX shell would want it typed. */
-export function quoteWord(word: string): string {
-  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+/** A word as a POSIX shell would want it typed; for Windows, as PowerShell and the Command Prompt both take it. */
+export function quoteWord(word: string, platform: NodeJS.Platform = process.platform): string {
+  if (platform !== 'win32') return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+  // A backslash before the quote would be taken for its escape.
+  return /^[\w+=:./\\-]+$/.test(word) ? word : `"${word.replace(/\\+$/, '$&$&')}"`;
 }

@@ -9,7 +9,7 @@ import {
   type Store,
 } from '@cos-slice/server';
 import type { Command } from '../command.ts';
-import { ownCommand } from '../command-line.ts';
+import { withSettings } from '../command-line.ts';
 import { CommandError, EXIT, leave, UsageError } from '../failure.ts';
 import {
   type Flags,
@@ -22,8 +22,8 @@ import {
   type Values,
   wholeFlag,
 } from '../flags.ts';
-import { ACCOUNT } from '../settings.ts';
-import { quoteName, quoteWord, toLine } from '../text.ts';
+import { ACCOUNT, CONNECTION } from '../settings.ts';
+import { quoteName, toLine } from '../text.ts';
 import { formatBytes } from '../units.ts';
 import { chooseStore, STORE_FLAGS } from './serve-store.ts';
 
@@ -242,18 +242,18 @@ function introduce(facts: {
   bucket: string;
 }): string {
   const { place, metricsUrl, endpoint, appId, secretId, madeUpKey, bucket } = facts;
-  const variables = Object.entries({
-    COS_SLICE_ENDPOINT: endpoint,
-    COS_APP_ID: appId,
-    COS_SECRET_ID: secretId,
-    ...(madeUpKey === undefined ? {} : { COS_SECRET_KEY: madeUpKey }),
-  }).map(([name, value]) => `${name}=${quoteWord(value)}`);
+  const upload = withSettings(`upload FILE ${bucket}/`, [
+    [CONNECTION.endpoint, endpoint],
+    [ACCOUNT.appId, appId],
+    [ACCOUNT.secretId, secretId],
+    ...(madeUpKey === undefined ? [] : [[ACCOUNT.secretKey, madeUpKey] as const]),
+  ]);
   const key =
     madeUpKey === undefined ? 'with COS_SECRET_KEY set to the key given' : 'demo credentials, made up for this run';
   return [
     ...(metricsUrl === undefined ? [] : [`metrics at ${metricsUrl}`]),
     `files in ${toLine(place)}; stop with Ctrl-C; upload (${key}):`,
-    `  ${variables.join(' ')} ${ownCommand()} upload FILE ${bucket}/`,
+    `  ${upload}`,
   ].join('\n');
 }
 
