@@ -1,7 +1,7 @@
 import { CHROMIUMS, launchChromium } from '@cos-slice/testkit/chromium';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createClient } from './index.ts';
+import { createClient, s3 } from './index.ts';
 import { createSetting, type Setting } from './testing/setting.ts';
 
 describe.each(CHROMIUMS)('in $name', (chromium) => {
@@ -75,4 +75,13 @@ test('options of a client are checked at once', () => {
   expect(() => createClient({ endpoint: 'ftp://host', appId: '1', bucket: 'b', signer: () => '' })).toThrow(
     /endpoint must be a URL/,
   );
+});
+
+test("an option that is there but undefined leaves the client's own in force", async () => {
+  const wire = s3({ endpoint: 'http://127.0.0.1:1', bucket: 'b' });
+  const client = createClient({ wire, signer: { authorize: async (request) => request } });
+  // Otherwise it would be missed that there is no endpoint and no appId of the JSON API.
+  const given = { wire: undefined } as unknown as object;
+  const { done } = client.upload(new Blob(['a']), 'path', { ...given, signal: AbortSignal.abort('enough') });
+  await expect(done).rejects.toBe('enough');
 });

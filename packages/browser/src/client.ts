@@ -86,6 +86,11 @@ export function createClient(options: ClientOptions): Client {
     },
     downloadTo: (stream, path, { verify = true, ...more } = {}) =>
       downloadTo(createWritableSink(stream, verify ? hasher : undefined), path, more),
-    upload: (blob, path, more = {}) => uploadBlob(blob, { ...options, ...more, path, concurrency: limiter }),
+    upload: (blob, path, more = {}) => uploadBlob(blob, { ...options, ...given(more), path, concurrency: limiter }),
   };
+}
+
+/** An option that is there but undefined counts as not given: the client's own holds. */
+function given<T extends object>(options: T): T {
+  return Object.fromEntries(Object.entries({ ...options }).filter(([, value]) => value !== undefined)) as T;
 }

@@ -146,7 +146,7 @@ export function createClient(options: ClientOptions): Client {
     download: (path, to, more = {}) => downloadTo(sinkFor(to, more), path, more),
     object: (path) => createObjectSource({ ...objects, downloadTo }, path),
     upload: (source, path, more = {}) =>
-      uploadFile(source, { ...options, ...shared, ...more, path, concurrency: limiter }),
+      uploadFile(source, { ...options, ...shared, ...given(more), path, concurrency: limiter }),
     uploadDirectory: (directory, more = {}) =>
       uploadDirectoryWith({ ...client, direct }, directory, more, filesAtOnce(rest.concurrency)),
     downloadDirectory: (from, directory, more = {}) =>
@@ -161,4 +161,9 @@ function sinkFor(to: string | URL | Writable, { overwrite, fsync }: DownloadFile
   if (typeof (to as Writable | undefined)?.write === 'function') return createStreamSink(to as Writable);
   const issue = { option: 'to', message: 'must be the path of a file, a file: URL or a writable stream' };
   throw new CosSliceError('invalid-options', `invalid options: to ${issue.message}`, { issues: [issue] });
+}
+
+/** An option that is there but undefined counts as not given: the client's own holds. */
+function given<T extends object>(options: T): T {
+  return Object.fromEntries(Object.entries({ ...options }).filter(([, value]) => value !== undefined)) as T;
 }

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { readOptions, type SliceServerOptions } from './options.ts';
 import { fileStore } from './store/files/file-store.ts';
+import { s3Store } from './store/s3/s3-store.ts';
 import { ACCOUNT } from './testing/sign.ts';
 
 const STORE = fileStore('/nowhere');
@@ -72,6 +73,26 @@ describe('options', () => {
     expect(() => withAccount({ secretKey: `hush${end}` })).toThrow(/secretKey begins or ends in white space/);
     expect(() => withAccount({ secretKey: `hush${end}` })).not.toThrow(/hush/);
     expect(() => withAccount({ secretId: `AKID${end}` })).toThrow(/secretId begins or ends in white space/);
+  });
+
+  test.each<[name: string, dir: unknown, options: object, message: RegExp]>([
+    ['no directory', '', {}, /dir: must be/],
+    ['an unset variable', undefined, {}, /dir: must be/],
+    ['room that is text', '/nowhere', { minFreeBytes: '64m' }, /minFreeBytes: must be a whole number/],
+    ['less than no room', '/nowhere', { minFreeBytes: -1 }, /minFreeBytes: must be a whole number/],
+    ['text for a switch', '/nowhere', { fsync: 'false' }, /fsync: must be true or false/],
+  ])('of a file store are checked as well: %s', (_, dir, options, message) => {
+    expect(() => fileStore(dir as string, options)).toThrow(message);
+  });
+
+  test('of a file store that are undefined or zero can be used', () => {
+    expect(() => fileStore('/nowhere', { fsync: undefined, minFreeBytes: undefined } as object)).not.toThrow();
+    expect(() => fileStore('/nowhere', { minFreeBytes: 0 })).not.toThrow();
+  });
+
+  test('a key of the object store that ends in a line break is told of, and not shown', () => {
+    const create = () => s3Store({ bucket: 'films', credentials: { accessKeyId: 'AK', secretAccessKey: 'hush\n' } });
+    expect(create).toThrow(/^s3Store: credentials: secretAccessKey begins or ends in white space: trim it$/);
   });
 
   test('a public URL may have a path, and credentials in it are not repeated', () => {

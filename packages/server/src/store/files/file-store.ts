@@ -51,8 +51,11 @@ export interface FileStoreOptions {
 /**
  * Keeps each object as a plain file at `<dir>/<appid>/<bucket>/<path>` and everything else below `<dir>/.cos-slice/`.
  * Several processes of one machine may use a directory at the same time.
+ *
+ * @throws TypeError that names every option that cannot be used
  */
 export function fileStore(dir: string, options: FileStoreOptions = {}): Store {
+  checkOptions(dir, options);
   const fsync = options.fsync ?? false;
   const space = createSpace(options.minFreeBytes);
   const locker = createLocker();
@@ -326,6 +329,17 @@ export function fileStore(dir: string, options: FileStoreOptions = {}): Store {
       await checker.close();
     },
   };
+}
+
+function checkOptions(dir: unknown, { fsync, minFreeBytes }: FileStoreOptions): void {
+  const issues: string[] = [];
+  // An empty name, such as an unset variable gives, would be the current directory.
+  if (typeof dir !== 'string' || dir === '') issues.push('dir: must be the path of a directory');
+  if (fsync !== undefined && typeof fsync !== 'boolean') issues.push('fsync: must be true or false');
+  if (minFreeBytes !== undefined && !(Number.isSafeInteger(minFreeBytes) && minFreeBytes >= 0)) {
+    issues.push('minFreeBytes: must be a whole number');
+  }
+  if (issues.length > 0) throw new TypeError(`fileStore: ${issues.join('; ')}`);
 }
 
 interface Root {

@@ -18,6 +18,15 @@ describe('credentials from the environment are', () => {
     });
   });
 
+  test.each(['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN'])(
+    'not taken with a line break at the end of %s, which is named and not shown',
+    async (name) => {
+      const env = { AWS_ACCESS_KEY_ID: 'AK', AWS_SECRET_ACCESS_KEY: 'SK', [name]: 'hush\n' };
+      const failure = await credentialsFromEnvironment(env).catch((error) => error);
+      expect(failure.message).toBe(`${name} begins or ends in white space: trim it`);
+    },
+  );
+
   const FILE = [
     '# comment',
     '[default]',

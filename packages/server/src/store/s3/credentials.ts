@@ -59,9 +59,20 @@ export async function credentialsFromEnvironment(env: Environment = process.env)
   );
 }
 
+/** The name of a value with white space around it: files end in a line break, and so do the keys that are read from them. */
+export function findUntrimmed(values: object): string | undefined {
+  return Object.entries(values).find(([, value]) => typeof value === 'string' && value !== value.trim())?.[0];
+}
+
 function fromVariables(env: Environment): S3Credentials | undefined {
   const { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey, AWS_SESSION_TOKEN } = env;
   if (!accessKeyId || !secretAccessKey) return undefined;
+  const untrimmed = findUntrimmed({
+    AWS_ACCESS_KEY_ID: accessKeyId,
+    AWS_SECRET_ACCESS_KEY: secretAccessKey,
+    AWS_SESSION_TOKEN,
+  });
+  if (untrimmed) throw new Error(`${untrimmed} begins or ends in white space: trim it`);
   return { accessKeyId, secretAccessKey, ...(AWS_SESSION_TOKEN && { sessionToken: AWS_SESSION_TOKEN }) };
 }
 
