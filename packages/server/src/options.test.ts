@@ -92,7 +92,9 @@ describe('options', () => {
 
   test('a key of the object store that ends in a line break is told of, and not shown', () => {
     const create = () => s3Store({ bucket: 'films', credentials: { accessKeyId: 'AK', secretAccessKey: 'hush\n' } });
-    expect(create).toThrow(/^s3Store: credentials: secretAccessKey begins or ends in white space: trim it$/);
+    expect(create).toThrow(
+      /^s3Store: credentials: secretAccessKey has a line break in it or white space around it: take that out$/,
+    );
   });
 
   test('a public URL may have a path, and credentials in it are not repeated', () => {

@@ -18,14 +18,15 @@ describe('credentials from the environment are', () => {
     });
   });
 
-  test.each(['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN'])(
-    'not taken with a line break at the end of %s, which is named and not shown',
-    async (name) => {
-      const env = { AWS_ACCESS_KEY_ID: 'AK', AWS_SECRET_ACCESS_KEY: 'SK', [name]: 'hush\n' };
-      const failure = await credentialsFromEnvironment(env).catch((error) => error);
-      expect(failure.message).toBe(`${name} begins or ends in white space: trim it`);
-    },
-  );
+  test.each(
+    ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN'].flatMap((name) =>
+      ['hush\n', ' hush', 'hush\n.'].map((value) => [name, value] as const),
+    ),
+  )('not taken where %s is %j: it is named and not shown', async (name, value) => {
+    const env = { AWS_ACCESS_KEY_ID: 'AK', AWS_SECRET_ACCESS_KEY: 'SK', [name]: value };
+    const failure = await credentialsFromEnvironment(env).catch((error) => error);
+    expect(failure.message).toBe(`${name} has a line break in it or white space around it: take that out`);
+  });
 
   const FILE = [
     '# comment',
@@ -129,6 +130,16 @@ describe('credentials from the environment are', () => {
       });
     });
 
+    test('unless the token for it has a line break in it, which is not shown', async () => {
+      const { url, tokens } = await startContainer(200, {});
+      const env = { AWS_CONTAINER_CREDENTIALS_FULL_URI: url, AWS_CONTAINER_AUTHORIZATION_TOKEN: 'hu\nsh' };
+      await withFolder(async (home) => {
+        const failure = await credentialsFromEnvironment({ ...env, HOME: home }).catch((error) => error);
+        expect(failure.message).toMatch(/^AWS_CONTAINER_AUTHORIZATION_TOKEN has a line break/);
+      });
+      expect(tokens).toEqual([]);
+    });
+
     test.each([
       [500, {}, "the container's credentials answered 500"],
       [200, { AccessKeyId: 'AK' }, 'have no keys in them'],
@@ -170,6 +181,11 @@ describe('a source of credentials', () => {
     const credentials = createCredentials(source);
     await expect(credentials()).rejects.toThrow('away');
     expect(await credentials()).toEqual(KEYS);
+  });
+
+  test('is not used where it gives a key with a line break in it', async () => {
+    const credentials = createCredentials(async () => ({ ...KEYS, sessionToken: 'hu\nsh' }));
+    await expect(credentials()).rejects.toThrow(/^sessionToken has a line break/);
   });
 
   test('may be the credentials themselves', async () => {

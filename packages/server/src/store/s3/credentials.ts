@@ -21,11 +21,16 @@ const CONTAINER_MS = 5000;
 /** Asks the source when there is need to, for all who wait at once. */
 export function createCredentials(source: S3CredentialsSource): () => Promise<S3Credentials> {
   if (typeof source !== 'function') return async () => source;
+  const ask = async (): Promise<S3Credentials> => {
+    const credentials = await source();
+    refuseUntrimmed(credentials);
+    return credentials;
+  };
   let current: Promise<S3Credentials> | undefined;
   let renewAtMs = Number.POSITIVE_INFINITY;
   return () => {
     if (current && performance.now() < renewAtMs) return current;
-    const asking = source();
+    const asking = ask();
     current = asking;
     renewAtMs = Number.POSITIVE_INFINITY;
     asking.then(
@@ -59,20 +64,26 @@ export async function credentialsFromEnvironment(env: Environment = process.env)
   );
 }
 
-/** The name of a value with white space around it: files end in a line break, and so do the keys that are read from them. */
-export function findUntrimmed(values: object): string | undefined {
-  return Object.entries(values).find(([, value]) => typeof value === 'string' && value !== value.trim())?.[0];
+/**
+ * What is wrong with the first value that has a line break in it or white space around it: files end in a line break, and so do
+ * the keys that are read from them. Of a header with a line break in it runtimes show the whole.
+ */
+export function untrimmedIssue(values: object): string | undefined {
+  const isUntrimmed = (value: unknown): boolean => typeof value === 'string' && /^\s|\s$|\p{Cc}/u.test(value);
+  const name = Object.entries(values).find(([, value]) => isUntrimmed(value))?.[0];
+  return name && `${name} has a line break in it or white space around it: take that out`;
+}
+
+/** @throws Error */
+function refuseUntrimmed(values: object): void {
+  const issue = untrimmedIssue(values);
+  if (issue) throw new Error(issue);
 }
 
 function fromVariables(env: Environment): S3Credentials | undefined {
   const { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey, AWS_SESSION_TOKEN } = env;
   if (!accessKeyId || !secretAccessKey) return undefined;
-  const untrimmed = findUntrimmed({
-    AWS_ACCESS_KEY_ID: accessKeyId,
-    AWS_SECRET_ACCESS_KEY: secretAccessKey,
-    AWS_SESSION_TOKEN,
-  });
-  if (untrimmed) throw new Error(`${untrimmed} begins or ends in white space: trim it`);
+  refuseUntrimmed({ AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey, AWS_SESSION_TOKEN });
   return { accessKeyId, secretAccessKey, ...(AWS_SESSION_TOKEN && { sessionToken: AWS_SESSION_TOKEN }) };
 }
 
@@ -115,6 +126,7 @@ async function fromContainer(env: Environment): Promise<S3Credentials | undefine
   if (!url) return undefined;
   const file = env.AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE;
   const token = file ? (await readFile(file, 'utf8')).trim() : env.AWS_CONTAINER_AUTHORIZATION_TOKEN;
+  refuseUntrimmed({ [file ? 'AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE' : 'AWS_CONTAINER_AUTHORIZATION_TOKEN']: token });
   const response = await fetch(url, {
     headers: token ? { Authorization: token } : {},
     signal: AbortSignal.timeout(CONTAINER_MS),

@@ -2,7 +2,7 @@ import type { Store, StoreLimits } from '../store.ts';
 import { type Abilities, probeAbilities } from './abilities.ts';
 import { createCalls } from './calls.ts';
 import { createClient, type S3CallInfo } from './client.ts';
-import { credentialsFromEnvironment, findUntrimmed, type S3CredentialsSource } from './credentials.ts';
+import { credentialsFromEnvironment, type S3CredentialsSource, untrimmedIssue } from './credentials.ts';
 import { createS3Directories } from './directories.ts';
 import { createKeys, type S3Location } from './keys.ts';
 import { createS3Locker, type LockerTimes } from './locker.ts';
@@ -132,8 +132,8 @@ function checkOptions(options: S3StoreOptions, endpoint: string): void {
   if (!URL.canParse(endpoint) || !/^https?:$/.test(new URL(endpoint).protocol)) {
     issues.push('endpoint: must be an http or https URL');
   }
-  const untrimmed = findUntrimmed(credentials);
-  if (untrimmed) issues.push(`credentials: ${untrimmed} begins or ends in white space: trim it`);
+  const untrimmed = untrimmedIssue(credentials);
+  if (untrimmed) issues.push(`credentials: ${untrimmed}`);
   for (const [name, value] of Object.entries({ minPartBytes, maxPartBytes, maxCopyBytes })) {
     if (value !== undefined && !(Number.isSafeInteger(value) && value > 0)) {
       issues.push(`${name}: must be a positive whole number`);
