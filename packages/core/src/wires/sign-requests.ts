@@ -32,9 +32,15 @@ const WAYS = {
 /** `Wire.signerMust` */
 export function signerMust(signer: unknown): string | undefined {
   const ways = Object.entries(WAYS).flatMap(([name, has]) => (has(Object(signer)) ? [name] : []));
-  if (ways.length === 1) return undefined;
+  if (ways.length === 1) return ways[0] === 'credentials' ? textMust(Object(signer)) : undefined;
   const one = `be one of ${Object.keys(WAYS).join(', ')}`;
   return ways.length === 0 ? one : `${one}, and not ${ways.join(' and ')} at once`;
+}
+
+/** Files end in a line break, and so do the keys that are read from them. Of a header with one in it browsers show the whole. */
+function textMust({ secretId, secretKey, token }: Partial<Credentials>): string | undefined {
+  const isTrimmed = [secretId, secretKey, token].every((value) => !/^\s|\s$|\p{Cc}/u.test(value ?? ''));
+  return isTrimmed ? undefined : 'have no line break in secretId, secretKey and token, and no white space around them';
 }
 
 /** Of signatures that can be used for a while. */

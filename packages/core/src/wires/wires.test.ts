@@ -134,6 +134,14 @@ describe('options', () => {
     );
   });
 
+  test.each(['secretId', 'secretKey', 'token'])('a line break in %s is told of, and not shown', (name) => {
+    for (const wire of [cosXml(PLACE), s3({ endpoint: 'http://127.0.0.1:7480', bucket: 'films' })]) {
+      const parse = (value: string) => parseOptions({ ...given, wire, signer: { ...SECRET, [name]: value } });
+      expect(() => parse('hush\n')).toThrowError(/signer must have no line break in .*, got an object$/);
+      expect(() => parse('hush')).not.toThrow();
+    }
+  });
+
   test('parts grow with the size, to a MiB: 10,000 of them carry 5 GiB each at most', () => {
     const { sliceSize, maxParts } = cosXml(PLACE).traits;
     expect([sliceSize.step, sliceSize.max, maxParts]).toEqual([1024 ** 2, 5 * 1024 ** 3, 10_000]);
