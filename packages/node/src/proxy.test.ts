@@ -2,10 +2,12 @@ import { once } from 'node:events';
 import { createServer, request as requestHttp, type Server } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { PassThrough } from 'node:stream';
+import type { CosSliceError } from '@cos-slice/core';
+import { ProxyAgent } from 'undici';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { createClient } from './client.ts';
 import { proxyFor } from './proxy.ts';
-import { remoteCredentials, remoteSigner } from './remote-signer.ts';
+import { type ProxiedSignerOptions, remoteCredentials, remoteSigner } from './remote-signer.ts';
 import { type UploadFileOptions, uploadFile } from './upload-file.ts';
 
 const DONE = JSON.stringify({ code: 0, message: 'SUCCESS', data: { access_url: 'http://a/' } });
@@ -13,6 +15,7 @@ const ANSWERS: ReadonlyMap<string, string> = new Map([
   ['/sign', '{"signature":"c2lnbmF0dXJlc2lnbmF0dXJl"}'],
   ['/sts', '{"secretId":"id","secretKey":"key"}'],
 ]);
+const CLAIM = { appId: '1', bucket: 'b', path: 'p', effect: 'once', nowSec: 1 } as const;
 let origin: Server;
 let proxy: Server;
 /** What the proxy was asked, `METHOD target`. */
@@ -97,10 +100,74 @@ describe('what goes wrong names the proxy, and not its password', () => {
     expect(message).not.toContain('pass@');
   });
 
+  test.each<[string, (url: string) => Partial<UploadFileOptions>]>([
+    ['named', (url) => ({ proxy: url })],
+    ['of a dispatcher', (url) => ({ dispatcher: new ProxyAgent({ uri: url, proxyTunnel: false }) })],
+  ])('it wants another password for plain HTTP, and is %s', async (_how, options) => {
+    answer = 407;
+    const error = await upload({
+      ...options(`http://user:pass@127.0.0.1:${portOf(proxy)}`),
+      retry: { baseDelayMs: 1 },
+    });
+    expect(asked).toEqual(['POST http://files.corp.test/files/v2/1/b/a.bin']);
+    expect(error).toMatchObject({ code: 'network', httpStatus: 407, remedy: 'none' });
+    const { message } = error as Error;
+    expect(message).toMatch(
+      /^the proxy( 127.0.0.1:\d+)? does not lead to files.corp.test \(HTTP 407\): check its user/,
+    );
+    expect(message).not.toContain('pass@');
+  });
+
   test('it is not there', async () => {
     const error = await upload({ proxy: 'http://user:pass@127.0.0.1:1' });
     expect(error).toMatchObject({ code: 'network', unreachable: true });
     expect((error as Error).message).toMatch(/^the proxy: nothing listens at 127.0.0.1:1 /);
+  });
+});
+
+describe('what goes wrong on the way to a signing service is told as it is, and not as in pages', () => {
+  const failureOf = async (options: ProxiedSignerOptions): Promise<CosSliceError> =>
+    remoteSigner(options)
+      .sign(CLAIM, new AbortController().signal)
+      .then(String, (error) => error);
+
+  test.each([407, 502])('the proxy answers %i', async (status) => {
+    answer = status;
+    const { port } = proxy.address() as AddressInfo;
+    const secret = `http://user:pass@127.0.0.1:${port}`;
+    const error = await failureOf({ url: 'https://sign.corp.test/', proxy: secret });
+    const remedy = status === 407 ? 'none' : 'backoff';
+    expect(error).toMatchObject({ code: 'signing-failed', httpStatus: status, remedy });
+    expect(error.message).toMatch(
+      new RegExp(`^the signing endpoint cannot be asked: the proxy 127.0.0.1:${port} does not lead to .*${status}`),
+    );
+    if (status !== 407) return;
+    const plain = await failureOf({ url: 'http://sign.corp.test/', proxy: secret });
+    expect(plain).toMatchObject({ remedy, message: error.message });
+  });
+
+  test('the proxy is not there', async () => {
+    const error = await failureOf({ url: 'http://sign.corp.test/', proxy: 'http://user:pass@127.0.0.1:1' });
+    expect(error).toMatchObject({ code: 'signing-failed', remedy: 'backoff' });
+    expect(error.message).toMatch(/^the signing endpoint cannot be asked: the proxy: nothing listens at 127.0.0.1:1 /);
+  });
+
+  test('the reply breaks off', async () => {
+    const broken = createServer((_request, response) => {
+      response.writeHead(200, { 'Content-Length': 99 });
+      response.write('{', () => response.destroy());
+    }).listen(0, '127.0.0.1');
+    await once(broken, 'listening');
+    const error = await failureOf({ url: `http://127.0.0.1:${portOf(broken)}/sign` });
+    expect(error).toMatchObject({ code: 'signing-failed', remedy: 'backoff' });
+    expect(error.message).toMatch(/^the signing endpoint cannot be asked: the connection to 127.0.0.1:\d+ broke /);
+    broken.close();
+  });
+
+  test('there are ports that no request goes to', async () => {
+    const error = await failureOf({ url: 'http://127.0.0.1:6667/sign' });
+    expect(error).toMatchObject({ code: 'signing-failed', remedy: 'none' });
+    expect(error.message).toBe('the signing endpoint cannot be asked: fetch refuses port 6667');
   });
 });
 
@@ -133,8 +200,7 @@ describe('hosts that NO_PROXY names are reached without it', () => {
 
 test('the signing service is asked through it, too', async () => {
   const signer = remoteSigner({ url: 'http://signer.corp.test/sign', proxy: `http://127.0.0.1:${portOf(proxy)}` });
-  const claim = { appId: '1', bucket: 'b', path: 'p', effect: 'once', nowSec: 1 } as const;
-  expect(await signer.sign(claim, new AbortController().signal)).toBe('c2lnbmF0dXJlc2lnbmF0dXJl');
+  expect(await signer.sign(CLAIM, new AbortController().signal)).toBe('c2lnbmF0dXJlc2lnbmF0dXJl');
   expect(asked.join()).toContain('signer.corp.test');
 });
 

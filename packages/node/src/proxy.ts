@@ -137,6 +137,6 @@ function refused(why: string, cause: unknown): CosSliceError {
 }
 
 /** Without user and password. */
-function hostOf(proxy: string): string {
+export function hostOf(proxy: string): string {
   return URL.canParse(proxy) ? new URL(proxy).host : 'that is set';
 }

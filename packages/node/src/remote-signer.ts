@@ -3,14 +3,19 @@ import {
   remoteCredentials as createRemoteCredentials,
   remoteSigner as createRemoteSigner,
   tokenServerSigner as createTokenServerSigner,
+  isCosSliceError,
   type RemoteCredentialsOptions,
+  RemoteSignerError,
   type RemoteSignerOptions,
   type RequestSigner,
   type Signer,
   type TokenServerOptions,
 } from '@cos-slice/core';
-import { createProxyDispatcher, type ProxyChoice, proxyOf } from './proxy.ts';
+import type { Dispatcher } from 'undici';
+import { createDispatcherTransport } from './dispatcher-transport.ts';
+import { createProxyDispatcher, hostOf, type ProxyChoice, proxyOf } from './proxy.ts';
 import { createReach, FIRST_ADDRESS_MS } from './reach.ts';
+import { toTransportError } from './transport-errors.ts';
 
 export interface ProxiedSignerOptions extends RemoteSignerOptions {
   /** As in `UploadFileOptions`. */
@@ -25,9 +30,9 @@ export interface ProxiedSignerOptions extends RemoteSignerOptions {
  */
 export function remoteSigner(options: string | ProxiedSignerOptions): Signer & RequestSigner {
   if (typeof options !== 'object' || options === null)
-    return createRemoteSigner({ url: options, fetch: through(undefined) });
+    return createRemoteSigner({ url: options, fetch: through('the signing endpoint') });
   const { proxy, ...settings } = options;
-  return createRemoteSigner({ fetch: through(proxy), ...settings });
+  return createRemoteSigner({ fetch: through('the signing endpoint', proxy), ...settings });
 }
 
 export interface ProxiedCredentialsOptions extends RemoteCredentialsOptions {
@@ -43,9 +48,9 @@ export interface ProxiedCredentialsOptions extends RemoteCredentialsOptions {
  */
 export function remoteCredentials(options: string | ProxiedCredentialsOptions): CredentialsProvider {
   if (typeof options !== 'object' || options === null)
-    return createRemoteCredentials({ url: options, fetch: through(undefined) });
+    return createRemoteCredentials({ url: options, fetch: through('the credentials endpoint') });
   const { proxy, ...settings } = options;
-  return createRemoteCredentials({ fetch: through(proxy), ...settings });
+  return createRemoteCredentials({ fetch: through('the credentials endpoint', proxy), ...settings });
 }
 
 export interface ProxiedTokenServerOptions extends TokenServerOptions {
@@ -61,25 +66,65 @@ export interface ProxiedTokenServerOptions extends TokenServerOptions {
  */
 export function tokenServerSigner(options: ProxiedTokenServerOptions): Signer {
   const { proxy, ...settings } = Object(options) as ProxiedTokenServerOptions;
-  return createTokenServerSigner({ fetch: through(proxy), ...settings });
+  return createTokenServerSigner({ fetch: through('the token server', proxy), ...settings });
 }
 
 const CONNECT_MS = 10_000;
 
-/** `fetch` through a proxy; the runtime's own where there is none and the host is near enough for it. */
-function through(choice: ProxyChoice): typeof fetch {
+/**
+ * `fetch` through a proxy; the runtime's own where there is none and the host is near enough for it.
+ *
+ * @param name what is asked, for messages
+ * @throws RemoteSignerError for what goes wrong on the way; what `fetch` throws for a request that cannot be made
+ */
+function through(name: string, choice?: ProxyChoice): typeof fetch {
   const reach = createReach();
   let dispatcherWith: ReturnType<typeof createProxyDispatcher> | undefined;
-  return (input, init) => {
-    const url = String(input instanceof Request ? input.url : input);
-    const proxy = proxyOf(url, choice, process.env);
-    return reach({ connectMs: CONNECT_MS, signal: init?.signal }, async (times) => {
-      if (proxy === undefined && times.autoSelectFamilyAttemptTimeout <= FIRST_ADDRESS_MS) return fetch(input, init);
+  return async (input, init) => {
+    const request = new Request(input, init);
+    const proxy = proxyOf(request.url, choice, process.env);
+    const fail = (error: unknown): never => {
+      throw toSignerError(error, name, new URL(request.url));
+    };
+    return reach({ connectMs: CONNECT_MS, signal: request.signal }, async (times) => {
+      if (proxy === undefined && times.autoSelectFamilyAttemptTimeout <= FIRST_ADDRESS_MS) {
+        const response = await fetch(input, init);
+        const text = response.text.bind(response);
+        return Object.assign(response, { text: () => text().catch(fail) });
+      }
       dispatcherWith ??= createProxyDispatcher({ httpProxy: proxy ?? '', httpsProxy: proxy ?? '', noProxy: '' });
-      const dispatcher = await dispatcherWith(times);
-      const undici = await import('undici');
-      const send = undici.fetch as unknown as (target: unknown, options: object) => Promise<Response>;
-      return send(input, { ...init, dispatcher });
-    });
+      return send(await dispatcherWith(times), request, proxy);
+    }).catch(fail);
   };
+}
+
+/** As `fetch`, which would not tell what a proxy said. */
+async function send(dispatcher: Dispatcher, request: Request, proxy: string | undefined): Promise<Response> {
+  const { method, url, signal } = request;
+  const headers = Object.fromEntries(request.headers);
+  const text = method === 'GET' ? undefined : await request.clone().text();
+  const transport = createDispatcherTransport(dispatcher, proxy === undefined ? {} : { via: hostOf(proxy) });
+  const context = { signal, connectMs: CONNECT_MS, onConnected() {}, onSent() {} };
+  const { status, body, header } = await transport.send({ method, url, headers, text }, context);
+  const kept = ['date', 'location'].flatMap((name) => {
+    const value = header(name);
+    return value === undefined ? [] : [[name, value] as const];
+  });
+  // Some statuses must not have a body.
+  return new Response(body || null, { status, headers: Object.fromEntries(kept) });
+}
+
+/** undici's words for what went wrong before a response, and in the middle of one. */
+const ON_THE_WAY = ['fetch failed', 'terminated'];
+
+function toSignerError(error: unknown, name: string, url: URL): unknown {
+  const { message, cause } = error as Error;
+  const isNamed = isCosSliceError(error);
+  if (isNamed ? error.code === 'invalid-options' : !ON_THE_WAY.includes(message)) return error;
+  if ((cause as Error | undefined)?.message === 'bad port') {
+    return new RemoteSignerError(`${name} cannot be asked: fetch refuses port ${url.port}`, { cause: error });
+  }
+  const { message: why, remedy, httpStatus } = isNamed ? error : toTransportError(cause ?? error, url);
+  const details = { cause: error, remedy, httpStatus, unreachable: true };
+  return new RemoteSignerError(`${name} cannot be asked: ${why}`, details);
 }

@@ -27,9 +27,10 @@ export function toTransportError(error: unknown, url: URL, { stale, via }: Circu
   if (isOutOfFiles(error)) {
     return network(`too many files and connections are open (${code}): upload fewer at once, or raise ulimit -n`);
   }
-  const refusal = via === undefined ? undefined : /^Proxy response \((\d+)\)/.exec(messageOf(error))?.[1];
+  // In the words of undici for a tunnel, and for a request of plain HTTP.
+  const refusal = /^Proxy (?:response|Authentication Required) \((\d+)\)/.exec(messageOf(error))?.[1];
   if (refusal !== undefined) {
-    const what = `the proxy ${via} does not lead to ${host} (HTTP ${refusal}): check its user and password, and NO_PROXY`;
+    const what = `the proxy${via === undefined ? '' : ` ${via}`} does not lead to ${host} (HTTP ${refusal}): check its user and password, and NO_PROXY`;
     const remedy = refusal.startsWith('5') ? 'backoff' : 'none';
     return new CosSliceError('network', what, { cause: error, remedy, httpStatus: Number(refusal) });
   }
