@@ -29,6 +29,7 @@ export function sumOf(states: readonly DirectoryProgress[], jobs: number): Batch
     deleted: sum(({ deleted }) => deleted),
     doneBytes: sum(({ doneBytes }) => doneBytes),
     movedBytes: sum(({ movedBytes }) => movedBytes),
+    resumable: states.every(({ resumable }) => resumable),
     active: states.flatMap(({ active }) => active),
     isDeleting: states.some(({ phase }) => phase === 'deleting'),
   };

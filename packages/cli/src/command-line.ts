@@ -93,13 +93,27 @@ export function runAgain(what: string, argv: readonly string[], flags: Flags): s
   return `${what}, run${secrets}: ${typed}`;
 }
 
-/** The same for what goes on where it was, as far as that is remembered. */
-export function goOn(argv: readonly string[], given: Call['given'], flags: Flags): string {
-  return runAgain('to go on', given.resume === false ? restarting(argv, given) : argv, flags);
+/**
+ * The same for what was broken off.
+ *
+ * @param resumable whether what has arrived is remembered: what is not is in the way unless it is given up
+ * @param to what it is to do then, and what where nothing is remembered
+ */
+export function goOn(
+  { argv, given }: Pick<Call, 'argv' | 'given'>,
+  flags: Flags,
+  resumable: boolean,
+  to: readonly [resume: string, restart: string] = ['to go on', 'to go on'],
+): string {
+  const [resume, restart] = to;
+  if (resumable && given.resume !== false) return runAgain(resume, argv, flags);
+  const forgotten =
+    given.resume === false ? '' : 'nothing is remembered (the state folder cannot be written: see XDG_STATE_HOME), ';
+  return runAgain(forgotten + restart, restarting(argv, given), flags);
 }
 
 /** The command that gives up what an earlier run of it has left behind and does not remember, where it says nothing of its own on that. */
-export function restarting(argv: readonly string[], { onConflict }: Call['given']): readonly string[] {
+function restarting(argv: readonly string[], { onConflict }: Call['given']): readonly string[] {
   const [command = '', ...words] = argv;
   return onConflict === undefined ? [command, '--on-conflict', 'restart', ...words] : argv;
 }

@@ -39,6 +39,8 @@ export function putFiles(
   let movedBytes = 0;
   let doneBytes = 0;
   let phase: DirectoryProgress['phase'] = 'running';
+  /** What has failed. */
+  let resumable = true;
 
   const look = (): DirectoryProgress => {
     const lines: ActiveFile[] = [];
@@ -63,6 +65,7 @@ export function putFiles(
       deleted: 0,
       doneBytes: doneBytes + underWay.doneBytes,
       movedBytes: movedBytes + underWay.movedBytes,
+      resumable: resumable && [...active.values()].every(({ state }) => state.resumable),
       fraction: undefined,
       bytesPerSecond: 0,
       etaMs: undefined,
@@ -86,6 +89,8 @@ export function putFiles(
       sources.set(at, file);
       through({ ...one, path: at }, skipped ? 'skipped' : 'transferred', resumedBytes);
     } catch (cause) {
+      // What a changed file has left behind, the next run removes.
+      if (!isCosSliceError(cause, 'source-changed')) resumable &&= active.get(one)?.state.resumable ?? true;
       if (ends.aborted) return;
       const error = cause instanceof Error ? cause : new Error(String(cause));
       failures.push({ path, error });

@@ -71,8 +71,8 @@ export const copy: Command = {
     facts.path = target;
     const say = (): string => {
       batch?.hide();
-      const { transferred } = batch?.state() ?? {};
-      return `interrupted${transferred ? `, ${count(transferred.files, 'file')} transferred` : ''}; ${goOn(argv, given, FLAGS)}`;
+      const { transferred, resumable = true } = batch?.state() ?? {};
+      return `interrupted${transferred ? `, ${count(transferred.files, 'file')} transferred` : ''}; ${goOn({ argv, given }, FLAGS, resumable)}`;
     };
     return interruptible({ given, facts }, { say }, async (signal) => {
       const [from, to, flags] = checkAll(

@@ -234,21 +234,31 @@ describe('put of a directory', () => {
     expect(linesOf(stderr)).toHaveLength(1);
   });
 
-  test('interrupted with --no-resume, it says to go on over what it does not remember', async () => {
-    for (let index = 0; index < 4; index += 1) await world.file(`forgotten/${index}.bin`, 3 * MIB);
-    const env = { ...world.env, COS_SLICE_ENDPOINT: link.endpoint };
+  const unwritable = { XDG_STATE_HOME: '/dev/null/state' };
+  const told = /; nothing is remembered \(.*XDG_STATE_HOME\), to go on, run: .* put --on-conflict restart /;
+  test.each<[how: string, flags: string[], more: NodeJS.ProcessEnv, operands: string[], said: RegExp]>([
+    [
+      'with --no-resume',
+      ['--no-resume'],
+      {},
+      ['forgotten'],
+      /d; to go on, run: .* put --on-conflict restart --no-resume /,
+    ],
+    ['and nothing can be remembered', [], unwritable, ['unwritten'], told],
+    ['of files, and nothing can be remembered', [], unwritable, ['files/0.bin', 'files/1.bin', 'files/2.bin'], told],
+  ])('interrupted %s: says to go on over what it has left behind', async (how, flags, more, operands, said) => {
+    for (let index = 0; index < 4; index += 1) await world.file(`${operands[0]?.split('/')[0]}/${index}.bin`, 3 * MIB);
+    const env = { ...world.env, ...more, COS_SLICE_ENDPOINT: link.endpoint };
     const cwd = join(world.folder, 'files');
     world.requests.length = 0;
-    const args = ['put', '--no-resume', 'forgotten', 'demo/forgotten/', '--quiet', '--concurrency', '2'];
-    const { child, ended } = startCli(args, { env, cwd });
+    const args = [...flags, ...operands, `demo/${how.length}/`, '--quiet', '--concurrency', '2'];
+    const { child, ended } = startCli(['put', ...args], { env, cwd });
     while (!world.requests.some(({ op, code }) => op === 'upload_slice_data' && code === 0)) {
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
     child.kill('SIGINT');
-    const { stderr } = await ended;
-    expect(stderr).toMatch(/; to go on, run: .* put --on-conflict restart --no-resume forgotten demo\/forgotten\/ /);
-    const [command = '', ...words] = args;
-    const again = await runCli([command, '--on-conflict', 'restart', ...words], { env, cwd });
+    expect((await ended).stderr).toMatch(said);
+    const again = await runCli(['put', '--on-conflict', 'restart', ...args], { env, cwd });
     expect(again).toMatchObject({ code: 0 });
   });
 

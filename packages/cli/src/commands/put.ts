@@ -51,7 +51,7 @@ export const put: Command = {
     XDG_STATE_HOME: 'where unfinished uploads are remembered (default: ~/.local/state)',
   },
   async run(call) {
-    const { operands, given, argv, facts } = call;
+    const { operands, given, facts } = call;
     const target = operands.at(-1) ?? '';
     const files = operands.slice(0, -1);
     const [only] = files;
@@ -64,8 +64,8 @@ export const put: Command = {
     facts.path = target;
     const say = (): string => {
       batch?.hide();
-      const { transferred } = batch?.state() ?? {};
-      return `interrupted${transferred ? `, ${count(transferred.files, 'file')} transferred` : ''}; ${goOn(argv, given, FLAGS)}`;
+      const { transferred, resumable = true } = batch?.state() ?? {};
+      return `interrupted${transferred ? `, ${count(transferred.files, 'file')} transferred` : ''}; ${goOn(call, FLAGS, resumable)}`;
     };
     return interruptible(call, { say }, async (signal) => {
       const [place, clients, flags, overwrite] = checkAll(

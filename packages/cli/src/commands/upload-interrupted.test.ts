@@ -152,6 +152,32 @@ describe('an interrupted upload', () => {
     expect(await world.stored('demo/edited.bin')).toBe(await digestOf(file));
   });
 
+  test('and then a failure of what is remembered: does not say that it is not', async () => {
+    const { args, running, file } = await slow('rewritten.bin', ['--json', '--quiet']);
+    await world.file('rewritten.bin', 20 * MIB);
+    const { code, stdout, stderr } = await running.ended;
+    expect({ code, told: JSON.parse(stdout).code }).toEqual({ code: 1, told: 'source-changed' });
+    expect(stdout + stderr).not.toContain('remembered');
+    world.delayMs = 0;
+    expect(await runCli(args, { env: world.env })).toMatchObject({ code: 0 });
+    expect(await world.stored('demo/rewritten.bin')).toBe(await digestOf(file));
+  });
+
+  test('of standard input: says that it starts over, and nothing of the state folder', async () => {
+    world.delayMs = 100;
+    world.requests.length = 0;
+    const running = startCli(['upload', '-', 'demo/streamed.bin', '--quiet'], { env: world.env });
+    running.child.stdin?.end(Buffer.alloc(20 * MIB));
+    while (!world.requests.some(({ op, code }) => op === 'upload_slice_data' && code === 0)) {
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    running.child.kill('SIGINT');
+    expect((await running.ended).stderr).toMatch(
+      /interrupted at \d+%; to start over, run: \S* ?\S*cos-slice(\.js)? upload --on-conflict restart - demo/,
+    );
+    world.delayMs = 0;
+  });
+
   test('with --no-resume: says so, and --on-conflict restart starts over', async () => {
     const { args, running, file } = await slow('forget.bin', ['--no-resume', '--quiet']);
     running.child.kill('SIGINT');

@@ -10,7 +10,7 @@ import {
 } from '@cos-slice/node';
 import { bucketsOf, JSON_ONE } from '../clients.ts';
 import type { Call, Command } from '../command.ts';
-import { restarting, runAgain } from '../command-line.ts';
+import { goOn } from '../command-line.ts';
 import { readConnection } from '../connection.ts';
 import { EXIT, UsageError } from '../failure.ts';
 import { readFlags } from '../flags.ts';
@@ -57,7 +57,10 @@ export const upload: Command = {
     const startedAtMs = performance.now();
     let running: Upload | undefined;
     let view: ProgressView | undefined;
-    const again = (): string => sayAgain(argv, given, running?.state.resumable !== false);
+    let isRemembered = true;
+    // Standard input never is.
+    const own = file === '-' ? { ...given, resume: false } : given;
+    const again = (): string => goOn({ argv, given: own }, upload.flags, isRemembered, ['to resume', 'to start over']);
     const say = (): string => {
       view?.end();
       const percent = Math.floor((running?.state.progress.fraction ?? 0) * 100);
@@ -70,6 +73,10 @@ export const upload: Command = {
       await checkFile(source);
       const started = start(source, { ...options, signal }, keepsName(destination));
       running = started;
+      started.subscribe(({ phase, resumable }) => {
+        // One whose file has changed cannot be gone on with, though it is remembered.
+        if (phase !== 'failed') isRemembered = resumable;
+      });
       if (!quiet) view = showProgress(process.stderr, basename(options.path), () => started.state, process.env);
       try {
         const result = await started.done.finally(() => view?.end());
@@ -83,8 +90,8 @@ export const upload: Command = {
         return EXIT.done;
       } catch (error) {
         // What has arrived would be in the way of the next run, which knows nothing of it.
-        const { resumable, progress } = started.state;
-        if (!resumable && progress.confirmedBytes > 0 && !signal.aborted) facts.advice = again();
+        const { confirmedBytes } = started.state.progress;
+        if (!isRemembered && confirmedBytes > 0 && !signal.aborted) facts.advice = again();
         throw error;
       }
     });
@@ -215,14 +222,4 @@ function report(result: Report, asked: string, json: boolean): void {
   if (result.path !== asked) lines.splice(1, 0, `renamed to ${result.path}`);
   if (sha1 !== undefined) lines.push(`sha1 ${sha1}`);
   process.stdout.write(`${lines.map(toLine).join('\n')}\n`);
-}
-
-/** What to run next, after an interruption or a failure. */
-function sayAgain(argv: readonly string[], given: Call['given'], isRemembered: boolean): string {
-  const resumable = isRemembered && given.resume !== false;
-  // What was not remembered, or could not be, is in the way unless it is given up.
-  const next = resumable ? argv : restarting(argv, given);
-  const forgotten =
-    given.resume === false ? '' : 'nothing is remembered (the state folder cannot be written: see XDG_STATE_HOME), ';
-  return runAgain(resumable ? 'to resume' : `${forgotten}to start over`, next, upload.flags);
 }

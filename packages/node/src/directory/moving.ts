@@ -5,8 +5,9 @@ export function toUploadMoving(upload: Upload): Moving {
   return {
     done: upload.done,
     look() {
-      const { fraction, sizeBytes, sentBytes } = upload.state.progress;
-      return { doneBytes: Math.floor(fraction * sizeBytes), movedBytes: sentBytes };
+      const { resumable, progress } = upload.state;
+      const { fraction, sizeBytes, sentBytes } = progress;
+      return { doneBytes: Math.floor(fraction * sizeBytes), movedBytes: sentBytes, resumable };
     },
     pause: upload.pause,
     resume: upload.resume,
@@ -18,7 +19,7 @@ export function toDownloadMoving(download: Download, done: Moving['done']): Movi
     done,
     look() {
       const { receivedBytes, resumedBytes } = download.state.progress;
-      return { doneBytes: receivedBytes, movedBytes: receivedBytes - resumedBytes };
+      return { doneBytes: receivedBytes, movedBytes: receivedBytes - resumedBytes, resumable: true };
     },
     pause: download.pause,
     resume: download.resume,
@@ -28,7 +29,7 @@ export function toDownloadMoving(download: Download, done: Moving['done']): Movi
 /** Nothing is moved. */
 export const DRY: Moving = {
   done: Promise.resolve({ resumedBytes: 0 }),
-  look: () => ({ doneBytes: 0, movedBytes: 0 }),
+  look: () => ({ doneBytes: 0, movedBytes: 0, resumable: true }),
   pause() {},
   resume() {},
 };

@@ -84,7 +84,7 @@ function send(
     done: run(),
     look() {
       const bytes = isDone ? sizeBytes : 0;
-      return uploading?.look() ?? { doneBytes: bytes, movedBytes: bytes };
+      return uploading?.look() ?? { doneBytes: bytes, movedBytes: bytes, resumable: true };
     },
     pause() {
       if (uploading) return uploading.pause();

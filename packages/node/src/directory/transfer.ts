@@ -8,8 +8,8 @@ import type { ProblemReason } from './walk.ts';
 /** A file that is being transferred: an upload or a download. */
 export interface Moving {
   readonly done: Promise<{ readonly resumedBytes: number; readonly skipped?: boolean }>;
-  /** Bytes that are through, and those of them that this run has moved. */
-  look(): { readonly doneBytes: number; readonly movedBytes: number };
+  /** Bytes that are through, and those of them that this run has moved; whether another run could go on with it. */
+  look(): { readonly doneBytes: number; readonly movedBytes: number; readonly resumable: boolean };
   pause(): void;
   resume(): void;
 }
@@ -59,6 +59,8 @@ export function createTransfer<Entry>(options: TransferOptions<Entry>): Director
   const counts = { created: 0, deleted: 0, problems: 0, failed: 0, movedBytes: 0 };
   const amounts = { found: none(), counted: none(), transferred: none(), skipped: none() };
   let failedBytes = 0;
+  /** What has failed. */
+  let resumable = true;
   let phase: DirectoryProgress['phase'] = 'running';
   let isCounted = false;
   let paused = false;
@@ -70,11 +72,13 @@ export function createTransfer<Entry>(options: TransferOptions<Entry>): Director
     const found = options.count && isCounted && phase !== 'done' ? amounts.counted : amounts.found;
     let doneBytes = transferred.bytes + skipped.bytes + failedBytes;
     let movedBytes = counts.movedBytes;
+    let allResumable = resumable;
     const lines: ActiveFile[] = [];
     for (const [path, { sizeBytes, moving }] of active) {
       const moved = moving.look();
       doneBytes += moved.doneBytes;
       movedBytes += moved.movedBytes;
+      allResumable &&= moved.resumable;
       const fraction = sizeBytes > 0 ? moved.doneBytes / sizeBytes : 0;
       lines.push({ path, sizeBytes, doneBytes: moved.doneBytes, fraction });
     }
@@ -91,6 +95,7 @@ export function createTransfer<Entry>(options: TransferOptions<Entry>): Director
       skipped,
       ...counts,
       movedBytes,
+      resumable: allResumable,
       doneBytes,
       fraction: phase === 'done' ? 1 : isKnown ? share : undefined,
       bytesPerSecond,
@@ -142,7 +147,10 @@ export function createTransfer<Entry>(options: TransferOptions<Entry>): Director
       }
       return true;
     } catch (error) {
-      counts.movedBytes += moving?.look().movedBytes ?? 0;
+      const left = moving?.look();
+      counts.movedBytes += left?.movedBytes ?? 0;
+      // What a changed file has left behind, the next run removes.
+      if (!isCosSliceError(error, 'source-changed')) resumable &&= left?.resumable ?? true;
       failedBytes += sizeBytes;
       active.delete(path);
       report(path, error);

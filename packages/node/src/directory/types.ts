@@ -99,6 +99,8 @@ export interface DirectoryProgress {
   readonly problems: number;
   readonly created: number;
   readonly deleted: number;
+  /** Whether another run goes on with what this one leaves unfinished. What is not remembered would be in its way. */
+  readonly resumable: boolean;
   /** Bytes of files that are through, and of those under way what is through of them. */
   readonly doneBytes: number;
   /** Bytes that went over the network: what was skipped or resumed is not in it. */
