@@ -189,18 +189,20 @@ async function isAlive(holder: Holder | null, file: string, signal: AbortSignal 
   return beats(file, signal);
 }
 
-/** Watches a lock for as long as it may be silent. @returns whether its holder has touched it, or let it go */
+/** Watches a lock for as long as it may be silent. @returns whether its holder touches it; false as well once it is gone */
 async function beats(file: string, signal: AbortSignal | undefined): Promise<boolean> {
+  // One that cannot be looked at may be held.
   const touchedAt = (): Promise<number | undefined> =>
     stat(file).then(
       ({ mtimeMs }) => mtimeMs,
-      () => undefined,
+      (error) => (codeOf(error) === 'ENOENT' ? undefined : Number.NaN),
     );
   const before = await touchedAt();
   const endMs = performance.now() + SILENCE_MS;
-  while (performance.now() < endMs) {
+  while (before !== undefined && performance.now() < endMs) {
     await untilAborted(delay(WATCH_MS), signal);
-    if ((await touchedAt()) !== before) return true;
+    const now = await touchedAt();
+    if (now !== before) return now !== undefined;
   }
   return false;
 }

@@ -255,6 +255,19 @@ describe('locks between processes', () => {
       await holder.kill('SIGKILL');
     });
 
+    test('a lock that its holder lets go while it is watched is free', async () => {
+      const holder = await holdThere();
+      await holder.kill('SIGKILL');
+      const [name = ''] = await readdir(dir);
+      const locking = createFileResumeStore({ dir }).lock?.(KEY);
+      // What is to become the lock is written before the one that is there is looked at.
+      while ((await readdir(dir)).length === 1) await delay(1);
+      await delay(200);
+      await rm(join(dir, name));
+      await (await locking)?.();
+      expect(await readdir(dir)).toEqual([]);
+    });
+
     test('a lock that is silent is taken over after a while, and waiting can be cancelled', async () => {
       const holder = await holdThere();
       await holder.kill('SIGKILL');
