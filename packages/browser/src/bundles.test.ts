@@ -241,10 +241,17 @@ describe('with Trusted Types', () => {
     },
   );
 
-  test('one that does not allow the policy is told its name', async () => {
-    setting.pageHeaders = { 'Content-Security-Policy': "require-trusted-types-for 'script'; trusted-types 'none'" };
+  test.each([
+    ['that does not allow the policy is told its name', "'none'", 'Trusted Types, the policy cos-slice'],
+    ['that has a second copy of this library is told how to allow both', 'cos-slice', "'allow-duplicates'"],
+  ])('one %s', async (_what, policies, told) => {
+    setting.pageHeaders = {
+      'Content-Security-Policy': `require-trusted-types-for 'script'; trusted-types ${policies}`,
+    };
     await bundle('esbuild');
     const page = await openBlank();
+    // The other copy.
+    if (policies === 'cos-slice') await page.evaluate('void trustedTypes.createPolicy("cos-slice", {})');
     await page.evaluate('import("/esbuild/page.js")');
     const said = await page.evaluate(async ({ signUrl, sizeBytes, ...options }) => {
       const { remoteSigner, uploadBlob } = Reflect.get(globalThis, 'bundled');
@@ -252,7 +259,7 @@ describe('with Trusted Types', () => {
       const upload = uploadBlob(blob, { ...options, signer: remoteSigner(signUrl), integrity: 'md5' });
       return upload.done.then(String, (error: Error) => error.message);
     }, order('no-policy.bin'));
-    expect(said).toContain('Trusted Types, the policy cos-slice');
+    expect(said).toContain(told);
     await page.context().close();
   });
 });

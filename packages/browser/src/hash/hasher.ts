@@ -223,6 +223,6 @@ function toError({ name, message }: { readonly name: string; readonly message: s
 function unusable(cause: unknown): CosSliceError {
   if (isCosSliceError(cause)) return cause;
   const what =
-    "hashing cannot start on this page: its Content-Security-Policy must allow worker-src blob: (or pass hashWorker), script-src 'wasm-unsafe-eval' and, with Trusted Types, the policy cos-slice; or use integrity 'none'";
+    "hashing cannot start on this page: its Content-Security-Policy must allow worker-src blob: (or pass hashWorker), script-src 'wasm-unsafe-eval' and, with Trusted Types, the policy cos-slice (and 'allow-duplicates' where this library is on the page twice); or use integrity 'none'";
   return new CosSliceError('hashing-failed', what, { cause });
 }

@@ -30,7 +30,7 @@ function trusted(url: string): string {
   try {
     policy ??= trustedTypes?.createPolicy(POLICY, { createScriptURL: (own) => own });
   } catch {
-    // Not allowed by name: where it matters, the worker does not start, and that is told.
+    // Not allowed by name, or made by another copy of this code: where it matters, the worker does not start, and that is told.
   }
   return (policy?.createScriptURL(url) ?? url) as string;
 }
