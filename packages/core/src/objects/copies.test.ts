@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { CosSliceError } from '../errors.ts';
 import type { ByteRange } from '../ports.ts';
 import { cosXmlWire } from '../protocol/cos-xml/index.ts';
@@ -11,6 +11,7 @@ import { createObjectClient } from './client.ts';
 
 // Copies and moves on servers that know no move: what becomes of them when answers get lost.
 
+const GIB = 1024 ** 3;
 const MD5 = { a: 'a'.repeat(32), b: 'b'.repeat(32) };
 const CEPH = s3Wire({ endpoint: 'http://s3.test', bucket: 'films', profile: 'ceph' });
 const AWS = s3Wire({ endpoint: 'http://s3.test', bucket: 'films', profile: 'aws' });
@@ -127,4 +128,90 @@ test('COS is asked to keep what is there, and what it says of a copy that was se
   const replaced = setUp({ objects, wire: COS });
   await replaced.clock.runUntil(replaced.client.copy('a', 'b', { overwrite: true }));
   expect(replaced.done).toEqual(['HEAD a', 'PUT b']);
+});
+
+/** A server that copies an object in six parts, and what it has begun and not finished. */
+function setUpParts(spoil: (line: string, index: number) => ScriptedReply | undefined) {
+  const clock = createManualClock();
+  const begun = new Set<string>();
+  const done: string[] = [];
+  let uploads = 0;
+  const transport = createScriptedTransport<ByteRange>(({ method, url }) => {
+    const { pathname, search, searchParams } = new URL(url);
+    const line = `${method} ${pathname.split('/').at(-1)}${search}`;
+    done.push(line);
+    const answer = (): ScriptedReply => {
+      if (method === 'HEAD')
+        return pathname.endsWith('/a') ? { headers: object({}, 6 * GIB), text: '' } : { status: 404, text: '' };
+      const id = searchParams.get('uploadId') ?? '';
+      if (search === '?uploads') {
+        uploads += 1;
+        begun.add(`u${uploads}`);
+        return xml(`<InitiateMultipartUploadResult><UploadId>u${uploads}</UploadId></InitiateMultipartUploadResult>`);
+      }
+      if (method === 'PUT') return xml('<CopyPartResult><ETag>"e"</ETag></CopyPartResult>');
+      begun.delete(id);
+      if (method === 'DELETE') return { status: 204, text: '' };
+      return xml('<CompleteMultipartUploadResult><ETag>"e"</ETag></CompleteMultipartUploadResult>');
+    };
+    return spoil(line, done.length - 1) ?? answer();
+  });
+  const signer = { authorize: async <T>(request: T) => request };
+  const client = createObjectClient<ByteRange>({ wire: COS, signer }, { transport, clock, random: () => 0.5 });
+  return { client, clock, begun, done };
+}
+
+describe('a copy in parts', () => {
+  test.each<[string, ScriptedReply]>([
+    ['is not heard of', lost() as ScriptedReply],
+    ['is refused', refused(503, 'SlowDown')],
+  ])('that is begun anew since a part %s leaves nothing behind', async (_, reply) => {
+    let left = 2;
+    const { client, clock, begun, done } = setUpParts((line) => {
+      if (!line.includes('partNumber=2') || left === 0) return undefined;
+      left -= 1;
+      return reply;
+    });
+    await clock.runUntil(client.copy('a', 'b'));
+    expect(begun.size).toBe(0);
+    expect(done.filter((line) => line.startsWith('DELETE'))).toEqual(['DELETE b?uploadId=u1', 'DELETE b?uploadId=u2']);
+  });
+
+  test.each(['copy', 'move'] as const)('that is cancelled leaves nothing behind, and the source: %s', async (op) => {
+    const cancelling = new AbortController();
+    const { client, clock, begun, done } = setUpParts((line) => {
+      if (!line.includes('partNumber=3')) return undefined;
+      queueMicrotask(() => cancelling.abort('enough'));
+      return 'hang';
+    });
+    await expect(clock.runUntil(client[op]('a', 'b', cancelling))).rejects.toBe('enough');
+    expect(done.filter((line) => line.startsWith('DELETE'))).toEqual(['DELETE b?uploadId=u1']);
+    expect(begun.size).toBe(0);
+  });
+
+  test('that is cancelled waits no longer than a few seconds for that', async () => {
+    const cancelling = new AbortController();
+    const { client, clock } = setUpParts((line) => {
+      if (line.includes('partNumber=3')) queueMicrotask(() => cancelling.abort('enough'));
+      return /^DELETE|partNumber=3/.test(line) ? 'hang' : undefined;
+    });
+    const from = clock.monotonicMs();
+    await expect(clock.runUntil(client.copy('a', 'b', cancelling))).rejects.toBe('enough');
+    expect(clock.monotonicMs() - from).toBeLessThanOrEqual(5000);
+  });
+
+  test('that is refused at its end leaves nothing behind', async () => {
+    const isFinish = (line: string) => line.startsWith('POST b?uploadId');
+    const { client, clock, begun } = setUpParts((line) =>
+      isFinish(line) ? refused(409, 'FileAlreadyExists') : undefined,
+    );
+    expect(await clock.runUntil(code(client.copy('a', 'b')))).toBe('exists');
+    expect(begun.size).toBe(0);
+  });
+
+  test('whose end is not heard of is not taken back: it may have come', async () => {
+    const { client, clock, done } = setUpParts(losing('POST b?uploadId'));
+    await clock.runUntil(client.copy('a', 'b'));
+    expect(done.filter((line) => line.startsWith('DELETE'))).toEqual([]);
+  });
 });

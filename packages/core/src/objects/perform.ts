@@ -1,5 +1,5 @@
 import type { CosSliceError } from '../errors.ts';
-import { createExchange } from '../exchange/exchange.ts';
+import { createExchange, type Exchange } from '../exchange/exchange.ts';
 import { createServerTime } from '../exchange/server-time.ts';
 import { trafficOf } from '../exchange/traffic.ts';
 import type { Config } from '../options/options.ts';
@@ -10,6 +10,9 @@ import type { ObjectOperationName, Operation } from '../protocol/operations.ts';
 import { adapted, type Wire } from '../protocol/wire.ts';
 import { createAuthorizer } from '../signing/authorizer.ts';
 import { linked, type Persist, type PersistContext } from './persist.ts';
+
+/** Whoever has cancelled waits for it, though not for long. */
+const UNDO_MS = 5000;
 
 /** Made once: an error of its own for each operation would cost more than the rest. */
 const OVER = new Error('over');
@@ -51,8 +54,17 @@ export function createPerformer<C>({ config, transport, clock, persist }: Perfor
   return {
     perform: (path, operation, context) =>
       linked(context.signal, async (life) => {
+        let undo: unknown;
+        const noting: typeof wire = {
+          ...wire,
+          async decode(asked, response, at) {
+            const reply = await wire.decode(asked, response, at);
+            if ('undo' in reply) undo = reply.undo;
+            return reply;
+          },
+        };
         const exchange = createExchange<C, ObjectOperationName>({
-          wire,
+          wire: noting,
           target: { ...config, path },
           transport,
           signer,
@@ -70,8 +82,14 @@ export function createPerformer<C>({ config, transport, clock, persist }: Perfor
             const again = one.isDoubtful && (operation.op === 'move' || operation.op === 'copy');
             // No server has conflicts here.
             const asked = again ? Object.assign({}, operation, { again }) : operation;
-            return (await exchange.run(asked, { ...one, again, signedPath }))
-              .reply as ObjectAnswers[typeof operation.op];
+            undo = undefined;
+            try {
+              const { reply } = await exchange.run(asked, { ...one, again, signedPath });
+              return reply as ObjectAnswers[typeof operation.op];
+            } catch (error) {
+              if (undo !== undefined) await takeBack(exchange, Object.assign({}, operation, { more: undo }), clock);
+              throw error;
+            }
           }, context);
         } finally {
           life.abort(OVER);
@@ -82,6 +100,19 @@ export function createPerformer<C>({ config, transport, clock, persist }: Perfor
       signer.authorize({ method: 'GET', url }, claimOf(path, refused), signal),
     presignDownload: (path, url, signal) => signer.presign({ method: 'GET', url }, claimOf(path), signal),
   };
+}
+
+/** What is left behind costs money; that it could not be taken back is no failure of its own. */
+async function takeBack<C>(
+  exchange: Exchange<C, ObjectOperationName>,
+  operation: Operation<C, ObjectOperationName>,
+  clock: Clock,
+): Promise<void> {
+  const controller = new AbortController();
+  const end = (): void => controller.abort(OVER);
+  clock.sleep(UNDO_MS, controller.signal).then(end, end);
+  await exchange.run(operation, { attempt: 0, controller }).catch(() => {});
+  end();
 }
 
 /** The part of a wire that is about objects. */

@@ -125,6 +125,8 @@ export interface More {
   readonly kind: 'more';
   /** What that one has to know: only the wire looks into it. */
   readonly more: unknown;
+  /** The same for a request that takes back what has been begun, should no answer come any more. */
+  readonly undo?: unknown;
 }
 
 /** A session, new or found. */
@@ -213,6 +215,8 @@ export interface Discarded {
 export interface Failure {
   readonly kind: 'failed';
   readonly error: CosSliceError;
+  /** As in `More`. Absent: it is as it was. */
+  readonly undo?: unknown;
 }
 
 /** Whether a server may have to go through a whole object before it answers: content that it knows is copied, slices are merged. */

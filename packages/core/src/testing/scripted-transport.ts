@@ -1,3 +1,4 @@
+import { onAbort } from '../on-abort.ts';
 import type { SendContext, Transport, WireRequest, WireResponse } from '../ports.ts';
 
 /** A request as a script sees it. */
@@ -98,7 +99,7 @@ function lineOf(
 
 function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
-    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
-    promise.then(resolve, reject);
+    const leave = onAbort(signal, () => reject(signal.reason));
+    promise.then(resolve, reject).finally(leave);
   });
 }

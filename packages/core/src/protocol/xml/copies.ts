@@ -45,7 +45,8 @@ type Step =
       readonly sizeBytes: number;
       readonly session: string;
       readonly tags: readonly string[];
-    };
+    }
+  | { readonly to: 'abort'; readonly session: string };
 
 type Transfer<C> = Operation<C, 'copy' | 'move'>;
 
@@ -113,6 +114,8 @@ export function copyHandler({ profile, urlOf, placeOf, sourceOf }: Dialect): {
             text: xmlElement('CompleteMultipartUpload', parts),
           };
         }
+        case 'abort':
+          return { method: 'DELETE', url: withQuery(target, { uploadId: step.session }) };
       }
     },
 
@@ -123,6 +126,8 @@ export function copyHandler({ profile, urlOf, placeOf, sourceOf }: Dialect): {
       const refusal = refusalOf(response, root);
       // Browsers and proxies send a request again by themselves, too: the first one may have made it.
       if (refusal?.error.code === 'exists' && step?.to === 'copy') return next({ ...step, to: 'look', sent: true });
+      // One that was not heard of, or that may be tried again, may still come to its end.
+      if (refusal?.error.remedy === 'none' && step?.to === 'finish') return { ...refusal, undo: abort(step) };
       if (refusal) return refusal;
       const location = locationAt(placeOf(to));
       switch (step?.to) {
@@ -148,6 +153,9 @@ export function copyHandler({ profile, urlOf, placeOf, sourceOf }: Dialect): {
           const isLast = tags.length * partBytes(step.sizeBytes) >= step.sizeBytes;
           return next({ ...step, to: isLast ? 'finish' : 'part', tags });
         }
+        case 'abort':
+          // Nothing goes on from here: a move would remove its source.
+          return unusable('copy: it has been taken back', response);
         case 'finish':
           return textOf(root, 'ETag') ? { kind: 'done', location } : unusable('result of copying', response);
       }
@@ -166,7 +174,11 @@ function isSame(one: Found, other: Found): boolean {
 }
 
 function next(more: Step): More {
-  return { kind: 'more', more };
+  return { kind: 'more', more, undo: more.to === 'part' ? abort(more) : undefined };
+}
+
+function abort({ session }: { readonly session: string }): Step {
+  return { to: 'abort', session };
 }
 
 function partBytes(sizeBytes: number): number {
