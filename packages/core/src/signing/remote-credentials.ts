@@ -1,9 +1,9 @@
 import { systemClock } from '../clock.ts';
-import { CosSliceError } from '../errors.ts';
 import type { Credentials, CredentialsProvider } from '../ports.ts';
 import { askEndpoint, TIMEOUT_MS } from './ask-endpoint.ts';
 import { isCredentials } from './credentials.ts';
 import { createKeeper } from './keeper.ts';
+import { refuseIssues, timeoutIssues } from './option-issues.ts';
 import { postOf, type RemoteSignerOptions } from './remote-signer.ts';
 
 export interface RemoteCredentialsOptions extends RemoteSignerOptions {
@@ -25,10 +25,11 @@ const SHAPE = '{"secretId", "secretKey", "token", "expiresAtSec"}, or as STS of 
  */
 export function remoteCredentials(options: string | RemoteCredentialsOptions): CredentialsProvider {
   const settings = typeof options === 'string' ? { url: options } : options;
+  const issues = timeoutIssues(settings?.timeoutMs);
   if (typeof settings?.url !== 'string' || settings.url === '') {
-    const issues = [{ option: 'url', message: 'must be the URL of the endpoint that answers with credentials' }];
-    throw new CosSliceError('invalid-options', `remoteCredentials: url ${issues[0]?.message}`, { issues });
+    issues.unshift({ option: 'url', message: 'must be the URL of the endpoint that answers with credentials' });
   }
+  refuseIssues('remoteCredentials', issues);
   // Uploads that begin together ask together; each keeps for itself what it gets.
   const keeper = createKeeper<Credentials>({
     clock: systemClock,

@@ -4,7 +4,9 @@ import type { AddressInfo } from 'node:net';
 import { inspect } from 'node:util';
 import { afterEach, describe, expect, onTestFinished, test } from 'vitest';
 import type { SignClaim } from '../ports.ts';
+import { remoteCredentials } from './remote-credentials.ts';
 import { type RemoteSignerOptions, remoteSigner } from './remote-signer.ts';
+import { tokenServerSigner } from './token-server-signer.ts';
 
 const claim: SignClaim = { appId: '1', bucket: 'b', path: '目录/p', effect: 'multi', nowSec: 1_600_000_000 };
 const never = new AbortController().signal;
@@ -166,6 +168,23 @@ describe('remoteSigner', () => {
     Reflect.deleteProperty(globalThis, 'Request');
     const signer = remoteSigner({ url: 'sign', fetch: () => Promise.reject(new TypeError('fails')) });
     await expect(signer.sign(claim, never)).rejects.toMatchObject({ remedy: 'backoff' });
+  });
+
+  test.each([
+    ['remoteSigner', remoteSigner],
+    ['remoteCredentials', remoteCredentials],
+    ['tokenServerSigner', tokenServerSigner],
+  ] as const)('%s refuses a time that is none, by name', (name, create) => {
+    const given = { url: 'http://sign.test/', password: 'id' };
+    for (const timeoutMs of ['30s', Number.NaN, 0, -1, null]) {
+      const refused = expect.objectContaining({
+        code: 'invalid-options',
+        message: `${name}: timeoutMs must be a number above 0`,
+      });
+      expect(() => create({ ...given, timeoutMs: timeoutMs as never })).toThrowError(refused);
+    }
+    expect(() => create({ ...given, timeoutMs: 1 })).not.toThrow();
+    expect(() => create({ ...given, timeoutMs: undefined as never })).not.toThrow();
   });
 
   test('stops when aborted', async () => {

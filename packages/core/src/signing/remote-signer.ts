@@ -1,9 +1,9 @@
 import { systemClock } from '../clock.ts';
-import { CosSliceError } from '../errors.ts';
 import type { RequestSigner, RequestToSign, SignClaim, SignedRequest, Signer } from '../ports.ts';
 import { askEndpoint, RemoteSignerError, TIMEOUT_MS } from './ask-endpoint.ts';
 import { cachedSigner } from './cached-signer.ts';
 import { createKeeper } from './keeper.ts';
+import { refuseIssues, timeoutIssues } from './option-issues.ts';
 
 /** An object, or pairs such as `Headers` yields. */
 export type SignHeaders = Readonly<Record<string, string>> | Iterable<readonly [name: string, value: string]>;
@@ -39,10 +39,11 @@ const SIGNED = '{"signed": [...]} with an answer for each request';
  */
 export function remoteSigner(options: string | RemoteSignerOptions): Signer & RequestSigner {
   const settings = typeof options === 'string' ? { url: options } : options;
-  if (typeof settings.url !== 'string' || settings.url === '') {
-    const issues = [{ option: 'url', message: 'must be the URL of the signing endpoint' }];
-    throw new CosSliceError('invalid-options', `remoteSigner: url ${issues[0]?.message}`, { issues });
+  const issues = timeoutIssues(settings?.timeoutMs);
+  if (typeof settings?.url !== 'string' || settings.url === '') {
+    issues.unshift({ option: 'url', message: 'must be the URL of the signing endpoint' });
   }
+  refuseIssues('remoteSigner', issues);
   const ask: Signer = {
     sign({ refused: _refused, ...claim }, signal) {
       return requestSignature(settings, claim, signal);

@@ -1,5 +1,5 @@
 import { systemClock } from '../clock.ts';
-import { CosSliceError, type OptionIssue } from '../errors.ts';
+import type { OptionIssue } from '../errors.ts';
 import type {
   Authorizer,
   Credentials,
@@ -12,6 +12,7 @@ import { percentEncode } from '../protocol/percent.ts';
 import type { XmlWire } from '../protocol/xml/wire.ts';
 import { TIMEOUT_MS } from './ask-endpoint.ts';
 import { keepCredentials } from './credentials.ts';
+import { refuseIssues } from './option-issues.ts';
 import { allowanceIssues, type SigningAllowance, whyNot } from './signing-allowance.ts';
 
 export interface SigningEndpointOptions {
@@ -60,7 +61,7 @@ const MAX_REQUESTS = 1000;
  * @throws CosSliceError `invalid-options`
  */
 export function createSigningEndpoint(options: SigningEndpointOptions): SigningEndpoint {
-  refuseIssues(optionIssues(options));
+  refuseIssues('createSigningEndpoint', optionIssues(options));
   const { wire, credentials: given, lifetimeSec = 900, headers: more = {} } = options;
   const headers = Object.fromEntries(Object.entries(more).map(([name, value]) => [name.toLowerCase(), value]));
   const patience = { clock: systemClock, timeoutMs: TIMEOUT_MS };
@@ -86,7 +87,7 @@ export function createSigningEndpoint(options: SigningEndpointOptions): SigningE
   };
 
   return async (body, allowed) => {
-    refuseIssues(allowanceIssues(allowed));
+    refuseIssues('createSigningEndpoint', allowanceIssues(allowed));
     const requests = readRequests(body);
     if (typeof requests === 'string') return { status: 400, body: { message: requests } };
     const sign = await begin();
@@ -145,10 +146,4 @@ function optionIssues({ wire, credentials, lifetimeSec, headers }: SigningEndpoi
 
 function place({ place: known }: XmlWire) {
   return known ?? { endpoint: '', appId: '', bucket: '' };
-}
-
-function refuseIssues(issues: readonly OptionIssue[]): void {
-  if (issues.length === 0) return;
-  const text = issues.map(({ option, message }) => `${option} ${message}`).join('; ');
-  throw new CosSliceError('invalid-options', `createSigningEndpoint: ${text}`, { issues });
 }

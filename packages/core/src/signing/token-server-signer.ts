@@ -1,11 +1,12 @@
 import { systemClock } from '../clock.ts';
-import { CosSliceError, type OptionIssue } from '../errors.ts';
+import type { OptionIssue } from '../errors.ts';
 import type { SignClaim, Signer } from '../ports.ts';
 import { formText } from '../protocol/json-api/dialect.ts';
 import { toInteger, toText } from '../protocol/json-api/json.ts';
 import { quote } from '../protocol/responses.ts';
 import { askEndpoint, RemoteSignerError, TIMEOUT_MS } from './ask-endpoint.ts';
 import { cachedSigner } from './cached-signer.ts';
+import { refuseIssues, timeoutIssues } from './option-issues.ts';
 
 export interface TokenServerOptions {
   /** `http://token.example/get_token`. A query that it has stays. */
@@ -33,11 +34,7 @@ const NAME = 'the token server';
  * @throws CosSliceError `invalid-options`; RemoteSignerError from `sign`
  */
 export function tokenServerSigner(options: TokenServerOptions): Signer {
-  const issues = issuesOf(options);
-  if (issues.length > 0) {
-    const text = issues.map(({ option, message }) => `${option} ${message}`).join('; ');
-    throw new CosSliceError('invalid-options', `tokenServerSigner: ${text}`, { issues });
-  }
+  refuseIssues('tokenServerSigner', issuesOf(options));
   const ask: Signer = { sign: (claim, signal) => requestToken(options, claim, signal) };
   return cachedSigner(ask, { clock: systemClock, timeoutMs: options.timeoutMs ?? TIMEOUT_MS });
 }
@@ -63,8 +60,8 @@ async function requestToken(options: TokenServerOptions, claim: SignClaim, signa
 }
 
 function issuesOf(options: TokenServerOptions): OptionIssue[] {
-  const { url, user, password, parameters } = options ?? {};
-  const issues: OptionIssue[] = [];
+  const { url, user, password, parameters, timeoutMs } = options ?? {};
+  const issues = timeoutIssues(timeoutMs);
   if (typeof url !== 'string' || !/^https?:\/\/[^/@\s]+(\/[^#\s]*)?$/.test(url)) {
     const message = 'must be the URL of the token server, with http:// or https:// and without user and password';
     issues.push({ option: 'url', message });
