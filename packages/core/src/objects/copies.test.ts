@@ -142,7 +142,9 @@ function setUpParts(spoil: (line: string, index: number) => ScriptedReply | unde
     done.push(line);
     const answer = (): ScriptedReply => {
       if (method === 'HEAD')
-        return pathname.endsWith('/a') ? { headers: object({}, 6 * GIB), text: '' } : { status: 404, text: '' };
+        return pathname.endsWith('/a')
+          ? { headers: object({ etag: '"a"' }, 6 * GIB), text: '' }
+          : { status: 404, text: '' };
       const id = searchParams.get('uploadId') ?? '';
       if (search === '?uploads') {
         uploads += 1;
@@ -198,6 +200,17 @@ describe('a copy in parts', () => {
     const from = clock.monotonicMs();
     await expect(clock.runUntil(client.copy('a', 'b', cancelling))).rejects.toBe('enough');
     expect(clock.monotonicMs() - from).toBeLessThanOrEqual(5000);
+  });
+
+  test('of an object that is replaced meanwhile is no copy, and leaves nothing behind', async () => {
+    let looks = 0;
+    const { client, clock, begun, done } = setUpParts((line) => {
+      if (line === 'HEAD a') looks += 1;
+      return line === 'HEAD a' && looks > 1 ? { headers: object({ etag: '"b"' }, 6 * GIB), text: '' } : undefined;
+    });
+    expect(await clock.runUntil(code(client.move('a', 'b')))).toBe('source-changed');
+    expect(begun.size).toBe(0);
+    expect(done.filter((line) => /^(POST|DELETE)/.test(line))).toEqual(['POST b?uploads', 'DELETE b?uploadId=u1']);
   });
 
   test('that is refused at its end leaves nothing behind', async () => {

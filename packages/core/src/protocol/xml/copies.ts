@@ -1,6 +1,7 @@
 import type { WireRequest, WireResponse } from '../../ports.ts';
 import type { Done } from '../object-operations.ts';
 import type { Failure, More, Operation } from '../operations.ts';
+import { failed } from '../responses.ts';
 import { readXml, textOf } from './reader.ts';
 import { refusalOf } from './refusals.ts';
 import {
@@ -27,6 +28,7 @@ const MAX_PARTS = 10_000;
 /** What is known of the source. */
 interface Found {
   readonly sizeBytes: number;
+  readonly etag: string | undefined;
   /** What is stored with the object: one request copies it along, several have to be told. */
   readonly stored: Readonly<Record<string, string>>;
   /** What the server tells of its bytes, each where it does. */
@@ -41,8 +43,9 @@ type Step =
       readonly sent?: boolean;
     })
   | {
-      readonly to: 'part' | 'finish';
+      readonly to: 'part' | 'compare' | 'finish';
       readonly sizeBytes: number;
+      readonly etag: string | undefined;
       readonly session: string;
       readonly tags: readonly string[];
     }
@@ -65,6 +68,7 @@ export function copyHandler({ profile, urlOf, placeOf, sourceOf }: Dialect): {
   };
   const found = (response: WireResponse): Found => ({
     sizeBytes: sizeOf(response) ?? 0,
+    etag: response.header('etag'),
     stored: storedHeaders(response, attributesHeader(profile)),
     digests: [
       md5Of(profile, response),
@@ -103,6 +107,8 @@ export function copyHandler({ profile, urlOf, placeOf, sourceOf }: Dialect): {
             headers,
           };
         }
+        case 'compare':
+          return look(at, false);
         case 'finish': {
           const parts = step.tags.map((tag, index) =>
             xmlElement('Part', [xmlElement('PartNumber', String(index + 1)), xmlElement('ETag', tag)]),
@@ -144,14 +150,23 @@ export function copyHandler({ profile, urlOf, placeOf, sourceOf }: Dialect): {
         case 'init': {
           const session = textOf(root, 'UploadId');
           if (session === '') return unusable('UploadId', response);
-          return next({ to: 'part', sizeBytes: step.sizeBytes, session, tags: [] });
+          const { sizeBytes, etag } = step;
+          return next({ to: 'part', sizeBytes, etag, session, tags: [] });
         }
         case 'part': {
           const tag = textOf(root, 'ETag');
           if (tag === '') return unusable('result of copying a part', response);
           const tags = [...step.tags, tag];
           const isLast = tags.length * partBytes(step.sizeBytes) >= step.sizeBytes;
-          return next({ ...step, to: isLast ? 'finish' : 'part', tags });
+          return next({ ...step, to: isLast ? 'compare' : 'part', tags });
+        }
+        case 'compare': {
+          // It may have been replaced between two parts.
+          const { sizeBytes, etag } = found(response);
+          if (sizeBytes === step.sizeBytes && etag === step.etag) return next({ ...step, to: 'finish' });
+          return failed(response, 'source-changed', 'the object has changed while it was copied: run it again', {
+            remedy: 'none',
+          });
         }
         case 'abort':
           // Nothing goes on from here: a move would remove its source.
@@ -174,7 +189,7 @@ function isSame(one: Found, other: Found): boolean {
 }
 
 function next(more: Step): More {
-  return { kind: 'more', more, undo: more.to === 'part' ? abort(more) : undefined };
+  return { kind: 'more', more, undo: more.to === 'part' || more.to === 'compare' ? abort(more) : undefined };
 }
 
 function abort({ session }: { readonly session: string }): Step {
