@@ -4,6 +4,7 @@ import {
   remoteSigner as createRemoteSigner,
   tokenServerSigner as createTokenServerSigner,
   isCosSliceError,
+  type OptionIssue,
   type RemoteCredentialsOptions,
   RemoteSignerError,
   type RemoteSignerOptions,
@@ -13,7 +14,8 @@ import {
 } from '@cos-slice/core';
 import type { Dispatcher } from 'undici';
 import { createDispatcherTransport } from './dispatcher-transport.ts';
-import { createProxyDispatcher, hostOf, type ProxyChoice, proxyOf } from './proxy.ts';
+import { refuseIssues } from './option-issues.ts';
+import { createProxyDispatcher, hostOf, type ProxyChoice, proxyIssue, proxyOf } from './proxy.ts';
 import { createReach, FIRST_ADDRESS_MS } from './reach.ts';
 import { toTransportError } from './transport-errors.ts';
 
@@ -29,10 +31,9 @@ export interface ProxiedSignerOptions extends RemoteSignerOptions {
  * @throws CosSliceError `invalid-options`; RemoteSignerError from `sign`
  */
 export function remoteSigner(options: string | ProxiedSignerOptions): Signer & RequestSigner {
-  if (typeof options !== 'object' || options === null)
-    return createRemoteSigner({ url: options, fetch: through('the signing endpoint') });
-  const { proxy, ...settings } = options;
-  return createRemoteSigner({ fetch: through('the signing endpoint', proxy), ...settings });
+  const name = 'the signing endpoint';
+  const { proxy, ...settings } = checkEndpoint(options, name);
+  return createRemoteSigner({ ...settings, fetch: settings.fetch ?? through(name, proxy) });
 }
 
 export interface ProxiedCredentialsOptions extends RemoteCredentialsOptions {
@@ -47,10 +48,9 @@ export interface ProxiedCredentialsOptions extends RemoteCredentialsOptions {
  * @throws CosSliceError `invalid-options`; RemoteSignerError from `credentials`
  */
 export function remoteCredentials(options: string | ProxiedCredentialsOptions): CredentialsProvider {
-  if (typeof options !== 'object' || options === null)
-    return createRemoteCredentials({ url: options, fetch: through('the credentials endpoint') });
-  const { proxy, ...settings } = options;
-  return createRemoteCredentials({ fetch: through('the credentials endpoint', proxy), ...settings });
+  const name = 'the credentials endpoint';
+  const { proxy, ...settings } = checkEndpoint(options, name);
+  return createRemoteCredentials({ ...settings, fetch: settings.fetch ?? through(name, proxy) });
 }
 
 export interface ProxiedTokenServerOptions extends TokenServerOptions {
@@ -66,10 +66,58 @@ export interface ProxiedTokenServerOptions extends TokenServerOptions {
  */
 export function tokenServerSigner(options: ProxiedTokenServerOptions): Signer {
   const { proxy, ...settings } = Object(options) as ProxiedTokenServerOptions;
-  return createTokenServerSigner({ fetch: through('the token server', proxy), ...settings });
+  refuseIssues(issuesOf(proxy, settings));
+  return createTokenServerSigner({ ...settings, fetch: settings.fetch ?? through('the token server', proxy) });
+}
+
+/** Where JavaScript lets through what TypeScript does not. @throws CosSliceError `invalid-options` */
+function checkEndpoint<O extends ProxiedCredentialsOptions>(options: string | O, name: string): O {
+  const given = Object(typeof options === 'object' ? options : { url: options }) as O;
+  const { url, headers, credentials, body, fetch, proxy } = given;
+  const issues = issuesOf(proxy, given);
+  const check = (option: string, isRight: boolean, message: string): void => {
+    if (!isRight) issues.push({ option, message });
+  };
+  // One's own `fetch` knows what it takes.
+  const isPlain = fetch !== undefined || isWebUrl(url);
+  check('url', isPlain, `must be the URL of ${name}, with http:// or https:// and without user and password`);
+  check(
+    'headers',
+    headers === undefined || Object(headers) === headers,
+    'must be an object of texts, Headers, or a function that returns them',
+  );
+  check('body', body === undefined || Object(body) === body, 'must be an object');
+  const known = [undefined, 'omit', 'same-origin', 'include'];
+  check('credentials', known.includes(credentials), 'must be omit, same-origin or include');
+  refuseIssues(issues);
+  return given;
+}
+
+function issuesOf(
+  proxy: unknown,
+  { timeoutMs, fetch }: { readonly timeoutMs?: unknown; readonly fetch?: unknown },
+): OptionIssue[] {
+  const issues: OptionIssue[] = [];
+  const wrong = proxyIssue(proxy);
+  if (wrong !== undefined) issues.push({ option: 'proxy', message: wrong });
+  const isTime = Number.isInteger(timeoutMs) && (timeoutMs as number) > 0 && (timeoutMs as number) <= DAY_MS;
+  if (timeoutMs !== undefined && !isTime) {
+    issues.push({ option: 'timeoutMs', message: `must be a whole number from 1 to ${DAY_MS}` });
+  }
+  if (fetch !== undefined && typeof fetch !== 'function') {
+    issues.push({ option: 'fetch', message: 'must be a function such as fetch' });
+  }
+  return issues;
+}
+
+function isWebUrl(text: unknown): boolean {
+  if (typeof text !== 'string' || !URL.canParse(text)) return false;
+  const { protocol, username, password } = new URL(text);
+  return /^https?:$/.test(protocol) && username + password === '';
 }
 
 const CONNECT_MS = 10_000;
+const DAY_MS = 86_400_000;
 
 /**
  * `fetch` through a proxy; the runtime's own where there is none and the host is near enough for it.
