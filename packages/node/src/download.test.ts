@@ -1,14 +1,14 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdtemp, open, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough, Writable } from 'node:stream';
 import { patternBytes } from '@cos-slice/core/testing';
-import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
+import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { type Client, createClient } from './client.ts';
 
 const MIB = 1024 * 1024;
@@ -311,6 +311,30 @@ describe('to a file', () => {
     await expect(first.done).rejects.toThrow('enough');
     delete served.meddle;
     await client.download('a', join(dir, 'a')).done;
+    expect(await readdir(dir)).toEqual(['a']);
+  });
+
+  test('waits for what one that was given up still has to write, however slow the disk', async () => {
+    const { client, served } = await serve({ bytes: Buffer.from(patternBytes(MIB)), meddle: () => true });
+    const controller = new AbortController();
+    const first = client.download('a', join(dir, 'a'), { signal: controller.signal });
+    await expect.poll(() => existsSync(join(dir, 'a.part'))).toBe(true);
+    const any = await open(join(dir, 'a.part'));
+    const disk = Object.getPrototypeOf(any);
+    await any.close();
+    let goOn = (): void => {};
+    const slow = new Promise<void>((resolve) => {
+      goOn = resolve;
+    });
+    const datasync = vi.spyOn(disk, 'datasync').mockReturnValue(slow);
+    onTestFinished(() => datasync.mockRestore());
+    controller.abort(new Error('enough'));
+    await expect.poll(() => datasync.mock.calls.length).toBe(1);
+    delete served.meddle;
+    const second = client.download('a', join(dir, 'a'));
+    setTimeout(goOn, 100);
+    await second.done;
+    await expect(first.done).rejects.toThrow('enough');
     expect(await readdir(dir)).toEqual(['a']);
   });
 });

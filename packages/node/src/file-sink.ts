@@ -4,6 +4,7 @@ import { basename, dirname, resolve } from 'node:path';
 import { type ByteRange, CosSliceError, type ObjectFacts, type Sink } from '@cos-slice/core';
 import { bootId, createFileLocks } from './file-lock.ts';
 import { readRegularText } from './state-files.ts';
+import { untilAborted } from './waiting.ts';
 
 /** What is kept beside a download that is not complete, of whose object which bytes are there. */
 interface PartRecord {
@@ -23,6 +24,9 @@ export interface FileSinkOptions {
 const SAVE_EVERY_MS = 500;
 const HASH_BYTES = 1024 * 1024;
 
+/** What downloads of this process that have been given up still have to do with a file, by its path. A slow disk makes it long. */
+const leaving = new Map<string, Promise<void>>();
+
 /**
  * Writes a download to `<file>.part`, with `<file>.part.json` beside it, which says what of it is there; when all is there and
  * is what the server has, it gets its name. One download at a time does so.
@@ -30,7 +34,8 @@ const HASH_BYTES = 1024 * 1024;
 export function createFileSink(file: string, { overwrite = false, fsync = false }: FileSinkOptions): Sink {
   const part = `${file}.part`;
   const note = `${part}.json`;
-  const locks = createFileLocks(dirname(resolve(file)));
+  const place = resolve(file);
+  const locks = createFileLocks(dirname(place));
   let handle: FileHandle | undefined;
   let facts: ObjectFacts | undefined;
   let etag: string | undefined;
@@ -94,6 +99,7 @@ export function createFileSink(file: string, { overwrite = false, fsync = false 
       facts = given;
       hash = createHash('sha1');
       hashedBytes = 0;
+      await untilAborted(leaving.get(place) ?? Promise.resolve(), signal);
       unlock ??= await locks.acquire(basename(part), `downloading to ${file}`, signal);
       await refuseTarget(file, overwrite);
       const earlier = await readRecord(note, part, given, await bootId());
@@ -156,15 +162,23 @@ export function createFileSink(file: string, { overwrite = false, fsync = false 
       await rm(note, { force: true });
       await release();
     },
-    async leave() {
-      // Now that nobody waits for it, it can be made to last.
-      const isSynced = await handle?.datasync().then(
-        () => true,
-        () => false,
-      );
-      if (handle) await save(isSynced).catch(() => {});
-      await close();
-      await release();
+    leave() {
+      const left = async (): Promise<void> => {
+        // Now that nobody waits for it, it can be made to last.
+        const isSynced = await handle?.datasync().then(
+          () => true,
+          () => false,
+        );
+        if (handle) await save(isSynced).catch(() => {});
+        await close();
+        await release();
+      };
+      // One that was refused the file has nothing to leave.
+      if (!unlock) return left();
+      const leave = left().finally(() => leaving.get(place) === over && leaving.delete(place));
+      const over = leave.catch(() => {});
+      leaving.set(place, over);
+      return leave;
     },
   };
 }

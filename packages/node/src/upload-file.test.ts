@@ -194,7 +194,8 @@ describe('the process', () => {
         console.log(JSON.stringify({ sentBytes, grownMiB: (peakBytes - startBytes) / 1048576 }));`);
       expect(exitCode).toBe(0);
       const { sentBytes, grownMiB } = JSON.parse(output);
-      expect(sentBytes).toBe(sizeMiB * MIB);
+      // A busy machine may let a connection go stale, and a slice is sent again.
+      expect(sentBytes).toBeGreaterThanOrEqual(sizeMiB * MIB);
       // Eight slices, the workers (about 15 MiB each), undici, and what the collector has not got round to.
       expect(grownMiB).toBeLessThan(160);
       expect(exitDelayMs).toBeLessThan(EXIT_MS);
