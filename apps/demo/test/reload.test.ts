@@ -48,24 +48,32 @@ test('every tab keeps uploads of its own, also one that was made from another', 
   await expectFinished('mine.bin', source);
 });
 
-/** Long enough for the file's content to be kept: until then, only its name can be. */
-const untilKept = (name: string): Promise<void> =>
-  expect
-    .poll(() =>
-      page.evaluate(
-        (wanted) =>
-          new Promise<boolean>((resolve) => {
-            const opening = indexedDB.open('uppy-blobs');
-            opening.onsuccess = () => {
-              const all = opening.result.transaction('files').objectStore('files').getAll();
-              all.onsuccess = () => resolve(all.result.some(({ data }) => data.name === wanted));
-              opening.result.close();
-            };
-          }),
-        name,
-      ),
-    )
-    .toBe(true);
+/** What Golden Retriever has on record, in one of its stores. */
+const onRecord = (store: 'files' | 'metadata'): Promise<{ name?: string; metadata?: string }[]> =>
+  page.evaluate(
+    (name) =>
+      new Promise((resolve) => {
+        const opening = indexedDB.open('uppy-blobs');
+        opening.onsuccess = () => {
+          const all = opening.result.transaction(name).objectStore(name).getAll();
+          // A file’s content cannot leave the page.
+          all.onsuccess = () => resolve(all.result.map(({ data, metadata }) => ({ name: data?.name, metadata })));
+          opening.result.close();
+        };
+      }),
+    store,
+  );
+
+/** Until a reload finds a file's content, and that it is being uploaded or paused: the page puts both on record when it gets round to it. */
+const untilKept = async (name: string, { isPaused = false } = {}): Promise<void> => {
+  await expect.poll(async () => (await onRecord('files')).map((one) => one.name)).toContain(name);
+  const noted = async (): Promise<unknown> => {
+    const records = (await onRecord('metadata')).map(({ metadata = '{}' }) => JSON.parse(metadata).files ?? {});
+    const files = records.flatMap((one) => Object.values<{ name: string; isPaused?: boolean; progress: object }>(one));
+    return files.map((file) => [file.name, 'uploadStarted' in file.progress, file.isPaused === true]);
+  };
+  await expect.poll(noted).toContainEqual([name, true, isPaused]);
+};
 
 test('a file that has arrived is not asked for after a reload, however soon that comes', async () => {
   for (const [index, waitMs] of [0, 0, 0, 20, 200, 200, 500].entries()) {
@@ -108,7 +116,6 @@ for (const [how, again] of [
     await add(source);
     await untilStored(2);
     await untilKept('left.bin');
-    await page.waitForTimeout(700);
     await again();
     await untilStored(3);
     expect(await legend(RESUMED)).toBeGreaterThanOrEqual(2);
@@ -131,8 +138,7 @@ test('several files go on after a reload, a failed one is tried again, and a pau
   const item = page.locator('.uppy-Dashboard-Item', { hasText: 'three.bin' });
   await item.getByRole('button', { name: 'Pause upload' }).click();
   await item.getByRole('button', { name: 'Resume upload' }).waitFor();
-  await Promise.all(['one.bin', 'two.bin', 'three.bin'].map(untilKept));
-  await page.waitForTimeout(700);
+  for (const name of ['one', 'two', 'three']) await untilKept(`${name}.bin`, { isPaused: name === 'three' });
   isFailing.on = false;
   await page.reload();
   await turn('slow', false);
@@ -146,8 +152,7 @@ test('a file whose content did not survive is asked for, the others go on, and i
   await turn('slow', true);
   await add(kept ?? '', lost ?? '');
   await untilStored(4);
-  await Promise.all(['kept.bin', 'lost.bin'].map(untilKept));
-  await page.waitForTimeout(700);
+  for (const name of ['kept.bin', 'lost.bin']) await untilKept(name);
   await page.evaluate(
     () =>
       new Promise<void>((resolve) => {
@@ -181,8 +186,7 @@ test('what is paused stays so when the page is reloaded', async () => {
   await untilStored(2);
   await page.getByRole('button', { name: 'Pause', exact: true }).click();
   await page.getByText(/^Paused at/).waitFor();
-  // Kept at most twice a second.
-  await page.waitForTimeout(700);
+  await untilKept('pausing.bin', { isPaused: true });
   await page.locator('#reload').click();
   await page.waitForLoadState('load');
   const resume = page.getByRole('button', { name: 'Resume', exact: true });
