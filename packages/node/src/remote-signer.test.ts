@@ -20,7 +20,7 @@ describe('what can never be asked is refused when it is given', () => {
     [{ timeoutMs: 0 }, ['timeoutMs']],
     [{ timeoutMs: Number.POSITIVE_INFINITY }, ['timeoutMs']],
     [{ fetch: 'fetch' }, ['fetch']],
-    [{ proxy: 'proxy:3128', timeoutMs: null }, ['proxy', 'timeoutMs']],
+    [{ proxy: 'proxy:3128', fetch: null }, ['proxy', 'fetch']],
     [{ timeoutMs: undefined, fetch: undefined, proxy: undefined }, []],
   ])('%j', (options, issues) => {
     const more = options as object;

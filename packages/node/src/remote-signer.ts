@@ -93,17 +93,10 @@ function checkEndpoint<O extends ProxiedCredentialsOptions>(options: string | O,
   return given;
 }
 
-function issuesOf(
-  proxy: unknown,
-  { timeoutMs, fetch }: { readonly timeoutMs?: unknown; readonly fetch?: unknown },
-): OptionIssue[] {
+function issuesOf(proxy: unknown, { fetch }: { readonly fetch?: unknown }): OptionIssue[] {
   const issues: OptionIssue[] = [];
   const wrong = proxyIssue(proxy);
   if (wrong !== undefined) issues.push({ option: 'proxy', message: wrong });
-  const isTime = Number.isInteger(timeoutMs) && (timeoutMs as number) > 0 && (timeoutMs as number) <= DAY_MS;
-  if (timeoutMs !== undefined && !isTime) {
-    issues.push({ option: 'timeoutMs', message: `must be a whole number from 1 to ${DAY_MS}` });
-  }
   if (fetch !== undefined && typeof fetch !== 'function') {
     issues.push({ option: 'fetch', message: 'must be a function such as fetch' });
   }
@@ -117,7 +110,6 @@ function isWebUrl(text: unknown): boolean {
 }
 
 const CONNECT_MS = 10_000;
-const DAY_MS = 86_400_000;
 
 /**
  * `fetch` through a proxy; the runtime's own where there is none and the host is near enough for it.

@@ -1,9 +1,11 @@
 import { CosSliceError, type OptionIssue } from '../errors.ts';
 
+const DAY_MS = 86_400_000;
+
 /** How long somebody may take for an answer. */
-export function timeoutIssues(timeoutMs: unknown): OptionIssue[] {
-  const isTime = timeoutMs === undefined || (typeof timeoutMs === 'number' && timeoutMs > 0);
-  return isTime ? [] : [{ option: 'timeoutMs', message: 'must be a number above 0' }];
+export function timeoutIssues(timeoutMs: unknown = 1): OptionIssue[] {
+  const isTime = Number.isInteger(timeoutMs) && (timeoutMs as number) > 0 && (timeoutMs as number) <= DAY_MS;
+  return isTime ? [] : [{ option: 'timeoutMs', message: `must be a whole number from 1 to ${DAY_MS}` }];
 }
 
 /**

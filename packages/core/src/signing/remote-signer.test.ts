@@ -176,10 +176,10 @@ describe('remoteSigner', () => {
     ['tokenServerSigner', tokenServerSigner],
   ] as const)('%s refuses a time that is none, by name', (name, create) => {
     const given = { url: 'http://sign.test/', password: 'id' };
-    for (const timeoutMs of ['30s', Number.NaN, 0, -1, null]) {
+    for (const timeoutMs of ['30s', Number.NaN, 0, -1, 0.5, Number.POSITIVE_INFINITY, null]) {
       const refused = expect.objectContaining({
         code: 'invalid-options',
-        message: `${name}: timeoutMs must be a number above 0`,
+        message: `${name}: timeoutMs must be a whole number from 1 to 86400000`,
       });
       expect(() => create({ ...given, timeoutMs: timeoutMs as never })).toThrowError(refused);
     }
